@@ -1,0 +1,305 @@
+//! Runs: consecutive messages of one lane, the unit in which messages travel.
+
+use std::any::Any;
+use std::fmt;
+use std::sync::Arc;
+
+use super::RawMessage;
+use crate::names::{GroupId, TopicName};
+
+/// What one fetch from one partition brought. Shared by the runs that are cut from it.
+#[derive(Debug)]
+pub struct Batch {
+    pub(crate) topic: TopicName,
+    pub(crate) partition: i32,
+    pub(crate) group: GroupId,
+    /// Counts the batches of one assignment of the partition; the offset tracker knows a batch by it.
+    pub(crate) sequence: u64,
+    pub(crate) messages: Vec<RawMessage>,
+    /// What the memory of the messages needs. Dropped after them.
+    pub(crate) keep: Option<KeepAlive>,
+}
+
+/// Keeps alive what the memory of received messages needs.
+#[derive(Clone)]
+pub struct KeepAlive(#[allow(dead_code, reason = "held for its drop")] Arc<dyn Any + Send + Sync>);
+
+impl KeepAlive {
+    pub(crate) fn new(owner: Arc<dyn Any + Send + Sync>) -> Self {
+        Self(owner)
+    }
+}
+
+impl fmt::Debug for KeepAlive {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("KeepAlive")
+    }
+}
+
+/// A handle on one raw message. Keeping one keeps the fetch buffer it came in; see [`MessageRef::detach`].
+#[derive(Debug, Clone)]
+pub struct MessageRef {
+    batch: Arc<Batch>,
+    index: u32,
+}
+
+impl MessageRef {
+    /// The raw message.
+    #[must_use]
+    pub fn raw(&self) -> &RawMessage {
+        &self.batch.messages[self.index as usize]
+    }
+
+    /// The topic it came from.
+    #[must_use]
+    pub fn topic(&self) -> &TopicName {
+        &self.batch.topic
+    }
+
+    /// The partition it came from.
+    #[must_use]
+    pub fn partition(&self) -> i32 {
+        self.batch.partition
+    }
+
+    /// The consumer group that received it.
+    #[must_use]
+    pub fn group(&self) -> &GroupId {
+        &self.batch.group
+    }
+
+    /// A copy in memory of its own, which pins nothing.
+    #[must_use]
+    pub fn detach(&self) -> Self {
+        Self { batch: Arc::new(self.batch.copy_of(self.index, self.index + 1)), index: 0 }
+    }
+}
+
+impl Batch {
+    /// The messages from `start` to before `end`, copied into memory of their own.
+    fn copy_of(&self, start: u32, end: u32) -> Self {
+        let messages = &self.messages[start as usize..end as usize];
+        Self {
+            topic: self.topic.clone(),
+            partition: self.partition,
+            group: self.group.clone(),
+            sequence: self.sequence,
+            messages: messages.iter().map(|message| message.detach().into()).collect(),
+            keep: None,
+        }
+    }
+}
+
+/// A piece of one batch: the messages at `start..end`.
+///
+/// `origin` is where the piece's first message stands in the batch as it was fetched, which stays
+/// true when the piece is copied out: completions are reported in those terms.
+#[derive(Debug, Clone)]
+pub(crate) struct Segment {
+    pub(crate) batch: Arc<Batch>,
+    pub(crate) start: u32,
+    pub(crate) end: u32,
+    pub(crate) origin: u32,
+}
+
+impl Segment {
+    pub(crate) fn whole(batch: &Arc<Batch>) -> Self {
+        let end = u32::try_from(batch.messages.len()).unwrap_or(u32::MAX);
+        Self { batch: Arc::clone(batch), start: 0, end, origin: 0 }
+    }
+
+    pub(crate) fn one(batch: &Arc<Batch>, index: u32) -> Self {
+        Self { batch: Arc::clone(batch), start: index, end: index + 1, origin: index }
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        (self.end - self.start) as usize
+    }
+
+    /// Cuts off the first `count` messages and returns them.
+    pub(crate) fn split_front(&mut self, count: usize) -> Self {
+        let count = u32::try_from(count).unwrap_or(u32::MAX).min(self.end - self.start);
+        let front = Self { batch: Arc::clone(&self.batch), start: self.start, end: self.start + count, origin: self.origin };
+        self.start += count;
+        self.origin += count;
+        front
+    }
+
+    pub(crate) fn messages(&self) -> &[RawMessage] {
+        &self.batch.messages[self.start as usize..self.end as usize]
+    }
+
+    /// Moves the messages into memory of their own, so that a wait pins no fetch buffer.
+    pub(crate) fn compact(&mut self) {
+        if self.batch.keep.is_some() {
+            self.batch = Arc::new(self.batch.copy_of(self.start, self.end));
+            self.end -= self.start;
+            self.start = 0;
+        }
+    }
+}
+
+/// Consecutive messages of one lane, on their way through the pipeline. Never empty when handed out.
+#[derive(Debug)]
+pub struct Run {
+    segments: Vec<Segment>,
+    len: usize,
+    attempt: u32,
+    decoded: Option<Box<dyn Decoded>>,
+}
+
+/// The decoded messages of a run, of a type that only the topic's handler and its gates know.
+trait Decoded: Any + Send {
+    fn split_front(&mut self, count: usize) -> Box<dyn Decoded>;
+}
+
+impl<T: Send + 'static> Decoded for Vec<T> {
+    fn split_front(&mut self, count: usize) -> Box<dyn Decoded> {
+        let rest = self.split_off(count);
+        Box::new(std::mem::replace(self, rest))
+    }
+}
+
+impl fmt::Debug for dyn Decoded {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Decoded")
+    }
+}
+
+impl Run {
+    pub(crate) fn new(segments: Vec<Segment>, attempt: u32) -> Self {
+        let len = segments.iter().map(Segment::len).sum();
+        Self { segments, len, attempt, decoded: None }
+    }
+
+    /// How many messages it has.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Whether all of it is settled.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// The attempt that this is for the first message; for all others it is the first.
+    #[must_use]
+    pub fn attempt(&self) -> u32 {
+        self.attempt
+    }
+
+    /// The raw messages in order.
+    pub fn iter(&self) -> impl Iterator<Item = &RawMessage> {
+        self.segments.iter().flat_map(|segment| segment.messages().iter())
+    }
+
+    /// Handles on the messages in order.
+    pub fn refs(&self) -> impl Iterator<Item = MessageRef> + '_ {
+        self.segments.iter().flat_map(|segment| {
+            (segment.start..segment.end).map(|index| MessageRef { batch: Arc::clone(&segment.batch), index })
+        })
+    }
+
+    /// A handle on the first message.
+    #[must_use]
+    pub fn first(&self) -> Option<MessageRef> {
+        self.refs().next()
+    }
+
+    /// What was decoded of this run so far, one entry a message, by whoever needed it first.
+    #[must_use]
+    pub fn decoded<T: Send + 'static>(&self) -> Option<&Vec<T>> {
+        let decoded: &dyn Any = &**self.decoded.as_ref()?;
+        decoded.downcast_ref()
+    }
+
+    pub(crate) fn take_decoded<T: Send + 'static>(&mut self) -> Option<Vec<T>> {
+        let decoded: Box<dyn Any> = self.decoded.take()?;
+        decoded.downcast().ok().map(|decoded| *decoded)
+    }
+
+    pub(crate) fn set_decoded<T: Send + 'static>(&mut self, decoded: Vec<T>) {
+        self.decoded = Some(Box::new(decoded));
+    }
+
+    pub(crate) fn segments(&self) -> &[Segment] {
+        &self.segments
+    }
+
+    /// Cuts off the first `count` messages as a run of their own; what is left is at its first attempt.
+    pub(crate) fn split_front(&mut self, count: usize) -> Self {
+        let count = count.min(self.len);
+        let mut front = Self {
+            segments: Vec::with_capacity(1),
+            len: count,
+            attempt: self.attempt,
+            decoded: self.decoded.as_mut().map(|decoded| decoded.split_front(count)),
+        };
+        self.len -= count;
+        if count > 0 {
+            self.attempt = 1;
+        }
+        let mut wanted = count;
+        while wanted > 0 {
+            let cut = self.segments[0].split_front(wanted);
+            wanted -= cut.len();
+            front.segments.push(cut);
+            if self.segments[0].len() == 0 {
+                self.segments.remove(0);
+            }
+        }
+        front
+    }
+
+    pub(crate) fn into_segments(self) -> Vec<Segment> {
+        self.segments
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::message::{Headers, OwnedMessage, Timestamp};
+
+    fn batch(offsets: &[i64]) -> Arc<Batch> {
+        let message = |&offset: &i64| {
+            OwnedMessage { offset, timestamp: Timestamp::NotAvailable, key: None, value: None, headers: Headers::new() }.into()
+        };
+        Arc::new(Batch {
+            topic: TopicName::from_broker("t"),
+            partition: 0,
+            group: GroupId::new("g").unwrap(),
+            sequence: 0,
+            messages: offsets.iter().map(message).collect(),
+            keep: Some(KeepAlive::new(Arc::new(()))),
+        })
+    }
+
+    fn offsets(run: &Run) -> Vec<i64> {
+        run.iter().map(RawMessage::offset).collect()
+    }
+
+    #[test]
+    fn a_run_is_cut_across_its_segments_with_what_was_decoded() {
+        let (a, b) = (batch(&[1, 2, 5]), batch(&[9, 10]));
+        let mut run = Run::new(vec![Segment::whole(&a), Segment::whole(&b)], 3);
+        run.set_decoded(vec!["1", "2", "5", "9", "10"]);
+        let front = run.split_front(4);
+        assert_eq!((offsets(&front), offsets(&run)), (vec![1, 2, 5, 9], vec![10]));
+        assert_eq!((front.attempt(), run.attempt()), (3, 1));
+        assert_eq!(front.decoded::<&str>(), Some(&vec!["1", "2", "5", "9"]));
+        assert_eq!(run.take_decoded::<&str>(), Some(vec!["10"]));
+    }
+
+    #[test]
+    fn a_compacted_segment_keeps_its_place_and_lets_the_fetch_go() {
+        let fetched = batch(&[1, 2, 5]);
+        let mut segment = Segment::whole(&fetched);
+        segment.split_front(1);
+        segment.compact();
+        assert_eq!(Arc::strong_count(&fetched), 1);
+        assert_eq!((segment.origin, segment.len(), segment.messages()[1].offset()), (1, 2, 5));
+    }
+}
