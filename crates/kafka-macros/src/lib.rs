@@ -1,1 +1,44 @@
-//! stub
+//! The derives of kafka-kit. They write glue only: an impl, constants, a registration; everything
+//! that happens at run time is in the crates that the written code calls.
+//!
+//! Use them through the umbrella (`kafka_kit::Topic`, `kafka_kit::Consumer`), where their
+//! attributes are documented.
+//!
+//! Every derive goes the same way: `attr` (tokens to attributes, keywords kept) → `model` (checked
+//! and typed) → `expand` (quote only, cannot fail). `settings` are the attributes that several
+//! derives share, `support` is what all of them stand on.
+
+mod consumer;
+mod settings;
+mod support;
+mod topic;
+
+#[cfg(test)]
+mod tests;
+
+use proc_macro::TokenStream;
+use proc_macro2::TokenStream as TokenStream2;
+
+/// Implements `Topic`, and `Produce` unless the topic is consume only. Documented at
+/// `kafka_kit::Topic`.
+#[proc_macro_derive(Topic, attributes(topic))]
+pub fn derive_topic(input: TokenStream) -> TokenStream {
+    derive_topic_inner(input.into()).into()
+}
+
+/// Implements `Consumer` and registers it for discovery. Documented at `kafka_kit::Consumer`.
+#[proc_macro_derive(Consumer, attributes(consumer))]
+pub fn derive_consumer(input: TokenStream) -> TokenStream {
+    derive_consumer_inner(input.into()).into()
+}
+
+// The inner functions exist because `proc_macro` works only inside the compiler, and the tests call
+// the derives as functions.
+
+fn derive_topic_inner(input: TokenStream2) -> TokenStream2 {
+    topic::derive(input)
+}
+
+fn derive_consumer_inner(input: TokenStream2) -> TokenStream2 {
+    consumer::derive(input)
+}
