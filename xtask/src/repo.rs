@@ -1,0 +1,74 @@
+//! Where this checkout is, and how its cargo is called.
+
+use std::env;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result};
+
+/// This checkout of the repository.
+#[derive(Debug, Clone)]
+pub(crate) struct Repo {
+    root: PathBuf,
+}
+
+impl Repo {
+    /// The checkout that this xtask was built in.
+    pub(crate) fn here() -> Result<Self> {
+        let manifest = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let root = manifest
+            .parent()
+            .context("xtask/ has no parent directory")?;
+        Ok(Self {
+            root: root
+                .canonicalize()
+                .with_context(|| format!("{} is gone", root.display()))?,
+        })
+    }
+
+    /// The directory of the root `Cargo.toml`.
+    pub(crate) fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// A cargo call from the root, by the cargo that runs this xtask.
+    pub(crate) fn cargo(&self) -> Command {
+        let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+        command.current_dir(&self.root);
+        command
+    }
+
+    /// A number that tells this checkout from the others on the machine (64-bit FNV-1a of its path).
+    pub(crate) fn fingerprint(&self) -> u64 {
+        self.root
+            .as_os_str()
+            .as_encoded_bytes()
+            .iter()
+            .fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+                (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
+            })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_root_is_the_workspace() {
+        let repo = Repo::here().unwrap();
+        let manifest = std::fs::read_to_string(repo.root().join("Cargo.toml")).unwrap();
+        assert!(manifest.contains("[workspace]"));
+    }
+
+    #[test]
+    fn two_checkouts_have_two_fingerprints() {
+        let first = Repo {
+            root: "/a/main".into(),
+        };
+        let second = Repo {
+            root: "/b/main".into(),
+        };
+        assert_ne!(first.fingerprint(), second.fingerprint());
+    }
+}

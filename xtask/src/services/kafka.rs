@@ -1,0 +1,207 @@
+//! Kafka: one KRaft node, broker and controller in one Java process, from the jars that `xtask/services/kafka/pom.xml` names.
+
+use std::fs::{self, File};
+use std::io::Read;
+use std::process::Command;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+
+use super::kafka_wire;
+use super::place::{self, Place, Port};
+use super::{Health, Service};
+use crate::process::Process;
+use crate::tools::{Tool, quietly};
+
+const CLIENTS: Port = Port {
+    name: "clients",
+    variable: "KAFKA_KIT_KAFKA_PORT",
+    default: 9092,
+};
+const CONTROLLER: Port = Port {
+    name: "controller",
+    variable: "KAFKA_KIT_KAFKA_CONTROLLER_PORT",
+    default: 9093,
+};
+
+const POM: &str = include_str!("../../services/kafka/pom.xml");
+const PROPERTIES: &str = include_str!("../../services/kafka/server.properties");
+const LOGGING: &str = include_str!("../../services/kafka/log4j2.properties");
+
+/// The broker.
+#[derive(Debug)]
+pub(super) struct Kafka;
+
+impl Service for Kafka {
+    fn name(&self) -> &'static str {
+        "kafka"
+    }
+
+    fn tools(&self) -> &'static [Tool] {
+        &[Tool::Java, Tool::Maven]
+    }
+
+    fn ports(&self) -> &'static [Port] {
+        &[CLIENTS, CONTROLLER]
+    }
+
+    fn prepare(&self, place: &Place) -> Result<()> {
+        lay_out_jars(place)?;
+        fs::write(place.path("log4j2.properties"), LOGGING)?;
+        fs::write(place.path("server.properties"), properties(place)?)?;
+        if place.path("cluster.id").exists() {
+            return Ok(());
+        }
+        place::remove_dir(&place.path("data"))?;
+        let id = random_uuid()?;
+        let mut format = java(place)?;
+        format
+            .args([
+                "-XX:TieredStopAtLevel=1",
+                "kafka.tools.StorageTool",
+                "format",
+                "-t",
+                &id,
+                "-c",
+            ])
+            .arg(place.path("server.properties"));
+        quietly(&mut format)?;
+        fs::write(place.path("cluster.id"), id)?;
+        Ok(())
+    }
+
+    fn start(&self, place: &Place) -> Result<Command> {
+        let mut command = java(place)?;
+        command
+            .args(["-Xmx1g", "kafka.Kafka"])
+            .arg(place.path("server.properties"));
+        Ok(command)
+    }
+
+    /// A broker that answers may be another checkout's, which took the port first: the cluster id tells.
+    fn health(&self, place: &Place, _process: &Process) -> Health {
+        let ours = fs::read_to_string(place.path("cluster.id")).unwrap_or_default();
+        match kafka_wire::cluster(place.address(CLIENTS), Duration::from_secs(2)) {
+            Ok(cluster) if cluster.id != ours => {
+                Health::NotYet(format!("the port belongs to cluster {}", cluster.id))
+            }
+            Ok(cluster) if cluster.brokers == 0 => {
+                Health::NotYet("no broker is registered yet".to_owned())
+            }
+            Ok(_) => Health::Ready,
+            Err(error) => Health::NotYet(error.to_string()),
+        }
+    }
+
+    fn clear(&self, place: &Place) -> Result<()> {
+        place::remove_dir(&place.path("data"))?;
+        place::remove_file(&place.path("cluster.id"))
+    }
+
+    fn env(&self, place: &Place) -> Vec<(&'static str, String)> {
+        vec![("KAFKA_BOOTSTRAP", place.address(CLIENTS).to_string())]
+    }
+}
+
+/// Asks Maven for the jars, unless those laid out are of the same pom.
+fn lay_out_jars(place: &Place) -> Result<()> {
+    let laid_out = place.path("pom.xml");
+    if fs::read_to_string(&laid_out).is_ok_and(|pom| pom == POM) {
+        return Ok(());
+    }
+    eprintln!("fetching Kafka's jars with Maven (about 60 MB, once) …");
+    place::remove_file(&laid_out)?;
+    place::remove_dir(&place.path("lib"))?;
+    let pom = place.repo().root().join("xtask/services/kafka/pom.xml");
+    let mut maven = Command::new("mvn");
+    maven
+        .args(["-q", "-B", "-f"])
+        .arg(pom)
+        .args(["dependency:copy-dependencies", "-DincludeScope=runtime"]);
+    maven.arg(format!("-DoutputDirectory={}", place.path("lib").display()));
+    quietly(&mut maven).context("Maven could not fetch Kafka's jars")?;
+    if fs::read_dir(place.path("lib")).map_or(0, Iterator::count) == 0 {
+        bail!("Maven laid out no jar in {}", place.path("lib").display());
+    }
+    fs::write(laid_out, POM)?;
+    Ok(())
+}
+
+fn properties(place: &Place) -> Result<String> {
+    let (clients, controller) = (place.port(CLIENTS), place.port(CONTROLLER));
+    let data = place.path("data");
+    let data = data
+        .to_str()
+        .context("the path of the checkout is not UTF-8")?;
+    Ok(format!(
+        "{PROPERTIES}
+listeners=PLAINTEXT://127.0.0.1:{clients},CONTROLLER://127.0.0.1:{controller}
+advertised.listeners=PLAINTEXT://127.0.0.1:{clients}
+controller.quorum.voters=1@127.0.0.1:{controller}
+log.dirs={data}
+"
+    ))
+}
+
+fn java(place: &Place) -> Result<Command> {
+    let mut command = Command::new("java");
+    let logging = place.path("log4j2.properties");
+    let logging = logging
+        .to_str()
+        .context("the path of the checkout is not UTF-8")?;
+    command
+        .current_dir(place.path(""))
+        .env_remove("JAVA_TOOL_OPTIONS");
+    command.args([
+        "-XX:+UseSerialGC",
+        "-Djava.awt.headless=true",
+        "-cp",
+        "lib/*",
+    ]);
+    command.arg(format!("-Dlog4j2.configurationFile={logging}"));
+    Ok(command)
+}
+
+/// Kafka's form of a UUID: 16 bytes in unpadded, URL-safe base64. The first one must not be a dash, which its parser refuses.
+fn random_uuid() -> Result<String> {
+    let mut bytes = [0; 16];
+    File::open("/dev/urandom")?.read_exact(&mut bytes)?;
+    bytes[0] &= 0x7f;
+    Ok(base64(&bytes))
+}
+
+fn base64(bytes: &[u8]) -> String {
+    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+    let mut text = String::new();
+    for chunk in bytes.chunks(3) {
+        let group = chunk
+            .iter()
+            .fold(0_usize, |group, byte| group << 8 | usize::from(*byte))
+            << (8 * (3 - chunk.len()));
+        text.extend(
+            (0..=chunk.len()).map(|digit| char::from(ALPHABET[group >> (18 - 6 * digit) & 63])),
+        );
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn base64_is_the_url_safe_kind_without_padding() {
+        assert_eq!(base64(b"f"), "Zg");
+        assert_eq!(base64(b"foobar"), "Zm9vYmFy");
+        assert_eq!(base64(&[0xfb, 0xff]), "-_8");
+    }
+
+    #[test]
+    fn a_cluster_id_has_22_characters_and_no_leading_dash() {
+        for _ in 0..200 {
+            let id = random_uuid().unwrap();
+            assert_eq!(id.len(), 22);
+            assert!(!id.starts_with('-'), "{id}");
+        }
+    }
+}
