@@ -229,7 +229,7 @@ fn a_queue_is_ready_again_only_after_it_was_found_empty() {
     assert_eq!((a.fetch(0, 10), a.fetch(0, 10)), (vec![0], vec![1]));
     append(&broker, 0, &["c"]);
     assert_eq!((a.wakes(), a.ready().len()), (0, 0), "not found empty yet");
-    assert_eq!((a.fetch(0, 10), a.fetch(0, 10)), (vec![2], vec![]));
+    assert_eq!((a.fetch(0, 10), a.fetch(0, 10).len()), (vec![2], 0));
     broker.faults(|faults| faults.delay_delivery(Duration::from_secs(1)));
     append(&broker, 0, &["d"]);
     assert_eq!((a.wakes(), a.ready().len()), (0, 0));
@@ -259,7 +259,7 @@ fn positions_begin_where_they_should() {
     append(&broker, 0, &["a", "b", "c", "d"]);
     let mut latest = Reader::join(&broker, &[], "t");
     latest.serve();
-    assert_eq!(latest.fetch(0, 10), []);
+    assert!(latest.fetch(0, 10).is_empty());
     drop(latest);
     broker.set_committed(&group(), &at(0), 3);
     broker.faults(|faults| faults.rewind_next_assign(at(0), 2));
