@@ -224,10 +224,6 @@ impl Run {
         self.decoded = Some(Box::new(decoded));
     }
 
-    pub(crate) fn segments(&self) -> &[Segment] {
-        &self.segments
-    }
-
     /// Cuts off the first `count` messages as a run of their own; what is left is at its first attempt.
     pub(crate) fn split_front(&mut self, count: usize) -> Self {
         let count = count.min(self.len);
@@ -249,6 +245,21 @@ impl Run {
             if self.segments[0].len() == 0 {
                 self.segments.remove(0);
             }
+        }
+        front
+    }
+
+    /// The first `count` messages, left in place.
+    pub(crate) fn front(&self, count: usize) -> Vec<Segment> {
+        let mut wanted = count;
+        let mut front = Vec::with_capacity(self.segments.len());
+        for segment in &self.segments {
+            if wanted == 0 {
+                break;
+            }
+            let cut = segment.clone().split_front(wanted);
+            wanted -= cut.len();
+            front.push(cut);
         }
         front
     }

@@ -1,0 +1,213 @@
+//! The one check: from what was pushed together to an application, or to all that is wrong with it.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::builder::{AppBuilder, Discovery, FailureHandlerSource, GateSource, Origin, Tools};
+use super::state::State;
+use crate::broker::rdkafka::RdkafkaBroker;
+use crate::broker::{Broker, Properties};
+use crate::clock::Clock;
+use crate::consumer::{ConsumerSpec, DeclaredTopic, ErrorHandler, FailureHandler, HoldFailed, OffsetStorage, Pipeline};
+use crate::error::ConfigErrors;
+use crate::names::{GroupId, Subscription};
+use crate::producer::Producer;
+use crate::registry;
+use crate::settings::{ConsumerProperties, ProducerProperties, Settings};
+
+/// An application that was checked and can run.
+#[derive(Debug)]
+pub struct App {
+    pub(super) settings: Arc<Settings>,
+    pub(super) consumers: Vec<AssembledConsumer>,
+    pub(super) producer: Producer,
+    pub(super) broker: Arc<dyn Broker>,
+    pub(super) clock: Clock,
+    pub(super) error_handler: ErrorHandler,
+}
+
+/// A consumer with its pipelines, ready to be started.
+#[derive(Debug)]
+pub(super) struct AssembledConsumer {
+    pub(super) name: String,
+    pub(super) group: GroupId,
+    pub(super) properties: Properties,
+    pub(super) pipelines: Vec<Arc<Pipeline>>,
+    pub(super) subscriptions: Vec<Subscription>,
+    pub(super) storage: OffsetStorage,
+}
+
+impl App {
+    /// An application with settings from the file and the environment.
+    #[must_use]
+    pub fn from_env() -> AppBuilder {
+        AppBuilder::from_env()
+    }
+
+    /// An application with these settings.
+    #[must_use]
+    pub fn builder(settings: Settings) -> AppBuilder {
+        AppBuilder::new(settings)
+    }
+
+    /// The application's producer.
+    #[must_use]
+    pub fn producer(&self) -> &Producer {
+        &self.producer
+    }
+
+    /// The settings it was built with.
+    #[must_use]
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// The names of its consumers.
+    pub fn consumers(&self) -> impl Iterator<Item = &str> {
+        self.consumers.iter().map(|consumer| consumer.name.as_str())
+    }
+}
+
+pub(super) fn build(app: AppBuilder) -> Result<App, ConfigErrors> {
+    let mut errors = ConfigErrors::new();
+    // Declarations are checked with default settings too, so that all errors come at once.
+    let settings = Arc::new(errors.take(app.settings).unwrap_or_default());
+    let broker = app.broker.unwrap_or_else(|| Arc::new(RdkafkaBroker::new()));
+    errors.extend(settings.check(&*broker));
+
+    let producer_properties = errors.take(ProducerProperties::merge(&settings, &[]));
+    let producer = Producer::new(
+        Arc::clone(&broker),
+        producer_properties.map(ProducerProperties::into_properties).unwrap_or_default(),
+        Arc::clone(&settings),
+    );
+    let mut state = app.state;
+    state.insert(producer.clone());
+
+    let consumers = gather(app.consumers, app.discovery, &mut errors);
+    let assembly = Assembly {
+        settings: &settings,
+        state: &state,
+        gates: &app.gates,
+        failure_handler: app.failure_handler.as_deref(),
+        tools: Tools { settings: &settings, producer: &producer, clock: &app.clock },
+        broker: &*broker,
+    };
+    let mut assembled = Vec::new();
+    for spec in consumers {
+        if spec.topics.is_empty() {
+            tracing::warn!(consumer = %spec.name, "it has no topics and is skipped; name them in its `topics(…)`");
+            continue;
+        }
+        assembled.extend(errors.take(assembly.consumer(spec)));
+    }
+    let error_handler = app.error_handler;
+    errors.or_ok(()).map(|()| App { settings, consumers: assembled, producer, broker, clock: app.clock, error_handler })
+}
+
+/// Explicit and discovered consumers together; two of one name are an error that names both places.
+fn gather(explicit: Vec<(ConsumerSpec, Origin)>, discovery: Discovery, errors: &mut ConfigErrors) -> Vec<ConsumerSpec> {
+    let mut all = explicit;
+    if discovery == Discovery::On {
+        for registration in registry::discovered() {
+            let spec = (registration.consumer)();
+            // Naming a derived consumer by hand as well is not a second one.
+            if all.iter().any(|(known, origin)| *origin == Origin::Explicit && known.name == spec.name && known.group == spec.group) {
+                continue;
+            }
+            tracing::debug!(consumer = %spec.name, module = registration.module, "discovered");
+            all.push((spec, Origin::Discovered { module: registration.module }));
+        }
+    }
+    let mut places: BTreeMap<String, Origin> = BTreeMap::new();
+    for (spec, origin) in &all {
+        if let Some(first) = places.insert(spec.name.clone(), origin.clone()) {
+            errors.push(format!("consumers.{}", spec.name), format!("two consumers have this name, one {first}, one {origin}; name one of them otherwise"));
+        }
+    }
+    all.into_iter().map(|(spec, _)| spec).collect()
+}
+
+struct Assembly<'a> {
+    settings: &'a Settings,
+    state: &'a State,
+    gates: &'a [Arc<dyn GateSource>],
+    failure_handler: Option<&'a dyn FailureHandlerSource>,
+    tools: Tools<'a>,
+    broker: &'a dyn Broker,
+}
+
+impl Assembly<'_> {
+    fn consumer(&self, spec: ConsumerSpec) -> Result<AssembledConsumer, ConfigErrors> {
+        let mut errors = ConfigErrors::new();
+        let path = format!("consumers.{}", spec.name);
+        let group = GroupId::new(&spec.group).map_err(|error| errors.push(format!("{path}.group"), error.to_string())).ok();
+        let properties = errors.take(ConsumerProperties::merge(self.settings, &spec.name, &spec.config));
+        if let Some(properties) = &properties {
+            errors.extend(properties.check(self.broker));
+        }
+        overlaps(&spec, &mut errors);
+        let (mut pipelines, mut subscriptions) = (Vec::new(), Vec::new());
+        for topic in &spec.topics {
+            pipelines.extend(errors.take(self.pipeline(&spec, topic)));
+            subscriptions.extend(topic.spec.subscription().ok());
+        }
+        match (group, properties) {
+            (Some(group), Some(properties)) if errors.is_empty() => Ok(AssembledConsumer {
+                name: spec.name,
+                group,
+                properties: properties.into_properties(),
+                pipelines,
+                subscriptions,
+                storage: spec.offset_storage,
+            }),
+            _ => Err(errors),
+        }
+    }
+
+    fn pipeline(&self, consumer: &ConsumerSpec, topic: &DeclaredTopic) -> Result<Arc<Pipeline>, ConfigErrors> {
+        let mut errors = topic.spec.problems();
+        let handler = errors.take(topic.handler(self.state, self.settings));
+        let mut gates = Vec::new();
+        for source in self.gates {
+            gates.extend(errors.take(source.gate(consumer, &topic.spec, &self.tools)).flatten());
+        }
+        let failure_handler: Option<Arc<dyn FailureHandler>> = match self.failure_handler {
+            Some(source) => errors.take(source.failure_handler(consumer, &topic.spec, &self.tools)),
+            None if topic.spec.retry.is_some() => {
+                errors.push(format!("topics.{}.retry", topic.spec.name), "it declares retries and nothing carries them out; turn on the feature `retry`");
+                None
+            }
+            None => Some(Arc::new(HoldFailed::new(self.tools.clock.clone()))),
+        };
+        let spec = Arc::new(topic.spec.clone());
+        match (handler, failure_handler) {
+            (Some(handler), Some(failure_handler)) if errors.is_empty() => {
+                Ok(Arc::new(Pipeline { spec, handler, gates, failure_handler, clock: self.tools.clock.clone() }))
+            }
+            _ => Err(errors),
+        }
+    }
+}
+
+/// Topics of one consumer that would fight over messages.
+fn overlaps(spec: &ConsumerSpec, errors: &mut ConfigErrors) {
+    for (at, topic) in spec.topics.iter().enumerate() {
+        for earlier in &spec.topics[..at] {
+            let path = format!("consumers.{}.topics.{}", spec.name, topic.spec.name);
+            if earlier.spec.name == topic.spec.name {
+                errors.push(path, format!("{} and {} both take it; a consumer takes each topic once", earlier.type_name, topic.type_name));
+                continue;
+            }
+            let (Ok(one), Ok(other)) = (earlier.spec.subscription(), topic.spec.subscription()) else { continue };
+            let caught = match (&one, &other) {
+                (Subscription::Pattern(_), Subscription::Exact(name)) => one.matches(name.as_str()),
+                (Subscription::Exact(name), Subscription::Pattern(_)) => other.matches(name.as_str()),
+                (Subscription::Exact(_), Subscription::Exact(_)) | (Subscription::Pattern(_), Subscription::Pattern(_)) => false,
+            };
+            if caught {
+                errors.push(path, format!("{} and {} both match it; narrow the pattern", one.as_str(), other.as_str()));
+            }
+        }
+    }
+}

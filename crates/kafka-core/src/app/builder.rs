@@ -1,0 +1,201 @@
+//! What is pushed together before the one check.
+
+use std::fmt;
+use std::sync::Arc;
+
+use super::assemble::{self, App};
+use super::state::State;
+use crate::broker::Broker;
+use crate::clock::Clock;
+use crate::consumer::{Consumer, ConsumerSpec, ErrorHandler, FailureHandler, Gate};
+use crate::error::ConfigErrors;
+use crate::producer::Producer;
+use crate::settings::Settings;
+use crate::topic::TopicSpec;
+
+/// Assembles an application: settings, state, consumers, plugins.
+#[derive(Debug)]
+pub struct AppBuilder {
+    pub(super) settings: Result<Settings, ConfigErrors>,
+    pub(super) state: State,
+    pub(super) consumers: Vec<(ConsumerSpec, Origin)>,
+    pub(super) discovery: Discovery,
+    pub(super) gates: Vec<Arc<dyn GateSource>>,
+    pub(super) failure_handler: Option<Arc<dyn FailureHandlerSource>>,
+    pub(super) error_handler: ErrorHandler,
+    pub(super) broker: Option<Arc<dyn Broker>>,
+    pub(super) clock: Clock,
+}
+
+/// Whether derived consumers are taken without being named.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Discovery {
+    On,
+    Off,
+}
+
+/// Where a consumer was declared, for messages.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Origin {
+    Explicit,
+    Discovered { module: &'static str },
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Explicit => f.write_str("added to the app by hand"),
+            Self::Discovered { module } => write!(f, "derived in {module}"),
+        }
+    }
+}
+
+/// Adds something to an application at assembly. Wiring only; it runs before anything is checked.
+pub trait Plugin {
+    /// Pushes what it has into the builder.
+    fn install(self, app: &mut AppBuilder);
+}
+
+/// What a plugin's sources may use when the application is built.
+#[derive(Debug)]
+pub struct Tools<'a> {
+    /// The application's settings.
+    pub settings: &'a Settings,
+    /// The application's producer.
+    pub producer: &'a Producer,
+    /// The application's clock.
+    pub clock: &'a Clock,
+}
+
+/// Makes gates for the topics that want one.
+pub trait GateSource: Send + Sync + fmt::Debug {
+    /// The gate of this topic in this consumer; `None` costs nothing at run time.
+    ///
+    /// # Errors
+    /// When the topic's declarations do not fit the gate.
+    fn gate(&self, consumer: &ConsumerSpec, topic: &TopicSpec, tools: &Tools<'_>) -> Result<Option<Arc<dyn Gate>>, ConfigErrors>;
+}
+
+/// Makes the failure handler of each topic.
+pub trait FailureHandlerSource: Send + Sync + fmt::Debug {
+    /// The failure handler of this topic in this consumer.
+    ///
+    /// # Errors
+    /// When the topic's retry policy cannot be carried out.
+    fn failure_handler(&self, consumer: &ConsumerSpec, topic: &TopicSpec, tools: &Tools<'_>) -> Result<Arc<dyn FailureHandler>, ConfigErrors>;
+}
+
+impl Default for AppBuilder {
+    fn default() -> Self {
+        Self::new(Settings::default())
+    }
+}
+
+impl AppBuilder {
+    /// An application with these settings.
+    #[must_use]
+    pub fn new(settings: Settings) -> Self {
+        Self::with_settings(Ok(settings))
+    }
+
+    /// An application with settings from the file and the environment. What is wrong with them is reported by [`AppBuilder::build`].
+    #[must_use]
+    pub fn from_env() -> Self {
+        Self::with_settings(Settings::from_env())
+    }
+
+    /// An application with settings that may have failed to load; [`AppBuilder::build`] then says why.
+    #[must_use]
+    pub fn with_settings(settings: Result<Settings, ConfigErrors>) -> Self {
+        Self {
+            settings,
+            state: State::default(),
+            consumers: Vec::new(),
+            discovery: Discovery::On,
+            gates: Vec::new(),
+            failure_handler: None,
+            error_handler: ErrorHandler::default(),
+            broker: None,
+            clock: Clock::System,
+        }
+    }
+
+    /// Adds a value that topics may ask for by its type, a connection pool for example. The application's
+    /// [`Producer`] is there without being added.
+    #[must_use]
+    pub fn state<T: Clone + Send + Sync + 'static>(mut self, value: T) -> Self {
+        self.state.insert(value);
+        self
+    }
+
+    /// Adds a consumer by its type. Derived ones are found without this.
+    #[must_use]
+    pub fn consumer<C: Consumer>(self) -> Self {
+        self.consumer_spec(C::spec())
+    }
+
+    /// Adds a consumer that was declared by hand.
+    #[must_use]
+    pub fn consumer_spec(mut self, spec: ConsumerSpec) -> Self {
+        self.consumers.push((spec, Origin::Explicit));
+        self
+    }
+
+    /// Takes only the consumers that are added by hand.
+    #[must_use]
+    pub fn without_discovery(mut self) -> Self {
+        self.discovery = Discovery::Off;
+        self
+    }
+
+    /// Installs a plugin.
+    #[must_use]
+    pub fn plugin(mut self, plugin: impl Plugin) -> Self {
+        plugin.install(&mut self);
+        self
+    }
+
+    /// Adds a gate before handlers. Gates are asked in the order they were added.
+    pub fn push_gate(&mut self, source: impl GateSource + 'static) {
+        self.gates.push(Arc::new(source));
+    }
+
+    /// Sets who deals with failed messages. Default: they hold their lane and are tried again.
+    pub fn set_failure_handler(&mut self, source: impl FailureHandlerSource + 'static) {
+        self.failure_handler = Some(Arc::new(source));
+    }
+
+    /// Adds a consumer from a plugin.
+    pub fn push_consumer(&mut self, spec: ConsumerSpec) {
+        self.consumers.push((spec, Origin::Explicit));
+    }
+
+    /// Decides about errors of clients. Default: a fatal one stops its consumer.
+    #[must_use]
+    pub fn error_handler(mut self, handler: ErrorHandler) -> Self {
+        self.error_handler = handler;
+        self
+    }
+
+    /// Uses this broker instead of the cluster that the settings name: an embedded one, or one in memory.
+    #[must_use]
+    pub fn broker(mut self, broker: Arc<dyn Broker>) -> Self {
+        self.broker = Some(broker);
+        self
+    }
+
+    /// Takes the time from this clock.
+    #[must_use]
+    pub fn clock(mut self, clock: Clock) -> Self {
+        self.clock = clock;
+        self
+    }
+
+    /// Checks everything and makes the application. Connects to nothing yet.
+    ///
+    /// # Errors
+    /// All that is wrong with settings, declarations and state, each with its path.
+    pub fn build(self) -> Result<App, ConfigErrors> {
+        assemble::build(self)
+    }
+}

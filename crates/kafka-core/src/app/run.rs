@@ -1,0 +1,194 @@
+//! Running an application: a thread for each consumer, the first failure stops all, soft before hard.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
+use tokio::sync::oneshot;
+
+use super::assemble::{App, AssembledConsumer};
+use crate::broker::{ClientError, Unflushed};
+use crate::consumer::{ConsumeError, ConsumerHandle, ConsumerLoop, LoopConfig, Parking, Reporter, start};
+use crate::producer::Producer;
+
+/// Why an application did not start.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StartError {
+    /// No consumer has this name; the known ones are listed.
+    #[error("no consumer is named {name}; there are: {}", known.join(", "))]
+    Unknown {
+        /// The name asked for.
+        name: String,
+        /// The names there are.
+        known: Vec<String>,
+    },
+    /// There is nothing to run: derive a consumer, or add one to the app.
+    #[error("there is no consumer to run; derive one with #[derive(Consumer)], or add one with `.consumer::<C>()`")]
+    Nothing,
+    /// A consumer's client could not be made; the source says what of its configuration it refuses.
+    #[error("the client of consumer {consumer} could not be made")]
+    Client {
+        /// The consumer's name.
+        consumer: String,
+        /// What the client library said.
+        #[source]
+        source: ClientError,
+    },
+    /// The system gave no thread.
+    #[error("no thread for consumer {consumer}")]
+    Thread {
+        /// The consumer's name.
+        consumer: String,
+        /// What the system said.
+        #[source]
+        source: std::io::Error,
+    },
+}
+
+/// Why a running application ended other than by being asked to.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RunError {
+    /// A consumer failed; the others were stopped softly.
+    #[error(transparent)]
+    Consumer(#[from] ConsumeError),
+    /// Records were still not acknowledged when the time to flush was over.
+    #[error("the producer could not be flushed")]
+    Flush(#[from] Unflushed),
+}
+
+/// A running application.
+#[derive(Debug)]
+pub struct Running {
+    handles: Vec<ConsumerHandle>,
+    outcomes: FuturesUnordered<oneshot::Receiver<Result<(), ConsumeError>>>,
+    producer: Producer,
+    flush_timeout: Duration,
+}
+
+impl App {
+    /// Starts the consumers of these names, or all when none is named. Must be called within a tokio runtime.
+    ///
+    /// # Errors
+    /// When a name is unknown, or a client cannot be made.
+    pub fn start(self, names: &[String]) -> Result<Running, StartError> {
+        let known = || self.consumers.iter().map(|consumer| consumer.name.clone()).collect();
+        if let Some(name) = names.iter().find(|name| self.consumers.iter().all(|consumer| consumer.name != **name)) {
+            return Err(StartError::Unknown { name: name.clone(), known: known() });
+        }
+        let chosen = self.consumers.iter().filter(|consumer| names.is_empty() || names.contains(&consumer.name));
+        let mut running = Running {
+            handles: Vec::new(),
+            outcomes: FuturesUnordered::new(),
+            producer: self.producer.clone(),
+            flush_timeout: self.settings.shutdown_timeout,
+        };
+        for consumer in chosen {
+            match self.start_one(consumer) {
+                Ok((handle, outcome)) => {
+                    running.handles.push(handle);
+                    running.outcomes.push(outcome);
+                }
+                Err(error) => {
+                    running.stop();
+                    return Err(error);
+                }
+            }
+        }
+        if running.handles.is_empty() { Err(StartError::Nothing) } else { Ok(running) }
+    }
+
+    fn start_one(&self, consumer: &AssembledConsumer) -> Result<(ConsumerHandle, oneshot::Receiver<Result<(), ConsumeError>>), StartError> {
+        let parking = Parking::default();
+        let waker = parking.waker();
+        let reporter = Reporter::new(waker.clone());
+        let client = self
+            .broker
+            .consumer(&consumer.group, &consumer.properties, &consumer.subscriptions, waker)
+            .map_err(|source| StartError::Client { consumer: consumer.name.clone(), source })?;
+        let config = LoopConfig {
+            name: consumer.name.clone(),
+            group: consumer.group.clone(),
+            topics: consumer.pipelines.clone(),
+            storage: consumer.storage.clone(),
+            error_handler: self.error_handler.clone(),
+            clock: self.clock.clone(),
+            runtime: tokio::runtime::Handle::current(),
+            revoke_timeout: self.settings.revoke_timeout,
+            shutdown_timeout: self.settings.shutdown_timeout,
+            poll_interval: self.settings.polling_frequency,
+            max_in_flight_bytes: self.settings.max_in_flight_bytes,
+            max_in_flight_messages: self.settings.max_in_flight_messages,
+        };
+        tracing::info!(consumer = %consumer.name, group = %consumer.group, "starting");
+        let consumer_loop = ConsumerLoop::new(config, client, reporter.clone());
+        start(&consumer.name, self.clock.clone(), parking, reporter, consumer_loop)
+            .map_err(|source| StartError::Thread { consumer: consumer.name.clone(), source })
+    }
+}
+
+impl Running {
+    /// The running consumers.
+    #[must_use]
+    pub fn consumers(&self) -> &[ConsumerHandle] {
+        &self.handles
+    }
+
+    /// The application's producer.
+    #[must_use]
+    pub fn producer(&self) -> &Producer {
+        &self.producer
+    }
+
+    /// Asks all consumers to finish what is in flight and leave.
+    pub fn stop(&self) {
+        self.handles.iter().for_each(ConsumerHandle::stop);
+    }
+
+    /// Asks all consumers to leave without waiting for their handlers.
+    pub fn abort(&self) {
+        self.handles.iter().for_each(ConsumerHandle::abort);
+    }
+
+    /// Waits until all consumers have left, and flushes the producer. The first that fails takes the others down softly.
+    ///
+    /// # Errors
+    /// The first failure.
+    pub async fn finished(&mut self) -> Result<(), RunError> {
+        let mut first = None;
+        while let Some(outcome) = self.outcomes.next().await {
+            // A thread that vanished without a word counts as one that died.
+            let outcome = outcome.unwrap_or_else(|_| {
+                Err(ConsumeError::Died { consumer: "(unknown)".to_owned(), message: "its thread vanished".to_owned() })
+            });
+            if let Err(error) = outcome {
+                if first.is_none() {
+                    self.stop();
+                }
+                first.get_or_insert(error);
+            }
+        }
+        let flushed = self.producer.flush(self.flush_timeout).await;
+        match first {
+            Some(error) => Err(error.into()),
+            None => Ok(flushed?),
+        }
+    }
+
+    /// As [`Running::finished`], and stops softly when the future resolves.
+    ///
+    /// # Errors
+    /// The first failure.
+    pub async fn finished_or(&mut self, stop: impl Future<Output = ()>) -> Result<(), RunError> {
+        let handles: Arc<[ConsumerHandle]> = self.handles.clone().into();
+        let finished = self.finished();
+        tokio::pin!(finished, stop);
+        tokio::select! {
+            result = &mut finished => return result,
+            () = &mut stop => handles.iter().for_each(ConsumerHandle::stop),
+        }
+        finished.await
+    }
+}

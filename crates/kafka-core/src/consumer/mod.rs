@@ -1,0 +1,27 @@
+//! Consumers: a group, its topics, and the loop that keeps their promises.
+//!
+//! In reading order: [`spec`](ConsumerSpec) is what is declared, `run` is the loop, `partition` what
+//! one assignment owns, `lanes` the order within it, `pipeline` the way of a run, `outcome` and
+//! `seams` the closed protocol between them and the feature crates, `tracker` what may be stored.
+
+mod client_error;
+mod lanes;
+mod outcome;
+mod partition;
+mod pipeline;
+mod reports;
+mod run;
+mod seams;
+mod spec;
+mod thread;
+mod tracker;
+
+pub use client_error::{ClientErrorAction, ConsumeError, ErrorHandler};
+pub use outcome::{Ack, Admission, BatchError, Directive, HandlerError, HandlerPanic, Hold, Settlement, Wake, WakeSource};
+pub use seams::{Admissions, Backoff, Decoding, Failure, FailureHandler, Gate, HoldFailed, OffsetStorage, PositionSource};
+pub use spec::{Consumer, ConsumerSpec, DeclaredTopic};
+pub use thread::ConsumerHandle;
+pub(crate) use pipeline::Pipeline;
+pub(crate) use run::{ConsumerLoop, LoopConfig, Turn};
+pub(crate) use reports::{Command, Report, Reporter};
+pub(crate) use thread::{Parking, start};

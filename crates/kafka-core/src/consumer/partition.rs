@@ -1,0 +1,119 @@
+//! One assigned partition: everything that is born with its assignment and must not outlive it.
+
+use std::sync::Arc;
+
+use super::lanes::Lanes;
+use super::reports::Generation;
+use super::tracker::Tracker;
+use crate::broker::QueueId;
+use crate::message::{Batch, KeepAlive, RawMessage, Segment};
+use crate::names::{GroupId, TopicPartition};
+
+/// The state of one assignment of one partition.
+#[derive(Debug)]
+pub(crate) struct Partition {
+    pub(crate) name: TopicPartition,
+    pub(crate) generation: Generation,
+    pub(crate) queue: QueueId,
+    /// `None` when no declared topic takes its messages: they stay where they are.
+    pub(crate) lanes: Option<Lanes>,
+    pub(crate) tracker: Tracker,
+    pub(crate) flow: Flow,
+    pub(crate) ready: Readiness,
+    /// The position that was stored last.
+    pub(crate) stored: Option<i64>,
+    pub(crate) in_flight_bytes: usize,
+    next_sequence: u64,
+    /// A running mean of message sizes, to fetch no more than fits.
+    mean_size: usize,
+}
+
+/// Whether messages are taken from the partition.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Flow {
+    /// They are.
+    Open,
+    /// The application said no.
+    Paused,
+    /// The partition is being given up.
+    Draining,
+}
+
+/// Whether the partition stands in the round of those that may have fetched messages.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Readiness {
+    /// Its client will say when something comes.
+    Unknown,
+    /// It is in the round.
+    Listed,
+}
+
+/// Bounds on what a partition may have in flight.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Room {
+    pub(crate) bytes: usize,
+    pub(crate) messages: usize,
+}
+
+/// The most messages of one fetch.
+const FETCH_MAX: usize = 1_000;
+
+impl Partition {
+    pub(crate) fn new(name: TopicPartition, generation: Generation, queue: QueueId, lanes: Option<Lanes>, flow: Flow) -> Self {
+        Self {
+            name,
+            generation,
+            queue,
+            lanes,
+            tracker: Tracker::default(),
+            flow,
+            ready: Readiness::Unknown,
+            stored: None,
+            in_flight_bytes: 0,
+            next_sequence: 0,
+            mean_size: 1_024,
+        }
+    }
+
+    /// How many messages may be fetched now; 0 is back-pressure: the client's own queue fills up and it stops fetching.
+    pub(crate) fn wanted(&self, room: Room) -> usize {
+        if self.flow != Flow::Open || self.lanes.is_none() {
+            return 0;
+        }
+        let messages = room.messages.saturating_sub(self.tracker.unfinished());
+        let bytes = room.bytes.saturating_sub(self.in_flight_bytes);
+        if bytes == 0 { 0 } else { messages.min(FETCH_MAX).min((bytes / self.mean_size).max(1)) }
+    }
+
+    /// Hands fetched messages to the lanes.
+    pub(crate) fn deliver(&mut self, messages: Vec<RawMessage>, group: &GroupId, keep: Option<KeepAlive>) {
+        let Some(lanes) = &self.lanes else { return };
+        let bytes: usize = messages.iter().map(RawMessage::size).sum();
+        self.mean_size = ((self.mean_size + bytes / messages.len().max(1)) / 2).max(1);
+        self.in_flight_bytes += bytes;
+        let sequence = self.next_sequence;
+        self.next_sequence += 1;
+        self.tracker.delivered(sequence, &messages);
+        let (topic, partition, group) = (self.name.topic.clone(), self.name.partition, group.clone());
+        lanes.push(&Arc::new(Batch { topic, partition, group, sequence, messages, keep }));
+    }
+
+    /// Notes that messages are done.
+    pub(crate) fn settled(&mut self, segments: &[Segment]) {
+        for segment in segments {
+            let count = segment.end - segment.start;
+            self.in_flight_bytes -= segment.messages().iter().map(RawMessage::size).sum::<usize>();
+            self.tracker.done(segment.batch.sequence, segment.origin, segment.origin + count);
+        }
+    }
+
+    /// The position to store, if it is news.
+    pub(crate) fn position_to_store(&self) -> Option<i64> {
+        self.tracker.position().filter(|position| self.stored != Some(*position))
+    }
+
+    /// Whether nothing of it runs any more.
+    pub(crate) fn at_rest(&self) -> bool {
+        self.lanes.as_ref().is_none_or(Lanes::at_rest)
+    }
+}

@@ -1,0 +1,67 @@
+//! What lanes tell the poll thread, over the one channel that leads back to it.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::broker::PollWaker;
+use crate::error::BoxError;
+use crate::message::Segment;
+use crate::names::TopicPartition;
+
+/// One assignment of one partition: never used twice, so that what arrives late finds nothing to change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) struct Generation(pub(crate) u64);
+
+/// Something that happened off the poll thread.
+#[derive(Debug)]
+pub(crate) enum Report {
+    /// These messages are done and durable.
+    Settled {
+        generation: Generation,
+        segments: Vec<Segment>,
+    },
+    /// A lane of the assignment has come to rest.
+    Rested,
+    /// The consumer must stop.
+    Stop(BoxError),
+    /// A position source answered for the assignment it was asked for.
+    Positions(Vec<TopicPartition>, HashMap<TopicPartition, i64>),
+    /// The application asks for something.
+    Command(Command),
+}
+
+/// What the application asks of a running consumer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Command {
+    /// Finish what is in flight, commit, leave.
+    Stop,
+    /// Leave without waiting for handlers.
+    Abort,
+    /// Take no more messages of this topic.
+    Pause(String),
+    /// Take messages of this topic again.
+    Resume(String),
+}
+
+/// The sending end. Cheap to clone.
+#[derive(Debug, Clone)]
+pub(crate) struct Reporter {
+    queue: Arc<Mutex<Vec<Report>>>,
+    waker: PollWaker,
+}
+
+impl Reporter {
+    pub(crate) fn new(waker: PollWaker) -> Self {
+        Self { queue: Arc::default(), waker }
+    }
+
+    pub(crate) fn send(&self, report: Report) {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner).push(report);
+        self.waker.wake();
+    }
+
+    /// Moves everything reported so far into `into`.
+    pub(crate) fn take(&self, into: &mut Vec<Report>) {
+        into.append(&mut self.queue.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+}

@@ -1,0 +1,458 @@
+//! The consume loop: the only code that assigns, stores and gives up partitions.
+//!
+//! A state machine that is turned by its thread (or by the simulation): each turn serves the client's
+//! events and the lanes' reports, hands fetched messages to lanes, and stores positions. Nothing in it
+//! blocks, so the group hears from us however slow a handler is.
+
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::sync::Semaphore;
+
+use super::lanes::Lanes;
+use super::partition::{Flow, Partition, Readiness, Room};
+use super::pipeline::Pipeline;
+use super::reports::{Command, Generation, Report, Reporter};
+use super::seams::{Backoff, OffsetStorage, PositionSource};
+use super::{ClientErrorAction, ConsumeError, ErrorHandler};
+use crate::broker::{ClientError, ClientEvent, ConsumerClient, QueueId};
+use crate::clock::Clock;
+use crate::error::BoxError;
+use crate::names::{GroupId, TopicPartition};
+use crate::topic::TopicSpec;
+
+/// What the loop needs to know of its consumer.
+#[derive(Debug)]
+pub(crate) struct LoopConfig {
+    pub(crate) name: String,
+    pub(crate) group: GroupId,
+    pub(crate) topics: Vec<Arc<Pipeline>>,
+    pub(crate) storage: OffsetStorage,
+    pub(crate) error_handler: ErrorHandler,
+    pub(crate) clock: Clock,
+    pub(crate) runtime: tokio::runtime::Handle,
+    /// How long messages in flight may finish before a revoked partition is given up.
+    pub(crate) revoke_timeout: Duration,
+    /// The same at shutdown.
+    pub(crate) shutdown_timeout: Duration,
+    /// The longest time between two polls.
+    pub(crate) poll_interval: Duration,
+    /// Bound of memory in flight over all partitions.
+    pub(crate) max_in_flight_bytes: usize,
+    /// Bound of messages in flight for each partition.
+    pub(crate) max_in_flight_messages: usize,
+}
+
+/// How long leaving the group may take once nothing is in flight.
+const LEAVE_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How long handlers that were cut off may take to say how far they had come.
+const LAST_WORD: Duration = Duration::from_millis(500);
+
+/// The most events served in one turn, so that a storm of errors starves no partition.
+const EVENTS_A_TURN: usize = 64;
+
+/// What the thread does after a turn.
+#[derive(Debug)]
+pub(crate) enum Turn {
+    /// There is more to do right now.
+    Busy,
+    /// Nothing to do before this instant, unless woken.
+    Idle(Instant),
+    /// The consumer has left its group.
+    Finished(Result<(), ConsumeError>),
+}
+
+/// The loop of one consumer.
+#[derive(Debug)]
+pub(crate) struct ConsumerLoop {
+    config: LoopConfig,
+    client: Box<dyn ConsumerClient>,
+    reporter: Reporter,
+    /// Places for each topic's concurrent lanes, in the order of the topics.
+    places: Vec<Option<Arc<Semaphore>>>,
+    partitions: BTreeMap<Generation, Partition>,
+    by_queue: HashMap<QueueId, Generation>,
+    /// Partitions that may have fetched messages, each once, served in turn.
+    ready: VecDeque<QueueId>,
+    revocations: Vec<Revocation>,
+    paused_topics: Vec<String>,
+    next_generation: u64,
+    closing: Option<Closing>,
+    failure: Option<ConsumeError>,
+    reports: Vec<Report>,
+    newly_ready: Vec<QueueId>,
+}
+
+/// Partitions on their way out, and the answer that the client waits for.
+#[derive(Debug)]
+struct Revocation {
+    partitions: Vec<TopicPartition>,
+    generations: Vec<Generation>,
+    ownership: Ownership,
+    stage: Stage,
+}
+
+/// How far a revocation has come.
+#[derive(Debug, Clone, Copy)]
+enum Stage {
+    /// What is in flight may finish until then.
+    Finishing(Instant),
+    /// It was cut off, and may say until then how far it had come.
+    CutOff(Instant),
+}
+
+/// Whether revoked partitions are still ours while we finish.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Ownership {
+    Held,
+    Lost,
+}
+
+#[derive(Debug)]
+struct Closing {
+    /// Until when handlers may finish.
+    drained_by: Instant,
+    /// Until when the client must have left.
+    left_by: Instant,
+}
+
+impl ConsumerLoop {
+    pub(crate) fn new(config: LoopConfig, client: Box<dyn ConsumerClient>, reporter: Reporter) -> Self {
+        let places = config.topics.iter().map(|topic| topic.spec.concurrency.limit().map(|max| Arc::new(Semaphore::new(max.get())))).collect();
+        Self {
+            config,
+            client,
+            reporter,
+            places,
+            partitions: BTreeMap::new(),
+            by_queue: HashMap::new(),
+            ready: VecDeque::new(),
+            revocations: Vec::new(),
+            paused_topics: Vec::new(),
+            next_generation: 0,
+            closing: None,
+            failure: None,
+            reports: Vec::new(),
+            newly_ready: Vec::new(),
+        }
+    }
+
+    /// Does what there is to do without waiting for anything.
+    pub(crate) fn turn(&mut self) -> Turn {
+        let mut busy = self.serve_events();
+        // At rest before its reports are taken: what is at rest has nothing left to report.
+        let rested: Vec<bool> = self.revocations.iter().map(|revocation| self.rested(revocation)).collect();
+        busy |= self.serve_reports();
+        self.store_positions();
+        self.finish_revocations(&rested);
+        busy |= self.fetch();
+        if let Some(closing) = &self.closing {
+            if self.client.is_closed() {
+                return Turn::Finished(self.failure.take().map_or(Ok(()), Err));
+            }
+            if self.config.clock.now() >= closing.left_by {
+                tracing::warn!(consumer = %self.config.name, "the group did not let us leave in time; its session will time out");
+                return Turn::Finished(self.failure.take().map_or(Ok(()), Err));
+            }
+        }
+        if busy { Turn::Busy } else { Turn::Idle(self.next_deadline()) }
+    }
+
+    fn next_deadline(&self) -> Instant {
+        let now = self.config.clock.now();
+        let deadlines = self.revocations.iter().map(|revocation| match revocation.stage {
+            Stage::Finishing(until) | Stage::CutOff(until) => until,
+        });
+        let closing = self.closing.iter().map(|closing| closing.left_by);
+        deadlines.chain(closing).fold(now + self.config.poll_interval, Instant::min)
+    }
+
+    // Events of the client.
+
+    fn serve_events(&mut self) -> bool {
+        for _ in 0..EVENTS_A_TURN {
+            match self.client.poll() {
+                None => return false,
+                Some(ClientEvent::Assigned(partitions)) => self.assigned(partitions),
+                Some(ClientEvent::Revoked(partitions)) => self.revoked(partitions, Ownership::Held),
+                Some(ClientEvent::Lost(partitions)) => self.revoked(partitions, Ownership::Lost),
+                Some(ClientEvent::Error(error)) => self.client_error(error),
+            }
+        }
+        true
+    }
+
+    fn client_error(&mut self, error: ClientError) {
+        match self.config.error_handler.decide(&error) {
+            ClientErrorAction::GoOn => {
+                tracing::warn!(consumer = %self.config.name, code = %error.code, "client error: {}", error.message);
+            }
+            ClientErrorAction::Stop => {
+                tracing::error!(consumer = %self.config.name, code = %error.code, "fatal client error: {}", error.message);
+                self.fail(ConsumeError::Client { consumer: self.config.name.clone(), source: error });
+            }
+        }
+    }
+
+    fn fail(&mut self, error: ConsumeError) {
+        self.failure.get_or_insert(error);
+        self.close(self.config.shutdown_timeout);
+    }
+
+    fn assigned(&mut self, partitions: Vec<TopicPartition>) {
+        match &self.config.storage {
+            OffsetStorage::External(source) if !partitions.is_empty() => {
+                let source = Arc::clone(source);
+                let (group, clock, reporter) = (self.config.group.clone(), self.config.clock.clone(), self.reporter.clone());
+                self.config.runtime.spawn(async move {
+                    let positions = ask_positions(&*source, &group, &partitions, &clock).await;
+                    reporter.send(Report::Positions(partitions, positions));
+                });
+            }
+            OffsetStorage::External(_) | OffsetStorage::Group => self.assign(partitions, &HashMap::new()),
+        }
+    }
+
+    fn assign(&mut self, partitions: Vec<TopicPartition>, positions: &HashMap<TopicPartition, i64>) {
+        let wanted: Vec<_> = partitions.into_iter().map(|name| { let at = positions.get(&name).copied(); (name, at) }).collect();
+        let queues = match self.client.assign(&wanted) {
+            Ok(queues) => queues,
+            Err(source) => return self.fail(ConsumeError::Client { consumer: self.config.name.clone(), source }),
+        };
+        for ((name, _), queue) in wanted.into_iter().zip(queues) {
+            let generation = Generation(self.next_generation);
+            self.next_generation += 1;
+            let lanes = self.lanes(&name, generation);
+            let flow = if self.paused_topics.iter().any(|topic| *topic == name.topic.as_str()) { Flow::Paused } else { Flow::Open };
+            tracing::info!(consumer = %self.config.name, topic = %name.topic, partition = name.partition, "partition assigned");
+            self.by_queue.insert(queue, generation);
+            self.partitions.insert(generation, Partition::new(name, generation, queue, lanes, flow));
+        }
+    }
+
+    fn lanes(&self, name: &TopicPartition, generation: Generation) -> Option<Lanes> {
+        let matching = |pipeline: &&Arc<Pipeline>| takes(&pipeline.spec, name.topic.as_str());
+        let Some((at, pipeline)) = self.config.topics.iter().enumerate().find(|(_, pipeline)| matching(pipeline)) else {
+            tracing::error!(consumer = %self.config.name, topic = %name.topic, partition = name.partition, "no declared topic takes this one; it is held, nothing of it is skipped");
+            return None;
+        };
+        let (places, reporter) = (self.places[at].clone(), self.reporter.clone());
+        Some(Lanes::new(generation, Arc::clone(pipeline), places, reporter, self.config.runtime.clone()))
+    }
+
+    fn revoked(&mut self, names: Vec<TopicPartition>, ownership: Ownership) {
+        let timeout = match &self.closing {
+            Some(closing) => closing.drained_by.saturating_duration_since(self.config.clock.now()),
+            None => self.config.revoke_timeout,
+        };
+        let mut generations = Vec::with_capacity(names.len());
+        for partition in self.partitions.values_mut().filter(|partition| names.contains(&partition.name)) {
+            partition.flow = Flow::Draining;
+            if let Some(lanes) = &partition.lanes {
+                lanes.stop();
+            }
+            generations.push(partition.generation);
+        }
+        let stage = Stage::Finishing(self.config.clock.now() + timeout);
+        self.revocations.push(Revocation { partitions: names, generations, ownership, stage });
+    }
+
+    // Reports of the lanes.
+
+    fn serve_reports(&mut self) -> bool {
+        let mut reports = std::mem::take(&mut self.reports);
+        self.reporter.take(&mut reports);
+        let any = !reports.is_empty();
+        for report in reports.drain(..) {
+            match report {
+                Report::Settled { generation, segments } => {
+                    // What comes from an assignment that is gone finds nothing to change.
+                    if let Some(partition) = self.partitions.get_mut(&generation) {
+                        partition.settled(&segments);
+                        make_ready(partition, &mut self.ready);
+                    }
+                }
+                Report::Rested => {}
+                Report::Stop(source) => self.fail(ConsumeError::Stopped { consumer: self.config.name.clone(), source }),
+                Report::Positions(partitions, positions) => self.assign(partitions, &positions),
+                Report::Command(command) => self.command(command),
+            }
+        }
+        self.reports = reports;
+        any
+    }
+
+    fn command(&mut self, command: Command) {
+        match command {
+            Command::Stop => self.close(self.config.shutdown_timeout),
+            Command::Abort => {
+                self.close(Duration::ZERO);
+                let now = self.config.clock.now();
+                self.revocations.iter_mut().for_each(|revocation| revocation.stage = Stage::Finishing(now));
+            }
+            Command::Pause(topic) => self.set_flow(topic, Flow::Paused),
+            Command::Resume(topic) => self.set_flow(topic, Flow::Open),
+        }
+    }
+
+    fn set_flow(&mut self, topic: String, flow: Flow) {
+        for partition in self.partitions.values_mut() {
+            if partition.name.topic.as_str() == topic && partition.flow != Flow::Draining {
+                partition.flow = flow;
+                make_ready(partition, &mut self.ready);
+            }
+        }
+        self.paused_topics.retain(|paused| *paused != topic);
+        if flow == Flow::Paused {
+            self.paused_topics.push(topic);
+        }
+    }
+
+    fn close(&mut self, timeout: Duration) {
+        let drained_by = self.config.clock.now() + timeout;
+        let left_by = drained_by + LEAVE_TIMEOUT;
+        match &mut self.closing {
+            Some(closing) => {
+                closing.drained_by = closing.drained_by.min(drained_by);
+                closing.left_by = closing.left_by.min(left_by);
+            }
+            None => {
+                self.closing = Some(Closing { drained_by, left_by });
+                // New work ends at once, whenever the client gets round to asking for its partitions.
+                for partition in self.partitions.values_mut() {
+                    partition.flow = Flow::Draining;
+                    if let Some(lanes) = &partition.lanes {
+                        lanes.stop();
+                    }
+                }
+                self.client.begin_close();
+            }
+        }
+    }
+
+    // Positions.
+
+    fn store_positions(&mut self) {
+        if let OffsetStorage::External(_) = self.config.storage {
+            return;
+        }
+        let lost = |generation: &Generation, revocations: &[Revocation]| {
+            revocations.iter().any(|revocation| revocation.ownership == Ownership::Lost && revocation.generations.contains(generation))
+        };
+        for partition in self.partitions.values_mut() {
+            let Some(position) = partition.position_to_store() else { continue };
+            if lost(&partition.generation, &self.revocations) {
+                continue;
+            }
+            match self.client.store(&partition.name, position) {
+                Ok(()) => partition.stored = Some(position),
+                Err(error) => tracing::warn!(partition = %partition.name, position, error = %error, "position was not stored"),
+            }
+        }
+    }
+
+    fn rested(&self, revocation: &Revocation) -> bool {
+        revocation.generations.iter().filter_map(|generation| self.partitions.get(generation)).all(Partition::at_rest)
+    }
+
+    fn finish_revocations(&mut self, rested: &[bool]) {
+        let now = self.config.clock.now();
+        let revocations = std::mem::take(&mut self.revocations);
+        for (at, mut revocation) in revocations.into_iter().enumerate() {
+            let at_rest = rested.get(at).copied().unwrap_or(false);
+            match revocation.stage {
+                _ if at_rest => {}
+                Stage::CutOff(until) if now >= until => {}
+                Stage::Finishing(until) if now >= until => {
+                    for lanes in revocation.generations.iter().filter_map(|generation| self.partitions.get(generation)?.lanes.as_ref()) {
+                        lanes.cut_off();
+                    }
+                    revocation.stage = Stage::CutOff(now + LAST_WORD);
+                    self.revocations.push(revocation);
+                    continue;
+                }
+                Stage::Finishing(_) | Stage::CutOff(_) => {
+                    self.revocations.push(revocation);
+                    continue;
+                }
+            }
+            for generation in &revocation.generations {
+                if let Some(partition) = self.partitions.remove(generation) {
+                    self.by_queue.remove(&partition.queue);
+                    tracing::info!(consumer = %self.config.name, topic = %partition.name.topic, partition = partition.name.partition, position = ?partition.stored, "partition given up");
+                }
+            }
+            if let Err(error) = self.client.unassign(&revocation.partitions) {
+                self.client_error(error);
+            }
+        }
+    }
+
+    // Messages.
+
+    fn fetch(&mut self) -> bool {
+        self.client.take_ready(&mut self.newly_ready);
+        for queue in self.newly_ready.drain(..) {
+            if let Some(partition) = self.by_queue.get(&queue).and_then(|generation| self.partitions.get_mut(generation)) {
+                make_ready(partition, &mut self.ready);
+            }
+        }
+        if self.closing.is_some() {
+            return false;
+        }
+        let room = Room {
+            bytes: (self.config.max_in_flight_bytes / self.partitions.len().max(1)).max(64 * 1024),
+            messages: self.config.max_in_flight_messages,
+        };
+        let mut more = false;
+        for _ in 0..self.ready.len() {
+            let Some(queue) = self.ready.pop_front() else { break };
+            let Some(partition) = self.by_queue.get(&queue).and_then(|generation| self.partitions.get_mut(generation)) else { continue };
+            partition.ready = Readiness::Unknown;
+            let wanted = partition.wanted(room);
+            if wanted == 0 {
+                // Becomes ready again when something of it is settled, or it is resumed.
+                continue;
+            }
+            let mut messages = Vec::with_capacity(wanted);
+            self.client.fetch(queue, wanted, &mut messages);
+            if messages.is_empty() {
+                continue;
+            }
+            partition.deliver(messages, &self.config.group, self.client.keep_alive());
+            make_ready(partition, &mut self.ready);
+            more = true;
+        }
+        more
+    }
+}
+
+/// Puts a partition in the round of those that may have messages, unless it is there.
+fn make_ready(partition: &mut Partition, ready: &mut VecDeque<QueueId>) {
+    if partition.ready == Readiness::Unknown {
+        partition.ready = Readiness::Listed;
+        ready.push_back(partition.queue);
+    }
+}
+
+fn takes(spec: &TopicSpec, topic: &str) -> bool {
+    spec.subscription().is_ok_and(|subscription| subscription.matches(topic))
+}
+
+async fn ask_positions(
+    source: &dyn PositionSource, group: &GroupId, partitions: &[TopicPartition], clock: &Clock,
+) -> HashMap<TopicPartition, i64> {
+    let mut tries = 0;
+    loop {
+        let error: BoxError = match source.positions(group, partitions).await {
+            Ok(positions) => return positions,
+            Err(error) => error,
+        };
+        tries += 1;
+        let wait = Backoff::FRAMEWORK.after(tries);
+        tracing::error!(group = %group, error = %error, ?wait, "positions could not be read, the partitions wait");
+        clock.sleep(wait).await;
+    }
+}

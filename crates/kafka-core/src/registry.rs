@@ -1,0 +1,33 @@
+//! Link-time registration: what derives announce, found by the application without being named.
+//!
+//! Sugar over `AppBuilder::consumer`. A crate that the binary never refers to may be left out by the
+//! linker with all that it registers; `build` logs what it found.
+
+use crate::consumer::ConsumerSpec;
+
+/// One announcement of a derive.
+#[derive(Debug)]
+pub struct Registration {
+    /// The name it is registered under.
+    pub name: &'static str,
+    /// The module it was declared in.
+    pub module: &'static str,
+    pub(crate) consumer: fn() -> ConsumerSpec,
+}
+
+impl Registration {
+    /// Announces a consumer.
+    #[must_use]
+    pub const fn consumer(name: &'static str, module: &'static str, spec: fn() -> ConsumerSpec) -> Self {
+        Self { name, module, consumer: spec }
+    }
+}
+
+inventory::collect!(Registration);
+
+/// Everything announced by crates linked into this binary, in an order that does not depend on the linker.
+pub(crate) fn discovered() -> Vec<&'static Registration> {
+    let mut found: Vec<_> = inventory::iter::<Registration>.into_iter().collect();
+    found.sort_by_key(|registration| (registration.module, registration.name));
+    found
+}

@@ -1,0 +1,288 @@
+//! The object-safe twin of the handler traits: decodes a run, calls the user's code, catches its panics.
+
+use std::fmt;
+use std::marker::PhantomData;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+
+use super::{Blocking, Cancelled, Consume, ConsumeBatch, ConsumeBlocking, KeyOf, Single, Topic, ValueOf};
+use crate::consumer::{HandlerError, HandlerPanic};
+use crate::error::ConfigErrors;
+use crate::format::{Decode, DecodeError, Field, Format, FormatContext, Part};
+use crate::message::{Message, MessageBatch, MessageRef, Run};
+use crate::settings::Settings;
+
+/// A topic's handler for runs of raw messages.
+pub trait Handler: Send + Sync {
+    /// Decodes the run for the gates; the handler will use the same decoding.
+    fn decode<'a>(&'a self, run: &'a mut Run) -> BoxFuture<'a, ()>;
+
+    /// Handles the first `limit` messages of the run.
+    fn handle<'a>(&'a self, run: &'a mut Run, limit: usize, control: &'a Control) -> BoxFuture<'a, HandlerOutcome>;
+
+    /// How the user's code takes messages.
+    fn feed(&self) -> Feed;
+}
+
+impl fmt::Debug for dyn Handler {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Handler")
+    }
+}
+
+/// How the user's code takes messages.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Feed {
+    /// One by one; runs are as long as suits the loop.
+    Each,
+    /// As batches; runs are as long as the topic's batch size allows.
+    Batches,
+}
+
+/// What a handler made of a run: so many are done, and the next one failed with this, if anything failed.
+#[derive(Debug, Default)]
+pub struct HandlerOutcome {
+    /// How many messages from the front are done.
+    pub done: usize,
+    /// Why the message after them failed. `None` with fewer done than asked: interrupted by [`Control::stop`].
+    pub failure: Option<HandlerError>,
+}
+
+/// The lane's view into a handler at work: how far it is, and a request to stop after the present message.
+#[derive(Debug, Default)]
+pub struct Control {
+    done: AtomicUsize,
+    stop: AtomicBool,
+}
+
+impl Control {
+    /// Asks the handler to stop before the next message.
+    pub fn stop(&self) {
+        self.stop.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether it was asked to stop.
+    #[must_use]
+    pub fn stopping(&self) -> bool {
+        self.stop.load(Ordering::Relaxed)
+    }
+
+    /// How many messages of the present call are done: what counts when the call is cut off.
+    #[must_use]
+    pub fn done(&self) -> usize {
+        self.done.load(Ordering::Acquire)
+    }
+
+    /// Notes progress.
+    pub fn set_done(&self, done: usize) {
+        self.done.store(done, Ordering::Release);
+    }
+}
+
+/// A decoded message's parts, or why it could not be decoded.
+pub type Decoded<K, V> = Result<(Option<K>, Option<V>), (Field, DecodeError)>;
+
+/// The instances of a topic's formats.
+pub(super) struct Formats<T: Topic> {
+    key: T::Key,
+    value: T::Value,
+}
+
+impl<T: Topic> Formats<T> {
+    pub(super) fn build(settings: &Settings) -> Result<Self, ConfigErrors> {
+        let spec = T::spec();
+        let context = |field| FormatContext { topic: &spec.name, field, settings };
+        let mut errors = ConfigErrors::new();
+        let key = errors.take(T::Key::build(&context(Field::Key)).map_err(Into::into));
+        let value = errors.take(T::Value::build(&context(Field::Value)).map_err(Into::into));
+        match (key, value) {
+            (Some(key), Some(value)) => Ok(Self { key, value }),
+            _ => Err(errors),
+        }
+    }
+}
+
+impl<T: Topic> Formats<T>
+where
+    T::Key: Decode,
+    T::Value: Decode,
+{
+    async fn decode(&self, message: &MessageRef) -> Decoded<KeyOf<T>, ValueOf<T>> {
+        let (raw, topic) = (message.raw(), message.topic());
+        let key = match raw.key() {
+            Some(bytes) => Some(self.key.decode(Part { bytes, field: Field::Key, topic }).await.map_err(|error| (Field::Key, error))?),
+            None => None,
+        };
+        let value = match raw.value() {
+            Some(bytes) => Some(self.value.decode(Part { bytes, field: Field::Value, topic }).await.map_err(|error| (Field::Value, error))?),
+            None => None,
+        };
+        Ok((key, value))
+    }
+
+    async fn decode_run(&self, run: &mut Run) {
+        let mut decoded = Vec::with_capacity(run.len());
+        for message in run.refs() {
+            decoded.push(self.decode(&message).await);
+        }
+        run.set_decoded::<Decoded<KeyOf<T>, ValueOf<T>>>(decoded);
+    }
+}
+
+/// A message that could not be decoded, as the failure handler sees it.
+#[derive(Debug, thiserror::Error)]
+#[error("the {} could not be decoded", field.as_str())]
+pub(super) struct Undecodable {
+    field: Field,
+    #[source]
+    error: DecodeError,
+}
+
+/// Bad bytes stay bad; a missing registry comes back.
+fn undecodable((field, error): (Field, DecodeError)) -> HandlerError {
+    match error {
+        DecodeError::Malformed(_) => HandlerError::permanent(Undecodable { field, error }),
+        DecodeError::Unavailable(_) => Undecodable { field, error }.into(),
+    }
+}
+
+/// What the user's code returned, or its panic as an error.
+fn caught<E>(result: Result<Result<(), E>, Box<dyn std::any::Any + Send>>, panicked: impl FnOnce(HandlerPanic) -> E) -> Result<(), E> {
+    result.unwrap_or_else(|payload| Err(panicked(HandlerPanic::new(&*payload))))
+}
+
+/// Calls the user's code for one message.
+pub(super) trait Call<T: Topic>: Send + Sync + 'static {
+    fn call(topic: &Arc<T>, message: Message<KeyOf<T>, ValueOf<T>>) -> impl Future<Output = Result<(), HandlerError>> + Send;
+}
+
+impl<T: Consume> Call<T> for Single {
+    async fn call(topic: &Arc<T>, message: Message<KeyOf<T>, ValueOf<T>>) -> Result<(), HandlerError> {
+        // The call itself may panic before it makes its future.
+        let call = AssertUnwindSafe(async { topic.consume(message).await });
+        caught(call.catch_unwind().await, HandlerError::from)
+    }
+}
+
+/// Sets the cancellation when the waiting future is dropped before the work is done.
+struct CancelOnDrop(Cancelled);
+
+impl Drop for CancelOnDrop {
+    fn drop(&mut self) {
+        self.0.set();
+    }
+}
+
+impl<T: ConsumeBlocking> Call<T> for Blocking {
+    async fn call(topic: &Arc<T>, message: Message<KeyOf<T>, ValueOf<T>>) -> Result<(), HandlerError> {
+        let guard = CancelOnDrop(Cancelled::default());
+        let (topic, cancelled) = (Arc::clone(topic), guard.0.clone());
+        let work = tokio::task::spawn_blocking(move || {
+            std::panic::catch_unwind(AssertUnwindSafe(|| topic.consume_blocking(message, &cancelled)))
+        });
+        match work.await {
+            Ok(result) => caught(result, HandlerError::from),
+            Err(error) => Err(HandlerError::from(error)),
+        }
+    }
+}
+
+/// Hands over one message after the other.
+pub(super) struct EachHandler<T: Topic, C> {
+    pub(super) topic: Arc<T>,
+    pub(super) formats: Formats<T>,
+    pub(super) call: PhantomData<C>,
+}
+
+impl<T: Topic, C: Call<T>> Handler for EachHandler<T, C>
+where
+    T::Key: Decode,
+    T::Value: Decode,
+{
+    fn decode<'a>(&'a self, run: &'a mut Run) -> BoxFuture<'a, ()> {
+        Box::pin(self.formats.decode_run(run))
+    }
+
+    fn handle<'a>(&'a self, run: &'a mut Run, limit: usize, control: &'a Control) -> BoxFuture<'a, HandlerOutcome> {
+        Box::pin(async move {
+            let mut decoded = run.take_decoded::<Decoded<KeyOf<T>, ValueOf<T>>>().map(Vec::into_iter);
+            let mut done = 0;
+            for raw in run.refs().take(limit) {
+                if done > 0 && control.stopping() {
+                    break;
+                }
+                let parts = match decoded.as_mut().and_then(Iterator::next) {
+                    Some(parts) => parts,
+                    None => self.formats.decode(&raw).await,
+                };
+                let attempt = if done == 0 { run.attempt() } else { 1 };
+                let result = match parts {
+                    Err(error) => Err(undecodable(error)),
+                    Ok((key, value)) => C::call(&self.topic, Message { key, value, raw, attempt }).await,
+                };
+                if let Err(error) = result {
+                    return HandlerOutcome { done, failure: Some(error) };
+                }
+                done += 1;
+                control.set_done(done);
+            }
+            HandlerOutcome { done, failure: None }
+        })
+    }
+
+    fn feed(&self) -> Feed {
+        Feed::Each
+    }
+}
+
+pub(super) struct BatchHandler<T: Topic> {
+    pub(super) topic: Arc<T>,
+    pub(super) formats: Formats<T>,
+}
+
+impl<T: ConsumeBatch> Handler for BatchHandler<T>
+where
+    T::Key: Decode,
+    T::Value: Decode,
+{
+    fn decode<'a>(&'a self, run: &'a mut Run) -> BoxFuture<'a, ()> {
+        Box::pin(self.formats.decode_run(run))
+    }
+
+    fn handle<'a>(&'a self, run: &'a mut Run, limit: usize, _control: &'a Control) -> BoxFuture<'a, HandlerOutcome> {
+        Box::pin(async move {
+            if run.decoded::<Decoded<KeyOf<T>, ValueOf<T>>>().is_none() {
+                self.formats.decode_run(run).await;
+            }
+            let decoded = run.take_decoded::<Decoded<KeyOf<T>, ValueOf<T>>>().unwrap_or_default();
+            let (mut parts, mut poison) = (Vec::with_capacity(limit), None);
+            for decoded in decoded.into_iter().take(limit) {
+                match decoded {
+                    Ok(pair) => parts.push(pair),
+                    Err(error) => {
+                        poison = Some(undecodable(error));
+                        break;
+                    }
+                }
+            }
+            // What stands before a poison message is a batch of its own.
+            let count = parts.len();
+            if count > 0 {
+                let batch = MessageBatch { segments: run.front(count), parts, attempt: run.attempt() };
+                let call = AssertUnwindSafe(async { self.topic.consume_batch(batch).await });
+                if let Err(error) = caught(call.catch_unwind().await, Into::into) {
+                    return HandlerOutcome { done: error.index.min(count - 1), failure: Some(error.error) };
+                }
+            }
+            HandlerOutcome { done: count, failure: poison }
+        })
+    }
+
+    fn feed(&self) -> Feed {
+        Feed::Batches
+    }
+}
