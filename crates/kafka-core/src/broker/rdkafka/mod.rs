@@ -1,5 +1,55 @@
 //! librdkafka behind the broker ports. The only folder that names rdkafka.
+//!
+//! [`RdkafkaBroker`] makes clients of a real cluster, [`EmbeddedBroker`] brings a cluster in process for tests. What the ports
+//! promise is in [`broker`](super); how librdkafka is made to keep it is in `consumer` and `producer`; every unsafe line is in
+//! `native`.
 
+mod consumer;
+#[cfg(feature = "test-kit")]
+mod embedded;
+#[allow(unsafe_code, reason = "librdkafka's batch and produce calls; rdkafka's clients copy each message and panic on headers")]
 mod native;
+mod producer;
 
+use std::sync::Arc;
+
+#[cfg(feature = "test-kit")]
+pub use embedded::{EmbeddedBroker, Request};
 pub use native::NativeMessage;
+
+use super::{Broker, ClientError, ConsumerClient, PollWaker, ProducerClient, Properties};
+use crate::names::{GroupId, Subscription};
+use consumer::RdkafkaConsumer;
+use producer::RdkafkaProducer;
+
+/// A Kafka cluster by way of librdkafka. Which one, the property `bootstrap.servers` says.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct RdkafkaBroker;
+
+impl RdkafkaBroker {
+    /// A cluster; its clients know which one.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self
+    }
+}
+
+impl Broker for RdkafkaBroker {
+    fn consumer(
+        &self,
+        group: &GroupId,
+        properties: &Properties,
+        subscriptions: &[Subscription],
+        wake: PollWaker,
+    ) -> Result<Box<dyn ConsumerClient>, ClientError> {
+        Ok(Box::new(RdkafkaConsumer::new(group, properties, subscriptions, wake)?))
+    }
+
+    fn producer(&self, properties: &Properties) -> Result<Arc<dyn ProducerClient>, ClientError> {
+        Ok(Arc::new(RdkafkaProducer::new(properties)?))
+    }
+
+    fn check_property(&self, name: &str, value: &str) -> Option<String> {
+        native::check_property(name, value)
+    }
+}

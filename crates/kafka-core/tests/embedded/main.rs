@@ -1,0 +1,10 @@
+//! The librdkafka clients against librdkafka's mock cluster: a real socket, no server.
+#![cfg(feature = "test-kit")]
+
+mod closing;
+mod groups;
+mod member;
+mod producing;
+mod properties;
+mod round_trip;
+mod wake_ups;
