@@ -7,9 +7,14 @@
     reason = "speaking to a terminal is what this program is for"
 )]
 
+mod ci;
+mod interrupt;
 mod process;
+mod programs;
 mod repo;
 mod services;
+mod test;
+mod tidy;
 mod tools;
 
 use std::process::ExitCode;
@@ -32,11 +37,22 @@ enum Command {
     /// Real servers for tests, run natively from .services/ (no containers).
     #[command(subcommand)]
     Services(services::Command),
+    /// Every test, with the services it needs; the last line is `N passed, M failed`.
+    Test(test::Options),
+    /// Everything that must hold before a change is merged.
+    Ci,
+    /// The simulation: the consume loop on an in-memory broker, driven by seeds.
+    Sim(programs::Sim),
+    /// Measurements against a baseline, interleaved in one run.
+    Bench(programs::Bench),
+    /// The house rules that the compiler does not check.
+    Tidy,
 }
 
 fn main() -> ExitCode {
     match run(Args::parse().command) {
-        Ok(code) => code,
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
         Err(error) => {
             eprintln!("error: {error:?}");
             ExitCode::FAILURE
@@ -44,9 +60,15 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(command: Command) -> Result<ExitCode> {
+/// Tells whether the command found everything well.
+fn run(command: Command) -> Result<bool> {
     let repo = Repo::here()?;
     match command {
-        Command::Services(command) => services::run(&repo, command).map(|()| ExitCode::SUCCESS),
+        Command::Services(command) => services::run(&repo, command).map(|()| true),
+        Command::Test(options) => test::run(&repo, &options),
+        Command::Ci => ci::run(&repo),
+        Command::Sim(sim) => sim.run(&repo),
+        Command::Bench(bench) => bench.run(&repo),
+        Command::Tidy => tidy::run(&repo),
     }
 }

@@ -4,7 +4,8 @@ use std::env;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
+use serde_json::Value;
 
 /// This checkout of the repository.
 #[derive(Debug, Clone)]
@@ -13,17 +14,12 @@ pub(crate) struct Repo {
 }
 
 impl Repo {
-    /// The checkout that this xtask was built in.
+    /// The checkout whose cargo runs this xtask; several checkouts may share one target directory, and so one program.
     pub(crate) fn here() -> Result<Self> {
-        let manifest = Path::new(env!("CARGO_MANIFEST_DIR"));
-        let root = manifest
-            .parent()
-            .context("xtask/ has no parent directory")?;
-        Ok(Self {
-            root: root
-                .canonicalize()
-                .with_context(|| format!("{} is gone", root.display()))?,
-        })
+        let manifest = env::var_os("CARGO_MANIFEST_DIR").unwrap_or(env!("CARGO_MANIFEST_DIR").into());
+        let root = Path::new(&manifest).parent().context("xtask/ has no parent directory")?;
+        let root = root.canonicalize().with_context(|| format!("{} is gone", root.display()))?;
+        Ok(Self { root })
     }
 
     /// The directory of the root `Cargo.toml`.
@@ -36,6 +32,33 @@ impl Repo {
         let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
         command.current_dir(&self.root);
         command
+    }
+
+    /// What cargo says of the workspace's own packages.
+    pub(crate) fn metadata(&self) -> Result<Value> {
+        let output = self
+            .cargo()
+            .args(["metadata", "--no-deps", "--format-version", "1"])
+            .output()?;
+        if !output.status.success() {
+            bail!(
+                "cargo metadata failed: {}",
+                String::from_utf8_lossy(&output.stderr).trim()
+            );
+        }
+        Ok(serde_json::from_slice(&output.stdout)?)
+    }
+
+    /// Whether the package has a program of that name.
+    pub(crate) fn has_program(&self, package: &str, name: &str) -> Result<bool> {
+        let metadata = self.metadata()?;
+        let packages = metadata["packages"].as_array().into_iter().flatten();
+        let targets = packages
+            .filter(|candidate| candidate["name"] == package)
+            .flat_map(|package| package["targets"].as_array().into_iter().flatten());
+        Ok(targets
+            .into_iter()
+            .any(|target| target["name"] == name && target["kind"][0] == "bin"))
     }
 
     /// A number that tells this checkout from the others on the machine (64-bit FNV-1a of its path).
@@ -59,6 +82,13 @@ mod tests {
         let repo = Repo::here().unwrap();
         let manifest = std::fs::read_to_string(repo.root().join("Cargo.toml")).unwrap();
         assert!(manifest.contains("[workspace]"));
+    }
+
+    #[test]
+    fn programs_are_found_by_package_and_name() {
+        let repo = Repo::here().unwrap();
+        assert!(repo.has_program("xtask", "xtask").unwrap());
+        assert!(!repo.has_program("kafka-tests", "xtask").unwrap());
     }
 
     #[test]

@@ -22,11 +22,11 @@ const FAREWELL: Duration = Duration::from_secs(15);
 const FURNISHED: &str = "furnished";
 
 /// Starts what does not run of the named services and waits until all of them answer. Returns the names of those it started.
-pub(crate) fn up(repo: &Repo, names: &[String], missing: Missing) -> Result<Vec<String>> {
+pub(crate) fn up(repo: &Repo, names: &[String]) -> Result<Vec<String>> {
     let services = named(names)?;
     let _lock = lock(repo)?;
     let mut started = Vec::new();
-    let outcome = start_all(repo, &services, missing, &mut started);
+    let outcome = start_all(repo, &services, &mut started);
     if outcome.is_err() {
         for service in started.iter().rev() {
             stop(*service, &Place::of(repo, service.name()))?;
@@ -91,7 +91,6 @@ pub(crate) fn env(repo: &Repo) -> Vec<(&'static str, String)> {
 fn start_all(
     repo: &Repo,
     services: &[&'static dyn Service],
-    missing: Missing,
     started: &mut Vec<&'static dyn Service>,
 ) -> Result<()> {
     let asleep = |service: &&&'static dyn Service| {
@@ -102,7 +101,7 @@ fn start_all(
         .filter(asleep)
         .flat_map(|service| service.tools().iter().copied())
         .collect();
-    tools::require(&tools, missing)?;
+    tools::require(&tools, Missing::Name)?;
     let begin = Instant::now();
     for service in services.iter().filter(asleep) {
         let place = Place::of(repo, service.name());

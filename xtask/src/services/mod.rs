@@ -8,6 +8,7 @@ mod kafka;
 mod kafka_wire;
 mod place;
 mod postgres;
+mod session;
 
 use std::process::Command as Program;
 use std::time::Duration;
@@ -19,9 +20,10 @@ use rustix::process::Signal;
 use self::place::{Place, Port};
 use crate::process::Process;
 use crate::repo::Repo;
-use crate::tools::{Missing, Tool};
+use crate::tools::Tool;
 
-pub(crate) use self::control::{down, env, up};
+pub(crate) use self::control::env;
+pub(crate) use self::session::{Afterwards, Session};
 
 /// `cargo xtask services …`
 #[derive(Debug, Subcommand)]
@@ -101,8 +103,8 @@ const ELSEWHERE: [(&str, &str); 3] = [
 /// Runs one of the commands.
 pub(crate) fn run(repo: &Repo, command: Command) -> Result<()> {
     match command {
-        Command::Up { names } => up(repo, &names, Missing::Name).map(|_started| ()),
-        Command::Down { names } => down(repo, &names),
+        Command::Up { names } => control::up(repo, &names).map(|_started| ()),
+        Command::Down { names } => control::down(repo, &names),
         Command::Status => control::status(repo),
         Command::Env => {
             env(repo)

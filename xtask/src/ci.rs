@@ -1,0 +1,85 @@
+//! `cargo xtask ci`: everything that must hold before a change is merged. A failed step does not hide the next ones.
+
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use anyhow::Result;
+
+use crate::repo::Repo;
+
+/// A step by its name, the arguments of its cargo call, and a variable for it.
+struct Step {
+    name: &'static str,
+    arguments: &'static [&'static str],
+    variable: Option<(&'static str, &'static str)>,
+}
+
+const STEPS: [Step; 5] = [
+    Step {
+        name: "fmt",
+        arguments: &["fmt", "--all", "--check"],
+        variable: None,
+    },
+    Step {
+        name: "tidy",
+        arguments: &["xtask", "tidy"],
+        variable: None,
+    },
+    Step {
+        name: "clippy",
+        arguments: &[
+            "clippy",
+            "--workspace",
+            "--all-targets",
+            "--",
+            "-D",
+            "warnings",
+        ],
+        variable: None,
+    },
+    Step {
+        name: "doc",
+        arguments: &["doc", "--workspace", "--no-deps"],
+        variable: Some(("RUSTDOCFLAGS", "-D warnings")),
+    },
+    Step {
+        name: "test",
+        arguments: &["xtask", "test"],
+        variable: None,
+    },
+];
+
+/// Runs every step, then prints a line for each. Tells whether all succeeded.
+pub(crate) fn run(repo: &Repo) -> Result<bool> {
+    let mut outcomes: Vec<(&str, bool, Duration)> = Vec::new();
+    for step in STEPS {
+        eprintln!("== {}: cargo {}", step.name, step.arguments.join(" "));
+        let begin = Instant::now();
+        let succeeded = command(repo, &step).status()?.success();
+        eprintln!(
+            "== {}: {}, {:.1} s",
+            step.name,
+            verdict(succeeded),
+            begin.elapsed().as_secs_f32()
+        );
+        outcomes.push((step.name, succeeded, begin.elapsed()));
+    }
+    for (name, succeeded, time) in &outcomes {
+        println!(
+            "{name:<8}{:<8}{:>7.1} s",
+            verdict(*succeeded),
+            time.as_secs_f32()
+        );
+    }
+    Ok(outcomes.iter().all(|(_, succeeded, _)| *succeeded))
+}
+
+fn command(repo: &Repo, step: &Step) -> Command {
+    let mut command = repo.cargo();
+    command.args(step.arguments).envs(step.variable);
+    command
+}
+
+fn verdict(succeeded: bool) -> &'static str {
+    if succeeded { "ok" } else { "FAILED" }
+}
