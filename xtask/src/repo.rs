@@ -16,9 +16,14 @@ pub(crate) struct Repo {
 impl Repo {
     /// The checkout whose cargo runs this xtask; several checkouts may share one target directory, and so one program.
     pub(crate) fn here() -> Result<Self> {
-        let manifest = env::var_os("CARGO_MANIFEST_DIR").unwrap_or(env!("CARGO_MANIFEST_DIR").into());
-        let root = Path::new(&manifest).parent().context("xtask/ has no parent directory")?;
-        let root = root.canonicalize().with_context(|| format!("{} is gone", root.display()))?;
+        let manifest =
+            env::var_os("CARGO_MANIFEST_DIR").unwrap_or(env!("CARGO_MANIFEST_DIR").into());
+        let root = Path::new(&manifest)
+            .parent()
+            .context("xtask/ has no parent directory")?;
+        let root = root
+            .canonicalize()
+            .with_context(|| format!("{} is gone", root.display()))?;
         Ok(Self { root })
     }
 
