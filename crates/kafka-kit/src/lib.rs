@@ -1,1 +1,62 @@
-//! stub
+//! kafka-kit: services that live on Apache Kafka.
+//!
+//! Annotate structs, and the framework runs consumers, keeps order, commits only what was handled,
+//! survives rebalances and crashes, and shuts down softly, without ever losing a message.
+//!
+//! ```no_run
+//! use std::process::ExitCode;
+//! use kafka_kit::prelude::*;
+//!
+//! #[derive(Debug, serde::Serialize, serde::Deserialize)]
+//! struct Order { id: i64, cents: i64 }
+//!
+//! #[derive(Topic)]
+//! #[topic(name = "orders", key = i64, value = Json<Order>)]
+//! struct Orders;
+//!
+//! impl Consume for Orders {
+//!     async fn consume(&self, message: Message<i64, Order>) -> Result<(), HandlerError> {
+//!         let order = message.require_value()?;
+//!         println!("order {} over {} cents", order.id, order.cents);
+//!         Ok(())
+//!     }
+//! }
+//!
+//! #[derive(Consumer)]
+//! #[consumer(group = "billing", topics(Orders), config("auto.offset.reset" = "earliest"))]
+//! struct Billing;
+//!
+//! #[tokio::main]
+//! async fn main() -> ExitCode {
+//!     App::from_env().main().await
+//! }
+//! ```
+//!
+//! `KAFKA_KIT_GLOBAL_CONFIG__BOOTSTRAP_SERVERS=localhost:9092 cargo run -- consume` runs it.
+//!
+//! # Features
+//!
+//! | feature | default | what it brings |
+//! | --- | --- | --- |
+//! | `macros` | yes | the derives |
+//! | `json` | yes | the format [`Json`](format::Json) |
+//! | `cli` | yes | [`AppMain::main`](cli::AppMain::main): the command line of an application |
+//! | `test-kit` | no | brokers for tests, on a socket of this process and in memory |
+
+#[cfg(feature = "cli")]
+pub mod cli;
+pub mod prelude;
+
+pub use kafka_core::{app, broker, clock, consumer, error, format, message, names, producer, registry, retry_policy, settings, topic};
+
+#[doc(inline)]
+pub use kafka_core::app::App;
+#[cfg(feature = "macros")]
+#[doc = include_str!("../docs/topic.md")]
+pub use kafka_macros::Topic;
+#[cfg(feature = "macros")]
+#[doc = include_str!("../docs/consumer.md")]
+pub use kafka_macros::Consumer;
+
+#[doc(hidden)]
+pub use kafka_core::__private;

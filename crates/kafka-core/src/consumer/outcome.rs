@@ -126,24 +126,26 @@ impl HandlerPanic {
     }
 }
 
-/// A batch handler's failure: the message that failed; those before it count as done.
+/// A batch handler's failure.
 #[derive(Debug)]
 pub struct BatchError {
-    pub(crate) index: usize,
+    /// The message that failed; `None` when it is not known.
+    pub(crate) index: Option<usize>,
     pub(crate) error: HandlerError,
 }
 
 impl BatchError {
     /// The message at this index failed, and all before it are done.
     pub fn at(index: usize, error: impl Into<HandlerError>) -> Self {
-        Self { index, error: error.into() }
+        Self { index: Some(index), error: error.into() }
     }
 }
 
-/// An error by `?` fails the first message: nothing counts as done.
+/// An error by `?` (and a panic) fails the batch as a whole: its messages are then handed over one by
+/// one, so that only the one that fails is retried or forwarded.
 impl<E: Into<BoxError> + 'static> From<E> for BatchError {
     fn from(error: E) -> Self {
-        Self::at(0, error)
+        Self { index: None, error: HandlerError::from(error) }
     }
 }
 

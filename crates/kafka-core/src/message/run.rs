@@ -249,19 +249,20 @@ impl Run {
         front
     }
 
-    /// The first `count` messages, left in place.
-    pub(crate) fn front(&self, count: usize) -> Vec<Segment> {
-        let mut wanted = count;
-        let mut front = Vec::with_capacity(self.segments.len());
+    /// The `count` messages from `start` on, left in place.
+    pub(crate) fn piece(&self, start: usize, count: usize) -> Vec<Segment> {
+        let (mut skip, mut wanted) = (start, count);
+        let mut piece = Vec::with_capacity(self.segments.len());
         for segment in &self.segments {
-            if wanted == 0 {
-                break;
+            let mut rest = segment.clone();
+            skip -= rest.split_front(skip).len();
+            if wanted > 0 && rest.len() > 0 {
+                let cut = rest.split_front(wanted);
+                wanted -= cut.len();
+                piece.push(cut);
             }
-            let cut = segment.clone().split_front(wanted);
-            wanted -= cut.len();
-            front.push(cut);
         }
-        front
+        piece
     }
 
     pub(crate) fn into_segments(self) -> Vec<Segment> {
@@ -298,6 +299,8 @@ mod tests {
         let mut run = Run::new(vec![Segment::whole(&a), Segment::whole(&b)], 3);
         run.set_decoded(vec!["1", "2", "5", "9", "10"]);
         let front = run.split_front(4);
+        let piece: Vec<_> = front.piece(2, 2).iter().flat_map(|segment| segment.messages()).map(RawMessage::offset).collect();
+        assert_eq!(piece, [5, 9]);
         assert_eq!((offsets(&front), offsets(&run)), (vec![1, 2, 5, 9], vec![10]));
         assert_eq!((front.attempt(), run.attempt()), (3, 1));
         assert_eq!(front.decoded::<&str>(), Some(&vec!["1", "2", "5", "9"]));

@@ -25,7 +25,7 @@ pub trait Consume: Topic {
 /// Handles batches: `batch(max = 500)`.
 pub trait ConsumeBatch: Topic {
     /// Handles consecutive messages of one lane. On failure, [`BatchError::at`] says which message failed;
-    /// those before it count as done.
+    /// those before it count as done. With any other error, or a panic, the messages come again one by one.
     fn consume_batch(&self, batch: MessageBatch<KeyOf<Self>, ValueOf<Self>>) -> impl Future<Output = Result<(), BatchError>> + Send;
 }
 

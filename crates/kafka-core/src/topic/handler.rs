@@ -10,7 +10,7 @@ use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 
 use super::{Blocking, Cancelled, Consume, ConsumeBatch, ConsumeBlocking, KeyOf, Single, Topic, ValueOf};
-use crate::consumer::{HandlerError, HandlerPanic};
+use crate::consumer::{BatchError, HandlerError, HandlerPanic};
 use crate::error::ConfigErrors;
 use crate::format::{Decode, DecodeError, Field, Format, FormatContext, Part};
 use crate::message::{Message, MessageBatch, MessageRef, Run};
@@ -177,11 +177,36 @@ impl Drop for CancelOnDrop {
     }
 }
 
+static BLOCKING_CALLS: AtomicUsize = AtomicUsize::new(0);
+
+/// How many blocking handlers are at work in this process. What a soft shutdown left behind shows here.
+#[must_use]
+pub fn blocking_calls() -> usize {
+    BLOCKING_CALLS.load(Ordering::Relaxed)
+}
+
+/// Counts a blocking handler from its start to its end, panics included.
+struct AtWork;
+
+impl AtWork {
+    fn enter() -> Self {
+        BLOCKING_CALLS.fetch_add(1, Ordering::Relaxed);
+        Self
+    }
+}
+
+impl Drop for AtWork {
+    fn drop(&mut self) {
+        BLOCKING_CALLS.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
 impl<T: ConsumeBlocking> Call<T> for Blocking {
     async fn call(topic: &Arc<T>, message: Message<KeyOf<T>, ValueOf<T>>) -> Result<(), HandlerError> {
         let guard = CancelOnDrop(Cancelled::default());
         let (topic, cancelled) = (Arc::clone(topic), guard.0.clone());
         let work = tokio::task::spawn_blocking(move || {
+            let _at_work = AtWork::enter();
             std::panic::catch_unwind(AssertUnwindSafe(|| topic.consume_blocking(message, &cancelled)))
         });
         match work.await {
@@ -253,29 +278,23 @@ where
         Box::pin(self.formats.decode_run(run))
     }
 
-    fn handle<'a>(&'a self, run: &'a mut Run, limit: usize, _control: &'a Control) -> BoxFuture<'a, HandlerOutcome> {
+    fn handle<'a>(&'a self, run: &'a mut Run, limit: usize, control: &'a Control) -> BoxFuture<'a, HandlerOutcome> {
         Box::pin(async move {
-            if run.decoded::<Decoded<KeyOf<T>, ValueOf<T>>>().is_none() {
-                self.formats.decode_run(run).await;
-            }
-            let decoded = run.take_decoded::<Decoded<KeyOf<T>, ValueOf<T>>>().unwrap_or_default();
-            let (mut parts, mut poison) = (Vec::with_capacity(limit), None);
-            for decoded in decoded.into_iter().take(limit) {
-                match decoded {
-                    Ok(pair) => parts.push(pair),
-                    Err(error) => {
-                        poison = Some(undecodable(error));
-                        break;
-                    }
-                }
-            }
+            let (parts, poison) = self.decodable(run, limit).await;
             // What stands before a poison message is a batch of its own.
             let count = parts.len();
             if count > 0 {
-                let batch = MessageBatch { segments: run.front(count), parts, attempt: run.attempt() };
-                let call = AssertUnwindSafe(async { self.topic.consume_batch(batch).await });
-                if let Err(error) = caught(call.catch_unwind().await, Into::into) {
-                    return HandlerOutcome { done: error.index.min(count - 1), failure: Some(error.error) };
+                let batch = MessageBatch { segments: run.piece(0, count), parts, attempt: run.attempt() };
+                match self.call(batch).await {
+                    Ok(()) => {}
+                    Err(BatchError { index: Some(index), error }) => {
+                        return HandlerOutcome { done: index.min(count - 1), failure: Some(error) };
+                    }
+                    Err(BatchError { index: None, error }) if count == 1 => return HandlerOutcome { done: 0, failure: Some(error) },
+                    Err(BatchError { index: None, error }) => {
+                        tracing::warn!(topic = %T::spec().name, messages = count, error = %error, "a batch failed as a whole; its messages are tried one by one");
+                        return self.one_by_one(run, count, control).await;
+                    }
                 }
             }
             HandlerOutcome { done: count, failure: poison }
@@ -284,5 +303,57 @@ where
 
     fn feed(&self) -> Feed {
         Feed::Batches
+    }
+}
+
+/// The decoded keys and values of a batch.
+type Parts<T> = Vec<(Option<KeyOf<T>>, Option<ValueOf<T>>)>;
+
+impl<T: ConsumeBatch> BatchHandler<T>
+where
+    T::Key: Decode,
+    T::Value: Decode,
+{
+    /// The parts of the first messages up to one that cannot be decoded, and why it cannot.
+    async fn decodable(&self, run: &mut Run, limit: usize) -> (Parts<T>, Option<HandlerError>) {
+        if run.decoded::<Decoded<KeyOf<T>, ValueOf<T>>>().is_none() {
+            self.formats.decode_run(run).await;
+        }
+        let decoded = run.take_decoded::<Decoded<KeyOf<T>, ValueOf<T>>>().unwrap_or_default();
+        let mut parts = Vec::with_capacity(limit.min(decoded.len()));
+        for decoded in decoded.into_iter().take(limit) {
+            match decoded {
+                Ok(pair) => parts.push(pair),
+                Err(error) => return (parts, Some(undecodable(error))),
+            }
+        }
+        (parts, None)
+    }
+
+    async fn call(&self, batch: MessageBatch<KeyOf<T>, ValueOf<T>>) -> Result<(), BatchError> {
+        let call = AssertUnwindSafe(async { self.topic.consume_batch(batch).await });
+        caught(call.catch_unwind().await, BatchError::from)
+    }
+
+    /// Finds the message that fails: no other must be blamed for it.
+    async fn one_by_one(&self, run: &mut Run, count: usize, control: &Control) -> HandlerOutcome {
+        for (done, message) in run.refs().take(count).enumerate() {
+            if done > 0 && control.stopping() {
+                return HandlerOutcome { done, failure: None };
+            }
+            let result = match self.formats.decode(&message).await {
+                Err(error) => Err(undecodable(error)),
+                Ok(parts) => {
+                    let attempt = if done == 0 { run.attempt() } else { 1 };
+                    let batch = MessageBatch { segments: run.piece(done, 1), parts: vec![parts], attempt };
+                    self.call(batch).await.map_err(|error| error.error)
+                }
+            };
+            if let Err(error) = result {
+                return HandlerOutcome { done, failure: Some(error) };
+            }
+            control.set_done(done + 1);
+        }
+        HandlerOutcome { done: count, failure: None }
     }
 }

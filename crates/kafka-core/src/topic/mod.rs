@@ -5,7 +5,7 @@ mod handler;
 mod spec;
 
 pub use consume::{Batched, Blocking, Cancelled, Consume, ConsumeBatch, ConsumeBlocking, Single, Style};
-pub use handler::{Control, Decoded, Feed, Handler, HandlerOutcome};
+pub use handler::{Control, Decoded, Feed, Handler, HandlerOutcome, blocking_calls};
 pub use spec::{BatchLimits, Concurrency, Suppress, TopicSpec};
 
 use crate::app::{MissingState, State};

@@ -1,0 +1,13 @@
+//! What nearly every service names: `use kafka_kit::prelude::*;`.
+
+pub use kafka_core::app::App;
+pub use kafka_core::consumer::{Consumer, HandlerError};
+#[cfg(feature = "json")]
+pub use kafka_core::format::Json;
+pub use kafka_core::message::Message;
+pub use kafka_core::topic::{Consume, Topic};
+#[cfg(feature = "macros")]
+pub use kafka_macros::{Consumer, Topic};
+
+#[cfg(feature = "cli")]
+pub use crate::cli::AppMain;
