@@ -85,12 +85,24 @@ impl Place {
                 if is_free(wanted)? {
                     wanted
                 } else {
-                    free(wanted, port)?
+                    self.free_instead(wanted, port)?
                 }
             }
         };
         fs::write(self.port_file(port), format!("{chosen}\n"))?;
         Ok(chosen)
+    }
+
+    fn free_instead(&self, wanted: u16, port: Port) -> Result<u16> {
+        let found = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?
+            .local_addr()?
+            .port();
+        let service = self.dir.file_name().unwrap_or_default().display();
+        eprintln!(
+            "{service}: another process holds port {wanted}; {found} ({}) is this checkout's from now on, {} sets another",
+            port.name, port.variable
+        );
+        Ok(found)
     }
 
     fn remembered(&self, port: Port) -> Option<u16> {
@@ -150,17 +162,6 @@ fn is_free(port: u16) -> io::Result<bool> {
         Err(error) if error.kind() == ErrorKind::AddrInUse => Ok(false),
         Err(error) => Err(error),
     }
-}
-
-fn free(wanted: u16, port: Port) -> Result<u16> {
-    let found = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?
-        .local_addr()?
-        .port();
-    eprintln!(
-        "port {wanted} is taken by another process: {} is {found} for this checkout ({} sets another)",
-        port.name, port.variable
-    );
-    Ok(found)
 }
 
 #[cfg(test)]
