@@ -35,6 +35,9 @@ struct Args {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Real servers for tests, run natively from .services/ (no containers).
+    ///
+    /// Ports: KAFKA_KIT_KAFKA_PORT, KAFKA_KIT_KAFKA_CONTROLLER_PORT, KAFKA_KIT_POSTGRES_PORT; else 9092, 9093, 55432,
+    /// or free ones where another process holds these.
     #[command(subcommand)]
     Services(services::Command),
     /// Every test, with the services it needs; the last line is `N passed, M failed`.
@@ -54,7 +57,7 @@ fn main() -> ExitCode {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
         Err(error) => {
-            eprintln!("error: {error:?}");
+            eprintln!("error: {error:#}");
             ExitCode::FAILURE
         }
     }
