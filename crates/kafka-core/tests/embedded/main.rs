@@ -1,5 +1,6 @@
 //! The librdkafka clients against librdkafka's mock cluster: a real socket, no server.
 #![cfg(feature = "test-kit")]
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on stops")]
 
 mod closing;
 mod groups;

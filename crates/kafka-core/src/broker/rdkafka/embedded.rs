@@ -17,7 +17,9 @@ const STOP: Duration = Duration::from_secs(5);
 
 /// A cluster in process. Topics that are produced to or subscribed come up by themselves with four partitions.
 ///
-/// Groups form at once: the broker's usual wait for more members is off. As a [`Broker`] it makes clients of itself, whatever
+/// A group's first assignment comes at once: the broker's usual wait for more members is off. Later ones come by the next heartbeat
+/// under `group.protocol=consumer`; a classic group waits `session.timeout.ms` less a second for its members, and refuses commits
+/// meanwhile, which Kafka does not. Patterns under `group.protocol=consumer` match nothing. As a [`Broker`] it makes clients of itself, whatever
 /// `bootstrap.servers` says. It stops when it is dropped.
 #[derive(Debug)]
 pub struct EmbeddedBroker {
@@ -64,7 +66,10 @@ impl EmbeddedBroker {
     pub fn start(brokers: usize) -> Result<Self, ClientError> {
         let cluster = MockCluster::start(brokers)?;
         let bootstrap = cluster.bootstrap();
-        Ok(Self { cluster: Some(cluster), bootstrap })
+        Ok(Self {
+            cluster: Some(cluster),
+            bootstrap,
+        })
     }
 
     /// The addresses of its brokers, for `bootstrap.servers`.
@@ -87,8 +92,16 @@ impl EmbeddedBroker {
     /// # Errors
     /// When an error has no such name.
     pub fn fail_next(&self, request: Request, errors: &[&str]) -> Result<(), ClientError> {
-        let unknown = |name: &str| ClientError::fatal("_INVALID_ARG", format!("librdkafka knows no error {name:?}"));
-        let codes: Vec<_> = errors.iter().map(|name| code_of(name).ok_or_else(|| unknown(name))).collect::<Result<_, _>>()?;
+        let unknown = |name: &str| {
+            ClientError::fatal(
+                "_INVALID_ARG",
+                format!("librdkafka knows no error {name:?}"),
+            )
+        };
+        let codes: Vec<_> = errors
+            .iter()
+            .map(|name| code_of(name).ok_or_else(|| unknown(name)))
+            .collect::<Result<_, _>>()?;
         self.with(|cluster| {
             cluster.fail_next(request.api_key(), &codes);
             Ok(())
@@ -134,8 +147,14 @@ impl EmbeddedBroker {
         self.with(|cluster| cluster.up(Some(broker)))
     }
 
-    fn with(&self, act: impl FnOnce(&MockCluster) -> Result<(), NativeError>) -> Result<(), ClientError> {
-        let cluster = self.cluster.as_ref().ok_or_else(|| ClientError::fatal("_DESTROY", "the embedded broker is stopping"))?;
+    fn with(
+        &self,
+        act: impl FnOnce(&MockCluster) -> Result<(), NativeError>,
+    ) -> Result<(), ClientError> {
+        let cluster = self
+            .cluster
+            .as_ref()
+            .ok_or_else(|| ClientError::fatal("_DESTROY", "the embedded broker is stopping"))?;
         act(cluster).map_err(NativeError::into_client)
     }
 
@@ -196,9 +215,13 @@ impl Drop for EmbeddedBroker {
             // Nobody listens any more when it took too long.
             stopped.send(()).ok();
         };
-        let spawned = thread::Builder::new().name("kafka-embedded-stop".to_owned()).spawn(stop);
+        let spawned = thread::Builder::new()
+            .name("kafka-embedded-stop".to_owned())
+            .spawn(stop);
         if spawned.is_ok() && wait.recv_timeout(STOP).is_err() {
-            tracing::warn!("the embedded broker did not stop in time; its threads go on in the background");
+            tracing::warn!(
+                "the embedded broker did not stop in time; its threads go on in the background"
+            );
         }
     }
 }

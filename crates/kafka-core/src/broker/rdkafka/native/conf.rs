@@ -14,7 +14,10 @@ pub(crate) struct Conf(NonNull<sys::rd_kafka_conf_t>);
 
 /// What is wrong with a property. librdkafka knows all names and checks values as it sets them.
 pub(crate) fn check_property(name: &str, value: &str) -> Option<String> {
-    Conf::empty().set(name, value).err().map(|error| error.message)
+    Conf::empty()
+        .set(name, value)
+        .err()
+        .map(|error| error.message)
 }
 
 impl Conf {
@@ -30,25 +33,47 @@ impl Conf {
     fn empty() -> Self {
         // SAFETY: librdkafka allocates or aborts.
         let conf = unsafe { sys::rd_kafka_conf_new() };
-        Self(NonNull::new(conf).unwrap_or_else(|| unreachable!("librdkafka aborts when it is out of memory")))
+        Self(
+            NonNull::new(conf)
+                .unwrap_or_else(|| unreachable!("librdkafka aborts when it is out of memory")),
+        )
     }
 
     pub(crate) fn set(&mut self, name: &str, value: &str) -> Result<(), ClientError> {
         let invalid = |reason: String| ClientError::fatal("_INVALID_ARG", reason);
         // The one property that librdkafka would take as the address of a function.
         if name.starts_with("ut_handle_") {
-            return Err(invalid(format!("No such configuration property: \"{name}\"")));
+            return Err(invalid(format!(
+                "No such configuration property: \"{name}\""
+            )));
         }
         let (Ok(c_name), Ok(c_value)) = (CString::new(name), CString::new(value)) else {
-            return Err(invalid(format!("configuration property {name:?} contains a NUL")));
+            return Err(invalid(format!(
+                "configuration property {name:?} contains a NUL"
+            )));
         };
         let mut reason = Reason::new();
         // SAFETY: all pointers live during the call; librdkafka copies what it keeps.
-        let result =
-            unsafe { sys::rd_kafka_conf_set(self.0.as_ptr(), c_name.as_ptr(), c_value.as_ptr(), reason.as_mut_ptr(), reason.capacity()) };
+        let result = unsafe {
+            sys::rd_kafka_conf_set(
+                self.0.as_ptr(),
+                c_name.as_ptr(),
+                c_value.as_ptr(),
+                reason.as_mut_ptr(),
+                reason.capacity(),
+            )
+        };
         match result {
             sys::rd_kafka_conf_res_t::RD_KAFKA_CONF_OK => Ok(()),
-            _ => Err(invalid(without_secret(name, value, reason.text()))),
+            _ => {
+                let reason = without_secret(name, value, reason.text());
+                // librdkafka speaks of `queue.buffering.max.ms` to who wrote `linger.ms`.
+                Err(invalid(if reason.contains(name) {
+                    reason
+                } else {
+                    format!("{name}: {reason}")
+                }))
+            }
         }
     }
 
@@ -59,12 +84,20 @@ impl Conf {
     }
 
     /// Makes the client.
-    pub(super) fn make(self, kind: sys::rd_kafka_type_t) -> Result<NonNull<sys::rd_kafka_t>, ClientError> {
+    pub(super) fn make(
+        self,
+        kind: sys::rd_kafka_type_t,
+    ) -> Result<NonNull<sys::rd_kafka_t>, ClientError> {
         let mut reason = Reason::new();
         // SAFETY: on success librdkafka owns the configuration, so it must not be destroyed; on failure it stays ours.
         unsafe {
             sys::rd_kafka_conf_set_log_cb(self.0.as_ptr(), Some(log));
-            let client = sys::rd_kafka_new(kind, self.0.as_ptr(), reason.as_mut_ptr(), reason.capacity());
+            let client = sys::rd_kafka_new(
+                kind,
+                self.0.as_ptr(),
+                reason.as_mut_ptr(),
+                reason.capacity(),
+            );
             match NonNull::new(client) {
                 Some(client) => {
                     let _owned_by_the_client = ManuallyDrop::new(self);
@@ -85,12 +118,31 @@ impl Drop for Conf {
 
 /// librdkafka quotes a value that it refuses.
 fn without_secret(name: &str, value: &str, reason: String) -> String {
-    let secret = ["password", "secret", "key", "token", "pem", "credential", "oauthbearer.config"].iter().any(|part| name.contains(part));
-    if secret && !value.is_empty() { reason.replace(value, "[redacted]") } else { reason }
+    let secret = [
+        "password",
+        "secret",
+        "key",
+        "token",
+        "pem",
+        "credential",
+        "oauthbearer.config",
+    ]
+    .iter()
+    .any(|part| name.contains(part));
+    if secret && !value.is_empty() {
+        reason.replace(value, "[redacted]")
+    } else {
+        reason
+    }
 }
 
 /// Called from librdkafka's threads. Lines carry no secrets: librdkafka redacts sensitive properties in its dumps.
-unsafe extern "C" fn log(client: *const sys::rd_kafka_t, level: c_int, facility: *const c_char, line: *const c_char) {
+unsafe extern "C" fn log(
+    client: *const sys::rd_kafka_t,
+    level: c_int,
+    facility: *const c_char,
+    line: *const c_char,
+) {
     macro_rules! emit {
         ($level:ident) => {
             if tracing::enabled!(target: "librdkafka", tracing::Level::$level) {
@@ -116,5 +168,9 @@ unsafe extern "C" fn log(client: *const sys::rd_kafka_t, level: c_int, facility:
 /// The pointer is null or a C string that lives as long as the result is used.
 unsafe fn lossy<'a>(string: *const c_char) -> std::borrow::Cow<'a, str> {
     // SAFETY: see above.
-    if string.is_null() { "".into() } else { unsafe { CStr::from_ptr(string) }.to_string_lossy() }
+    if string.is_null() {
+        "".into()
+    } else {
+        unsafe { CStr::from_ptr(string) }.to_string_lossy()
+    }
 }

@@ -19,11 +19,19 @@ pub(crate) struct NativeError {
 impl NativeError {
     /// The error of a code, unless the code is success.
     pub(super) fn check(code: Code) -> Result<(), Self> {
-        if code == Code::RD_KAFKA_RESP_ERR_NO_ERROR { Ok(()) } else { Err(Self::of(code, describe(code))) }
+        if code == Code::RD_KAFKA_RESP_ERR_NO_ERROR {
+            Ok(())
+        } else {
+            Err(Self::of(code, describe(code)))
+        }
     }
 
     pub(super) fn of(code: Code, reason: String) -> Self {
-        Self { name: name(code), reason, fatal: code == Code::RD_KAFKA_RESP_ERR__FATAL }
+        Self {
+            name: name(code),
+            reason,
+            fatal: code == Code::RD_KAFKA_RESP_ERR__FATAL,
+        }
     }
 
     /// Takes over an error object; null is success.
@@ -40,12 +48,19 @@ impl NativeError {
             let reason = text(sys::rd_kafka_error_string(error));
             let fatal = sys::rd_kafka_error_is_fatal(error) != 0;
             sys::rd_kafka_error_destroy(error);
-            Err(Self { fatal, ..Self::of(code, reason) })
+            Err(Self {
+                fatal,
+                ..Self::of(code, reason)
+            })
         }
     }
 
     pub(crate) fn into_client(self) -> ClientError {
-        if self.fatal { ClientError::fatal(self.name, self.reason) } else { ClientError::transient(self.name, self.reason) }
+        if self.fatal {
+            ClientError::fatal(self.name, self.reason)
+        } else {
+            ClientError::transient(self.name, self.reason)
+        }
     }
 }
 
@@ -70,7 +85,10 @@ pub(super) unsafe fn text(string: *const c_char) -> String {
         return String::new();
     }
     // SAFETY: see above.
-    unsafe { CStr::from_ptr(string) }.to_string_lossy().trim().to_owned()
+    unsafe { CStr::from_ptr(string) }
+        .to_string_lossy()
+        .trim()
+        .to_owned()
 }
 
 /// Where librdkafka writes the reason of a refusal.

@@ -29,10 +29,19 @@ impl MockCluster {
         let count = c_int::try_from(brokers).unwrap_or(c_int::MAX);
         // SAFETY: the client is alive, and outlives the cluster.
         let cluster = unsafe { sys::rd_kafka_mock_cluster_new(handle.as_ptr(), count) };
-        let cluster = NonNull::new(cluster).ok_or_else(|| ClientError::fatal("_FAIL", "librdkafka's mock cluster did not start"))?;
-        // SAFETY: the cluster is alive. The delay is for members that start one after the other, which only costs a test time.
-        unsafe { sys::rd_kafka_mock_group_initial_rebalance_delay_ms(cluster.as_ptr(), 0) };
-        Ok(Self { cluster, _handle: handle })
+        let cluster = NonNull::new(cluster).ok_or_else(|| {
+            ClientError::fatal("_FAIL", "librdkafka's mock cluster did not start")
+        })?;
+        // The delay is for members that start one after the other; under KIP-848 each heartbeat moves a rebalance on by one step.
+        // SAFETY: the cluster is alive.
+        unsafe {
+            sys::rd_kafka_mock_group_initial_rebalance_delay_ms(cluster.as_ptr(), 0);
+            sys::rd_kafka_mock_set_group_consumer_heartbeat_interval_ms(cluster.as_ptr(), 200);
+        }
+        Ok(Self {
+            cluster,
+            _handle: handle,
+        })
     }
 
     pub(crate) fn bootstrap(&self) -> String {
@@ -40,16 +49,35 @@ impl MockCluster {
         unsafe { text(sys::rd_kafka_mock_cluster_bootstraps(self.cluster.as_ptr())) }
     }
 
-    pub(crate) fn create_topic(&self, name: &str, partitions: i32, replication: i32) -> Result<(), NativeError> {
+    pub(crate) fn create_topic(
+        &self,
+        name: &str,
+        partitions: i32,
+        replication: i32,
+    ) -> Result<(), NativeError> {
         let name = c_string(name)?;
         // SAFETY: the cluster is alive; the name is copied.
-        NativeError::check(unsafe { sys::rd_kafka_mock_topic_create(self.cluster.as_ptr(), name.as_ptr(), partitions, replication) })
+        NativeError::check(unsafe {
+            sys::rd_kafka_mock_topic_create(
+                self.cluster.as_ptr(),
+                name.as_ptr(),
+                partitions,
+                replication,
+            )
+        })
     }
 
     /// Answers the next requests of this kind with these errors, one each.
     pub(crate) fn fail_next(&self, api_key: i16, errors: &[Code]) {
         // SAFETY: the cluster is alive; the errors are copied.
-        unsafe { sys::rd_kafka_mock_push_request_errors_array(self.cluster.as_ptr(), api_key, errors.len(), errors.as_ptr()) }
+        unsafe {
+            sys::rd_kafka_mock_push_request_errors_array(
+                self.cluster.as_ptr(),
+                api_key,
+                errors.len(),
+                errors.as_ptr(),
+            );
+        }
     }
 
     pub(crate) fn forget_failures(&self, api_key: i16) {
@@ -60,12 +88,16 @@ impl MockCluster {
     /// Cuts off a broker's connections, or all brokers' when it is `None`.
     pub(crate) fn down(&self, broker: Option<i32>) -> Result<(), NativeError> {
         // SAFETY: the cluster is alive.
-        NativeError::check(unsafe { sys::rd_kafka_mock_broker_set_down(self.cluster.as_ptr(), broker.unwrap_or(-1)) })
+        NativeError::check(unsafe {
+            sys::rd_kafka_mock_broker_set_down(self.cluster.as_ptr(), broker.unwrap_or(-1))
+        })
     }
 
     pub(crate) fn up(&self, broker: Option<i32>) -> Result<(), NativeError> {
         // SAFETY: the cluster is alive.
-        NativeError::check(unsafe { sys::rd_kafka_mock_broker_set_up(self.cluster.as_ptr(), broker.unwrap_or(-1)) })
+        NativeError::check(unsafe {
+            sys::rd_kafka_mock_broker_set_up(self.cluster.as_ptr(), broker.unwrap_or(-1))
+        })
     }
 }
 
@@ -78,7 +110,9 @@ impl Drop for MockCluster {
 
 impl fmt::Debug for MockCluster {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("MockCluster").field(&self.bootstrap()).finish()
+        f.debug_tuple("MockCluster")
+            .field(&self.bootstrap())
+            .finish()
     }
 }
 
@@ -90,11 +124,18 @@ pub(crate) fn code_of(name: &str) -> Option<Code> {
         sys::rd_kafka_get_err_descs(&raw mut list, &raw mut count);
         (0..count)
             .map(|index| &*list.add(index))
-            .find(|entry| !entry.name.is_null() && CStr::from_ptr(entry.name).to_bytes() == name.as_bytes())
+            .find(|entry| {
+                !entry.name.is_null() && CStr::from_ptr(entry.name).to_bytes() == name.as_bytes()
+            })
             .map(|entry| entry.code)
     }
 }
 
 fn c_string(name: &str) -> Result<CString, NativeError> {
-    CString::new(name).map_err(|_| NativeError::of(Code::RD_KAFKA_RESP_ERR__INVALID_ARG, format!("{name:?} contains a NUL")))
+    CString::new(name).map_err(|_| {
+        NativeError::of(
+            Code::RD_KAFKA_RESP_ERR__INVALID_ARG,
+            format!("{name:?} contains a NUL"),
+        )
+    })
 }
