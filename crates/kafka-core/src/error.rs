@@ -47,9 +47,13 @@ impl ConfigErrors {
         self.0.push(ConfigError::new(path, problem));
     }
 
-    /// Adds all of another list.
+    /// Adds all of another list. What two consumers share is said once.
     pub fn extend(&mut self, other: Self) {
-        self.0.extend(other.0);
+        for error in other.0 {
+            if !self.0.contains(&error) {
+                self.0.push(error);
+            }
+        }
     }
 
     /// Each error in the order found.

@@ -252,10 +252,9 @@ async fn main() -> ExitCode {
     for (name, value) in arguments.properties {
         consumer = consumer.config(name, value);
     }
-    let mut settings = Settings::default();
-    settings.global_config.insert("bootstrap.servers".to_owned(), arguments.bootstrap_servers);
+    let mut settings = Settings::default().global_config([("bootstrap.servers", arguments.bootstrap_servers)]);
     if let Some(timeout) = arguments.shutdown_timeout_ms {
-        settings.shutdown_timeout = Duration::from_millis(timeout);
+        settings = settings.shutdown_timeout(Duration::from_millis(timeout));
     }
     let ledger = match Ledger::open(&arguments.out) {
         Ok(ledger) => ledger,

@@ -13,7 +13,7 @@ use crate::error::ConfigErrors;
 use crate::names::{GroupId, Subscription};
 use crate::producer::Producer;
 use crate::registry;
-use crate::settings::{ConsumerProperties, ProducerProperties, Settings};
+use crate::settings::{LayeredProperties, OwnConfig, Settings};
 
 /// An application that was checked and can run.
 #[derive(Debug)]
@@ -72,15 +72,15 @@ pub(super) fn build(app: AppBuilder) -> Result<App, ConfigErrors> {
     let mut errors = ConfigErrors::new();
     // Declarations are checked with default settings too, so that all errors come at once.
     let settings = Arc::new(errors.take(app.settings).unwrap_or_default());
-    let broker = app.broker.unwrap_or_else(|| Arc::new(RdkafkaBroker::new()));
-    errors.extend(settings.check(&*broker));
+    // A broker that was given by hand knows its own address.
+    let (broker, address): (Arc<dyn Broker>, _) = match app.broker {
+        Some(broker) => (broker, Address::Known),
+        None => (Arc::new(RdkafkaBroker::new()), Address::Wanted),
+    };
+    errors.extend(settings.check(&*broker, &[]));
 
-    let producer_properties = errors.take(ProducerProperties::merge(&settings, &[]));
-    let producer = Producer::new(
-        Arc::clone(&broker),
-        producer_properties.map(ProducerProperties::into_properties).unwrap_or_default(),
-        Arc::clone(&settings),
-    );
+    let producer_properties = errors.take(LayeredProperties::producer(&settings, OwnConfig::default(), &*broker)).unwrap_or_default();
+    let producer = Producer::new(Arc::clone(&broker), producer_properties.properties(), Arc::clone(&settings));
     let mut state = app.state;
     state.insert(producer.clone());
 
@@ -92,6 +92,7 @@ pub(super) fn build(app: AppBuilder) -> Result<App, ConfigErrors> {
         failure_handler: app.failure_handler.as_deref(),
         tools: Tools { settings: &settings, producer: &producer, clock: &app.clock },
         broker: &*broker,
+        address,
     };
     let mut assembled = Vec::new();
     for spec in consumers {
@@ -135,6 +136,14 @@ struct Assembly<'a> {
     failure_handler: Option<&'a dyn FailureHandlerSource>,
     tools: Tools<'a>,
     broker: &'a dyn Broker,
+    address: Address,
+}
+
+/// Whether the cluster's address must be among the properties.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Address {
+    Known,
+    Wanted,
 }
 
 impl Assembly<'_> {
@@ -142,9 +151,13 @@ impl Assembly<'_> {
         let mut errors = ConfigErrors::new();
         let path = format!("consumers.{}", spec.name);
         let group = GroupId::new(&spec.group).map_err(|error| errors.push(format!("{path}.group"), error.to_string())).ok();
-        let properties = errors.take(ConsumerProperties::merge(self.settings, &spec.name, &spec.config));
-        if let Some(properties) = &properties {
-            errors.extend(properties.check(self.broker));
+        let own_path = format!("{path}.config");
+        let own = OwnConfig { path: &own_path, properties: &spec.config };
+        let properties = errors.take(LayeredProperties::consumer(self.settings, own, self.broker));
+        if let (Some(properties), Address::Wanted) = (&properties, self.address)
+            && let Err(error) = properties.require_bootstrap_servers()
+        {
+            errors.extend(error.into());
         }
         overlaps(&spec, &mut errors);
         let (mut pipelines, mut subscriptions) = (Vec::new(), Vec::new());
@@ -156,7 +169,7 @@ impl Assembly<'_> {
             (Some(group), Some(properties)) if errors.is_empty() => Ok(AssembledConsumer {
                 name: spec.name,
                 group,
-                properties: properties.into_properties(),
+                properties: with_own_topics_left_out(properties.properties(), &subscriptions, &spec.group, self.settings),
                 pipelines,
                 subscriptions,
                 storage: spec.offset_storage,
@@ -188,6 +201,17 @@ impl Assembly<'_> {
             _ => Err(errors),
         }
     }
+}
+
+/// Keeps a pattern from catching the group's own retry and dead-letter topics.
+fn with_own_topics_left_out(mut properties: Properties, subscriptions: &[Subscription], group: &str, settings: &Settings) -> Properties {
+    if subscriptions.iter().any(|subscription| matches!(subscription, Subscription::Pattern(_))) {
+        let [group, retry, dead_letter] = [group, &settings.retry_topic_suffix, &settings.dead_letter_topic_suffix].map(regex::escape);
+        let own = format!("^{group}\\..*\\.({retry}\\.[0-9]+|{dead_letter})$");
+        let list = properties.entry("topic.blacklist".to_owned()).or_default();
+        *list = if list.is_empty() { own } else { format!("{list},{own}") };
+    }
+    properties
 }
 
 /// Topics of one consumer that would fight over messages.
