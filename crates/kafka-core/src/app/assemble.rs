@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::builder::{AppBuilder, Discovery, FailureHandlerSource, GateSource, Origin, Tools};
 use super::state::State;
 use crate::broker::rdkafka::RdkafkaBroker;
-use crate::broker::{Broker, Properties};
+use crate::broker::{Admin, Broker, ClientError, Properties};
 use crate::clock::Clock;
 use crate::consumer::{ConsumerSpec, DeclaredTopic, ErrorHandler, FailureHandler, HoldFailed, OffsetStorage, Pipeline};
 use crate::error::ConfigErrors;
@@ -22,6 +22,7 @@ pub struct App {
     pub(super) consumers: Vec<AssembledConsumer>,
     pub(super) producer: Producer,
     pub(super) broker: Arc<dyn Broker>,
+    admin_properties: Properties,
     pub(super) clock: Clock,
     pub(super) error_handler: ErrorHandler,
 }
@@ -56,6 +57,14 @@ impl App {
         &self.producer
     }
 
+    /// An administration client of its cluster.
+    ///
+    /// # Errors
+    /// When the client cannot be made of the settings.
+    pub fn admin(&self) -> Result<Arc<dyn Admin>, ClientError> {
+        self.broker.admin(&self.admin_properties)
+    }
+
     /// The settings it was built with.
     #[must_use]
     pub fn settings(&self) -> &Settings {
@@ -80,7 +89,8 @@ pub(super) fn build(app: AppBuilder) -> Result<App, ConfigErrors> {
     errors.extend(settings.check(&*broker, &[]));
 
     let producer_properties = errors.take(LayeredProperties::producer(&settings, OwnConfig::default(), &*broker)).unwrap_or_default();
-    let producer = Producer::new(Arc::clone(&broker), producer_properties.properties(), Arc::clone(&settings));
+    let admin_properties = producer_properties.properties();
+    let producer = Producer::new(Arc::clone(&broker), admin_properties.clone(), Arc::clone(&settings));
     let mut state = app.state;
     state.insert(producer.clone());
 
@@ -103,7 +113,7 @@ pub(super) fn build(app: AppBuilder) -> Result<App, ConfigErrors> {
         assembled.extend(errors.take(assembly.consumer(spec)));
     }
     let error_handler = app.error_handler;
-    errors.or_ok(()).map(|()| App { settings, consumers: assembled, producer, broker, clock: app.clock, error_handler })
+    errors.or_ok(()).map(|()| App { settings, consumers: assembled, producer, broker, admin_properties, clock: app.clock, error_handler })
 }
 
 /// Explicit and discovered consumers together; two of one name are an error that names both places.

@@ -2,6 +2,7 @@
 //!
 //! Implemented by librdkafka ([`rdkafka`]) and by the in-memory broker of the test kit.
 
+mod admin;
 #[cfg(feature = "test-kit")]
 pub mod memory;
 pub mod rdkafka;
@@ -13,6 +14,8 @@ use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use tokio::sync::oneshot;
+
+pub use admin::{Admin, CreateTopicsError, NewTopic};
 
 use crate::message::{KeepAlive, RawMessage, Record};
 use crate::names::{GroupId, Subscription, TopicPartition};
@@ -34,6 +37,12 @@ pub trait Broker: Send + Sync + fmt::Debug {
     /// # Errors
     /// When the client cannot be made of these properties.
     fn producer(&self, properties: &Properties) -> Result<Arc<dyn ProducerClient>, ClientError>;
+
+    /// An administration client.
+    ///
+    /// # Errors
+    /// When the client cannot be made of these properties.
+    fn admin(&self, properties: &Properties) -> Result<Arc<dyn Admin>, ClientError>;
 
     /// What is wrong with a property: an unknown name or a value that does not fit. `None` is fine.
     fn check_property(&self, name: &str, value: &str) -> Option<String>;

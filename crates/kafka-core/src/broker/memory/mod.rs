@@ -3,6 +3,7 @@
 //! It has no thread, no randomness and no time of its own: the same calls at the same instants give the same history.
 //! It is not a protocol implementation; for librdkafka's own behaviour there is the embedded broker.
 
+mod admin;
 mod assignor;
 mod cluster;
 mod consumer;
@@ -23,7 +24,7 @@ pub use faults::{Acknowledgements, Call, Faults, ProduceFault};
 pub use history::{ClientId, Entry, Event};
 pub use log::LogRecord;
 
-use super::{Broker, ClientError, ConsumerClient, PollWaker, ProducerClient, Properties};
+use super::{Admin, Broker, ClientError, ConsumerClient, PollWaker, ProducerClient, Properties};
 use crate::clock::Clock;
 use crate::message::Record;
 use crate::names::{GroupId, Subscription, TopicName, TopicPartition};
@@ -313,6 +314,10 @@ impl Broker for MemoryBroker {
     }
 
     /// It has no list of properties and takes every one.
+    fn admin(&self, _properties: &Properties) -> Result<Arc<dyn Admin>, ClientError> {
+        Ok(Arc::new(self.clone()))
+    }
+
     fn check_property(&self, _name: &str, _value: &str) -> Option<String> {
         None
     }

@@ -3,13 +3,18 @@
 //! Not Kafka: no replication, no retention, no transactions across restarts, no admin API. It is for what only a real client over
 //! a real socket shows, and for errors that a real broker gives when it pleases.
 
-use std::sync::{Arc, mpsc};
+use std::collections::BTreeMap;
+use std::sync::{Arc, Weak, mpsc};
 use std::thread;
 use std::time::Duration;
 
+use futures_util::future::BoxFuture;
+
 use super::RdkafkaBroker;
 use super::native::{MockCluster, NativeError, code_of};
-use crate::broker::{Broker, ClientError, ConsumerClient, PollWaker, ProducerClient, Properties};
+use crate::broker::{
+    Admin, Broker, ClientError, ConsumerClient, CreateTopicsError, NewTopic, PollWaker, ProducerClient, Properties,
+};
 use crate::names::{GroupId, Subscription, TopicName};
 
 /// How long the cluster's threads may take to stop.
@@ -24,7 +29,7 @@ const STOP: Duration = Duration::from_secs(5);
 #[derive(Debug)]
 pub struct EmbeddedBroker {
     /// Only empty while it stops.
-    cluster: Option<MockCluster>,
+    cluster: Option<Arc<MockCluster>>,
     bootstrap: String,
 }
 
@@ -67,7 +72,7 @@ impl EmbeddedBroker {
         let cluster = MockCluster::start(brokers)?;
         let bootstrap = cluster.bootstrap();
         Ok(Self {
-            cluster: Some(cluster),
+            cluster: Some(Arc::new(cluster)),
             bootstrap,
         })
     }
@@ -201,8 +206,40 @@ impl Broker for EmbeddedBroker {
         RdkafkaBroker.producer(&self.here(properties))
     }
 
+    fn admin(&self, properties: &Properties) -> Result<Arc<dyn Admin>, ClientError> {
+        let real = RdkafkaBroker.admin(&self.here(properties))?;
+        let cluster = self.cluster.as_ref().map(Arc::downgrade).unwrap_or_default();
+        Ok(Arc::new(EmbeddedAdmin { real, cluster }))
+    }
+
     fn check_property(&self, name: &str, value: &str) -> Option<String> {
         RdkafkaBroker.check_property(name, value)
+    }
+}
+
+/// Administration of the mock cluster, which has no CreateTopics request of its own.
+#[derive(Debug)]
+struct EmbeddedAdmin {
+    real: Arc<dyn Admin>,
+    cluster: Weak<MockCluster>,
+}
+
+impl Admin for EmbeddedAdmin {
+    fn topics(&self) -> BoxFuture<'_, Result<BTreeMap<TopicName, i32>, ClientError>> {
+        self.real.topics()
+    }
+
+    fn create_topics<'a>(&'a self, topics: &'a [NewTopic]) -> BoxFuture<'a, Result<(), CreateTopicsError>> {
+        Box::pin(async move {
+            let cluster = self.cluster.upgrade().ok_or_else(|| ClientError::fatal("_DESTROY", "the embedded broker was stopped"))?;
+            let created = |topic: &NewTopic| match cluster.create_topic(topic.name.as_str(), topic.partitions, 1) {
+                Ok(()) => None,
+                Err(error) if error.name == "TOPIC_ALREADY_EXISTS" => None,
+                Err(error) => Some((topic.name.clone(), error.reason)),
+            };
+            let refused: Vec<_> = topics.iter().filter_map(created).collect();
+            if refused.is_empty() { Ok(()) } else { Err(CreateTopicsError::Refused { refused }) }
+        })
     }
 }
 

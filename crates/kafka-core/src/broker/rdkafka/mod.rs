@@ -4,6 +4,7 @@
 //! promise is in [`broker`](super); how librdkafka is made to keep it is in `consumer` and `producer`; every unsafe line is in
 //! `native`.
 
+mod admin;
 mod consumer;
 #[cfg(feature = "test-kit")]
 mod embedded;
@@ -20,7 +21,7 @@ use std::sync::Arc;
 pub use embedded::{EmbeddedBroker, Request};
 pub use native::NativeMessage;
 
-use super::{Broker, ClientError, ConsumerClient, PollWaker, ProducerClient, Properties};
+use super::{Admin, Broker, ClientError, ConsumerClient, PollWaker, ProducerClient, Properties};
 use crate::names::{GroupId, Subscription};
 use consumer::RdkafkaConsumer;
 use producer::RdkafkaProducer;
@@ -55,6 +56,10 @@ impl Broker for RdkafkaBroker {
 
     fn producer(&self, properties: &Properties) -> Result<Arc<dyn ProducerClient>, ClientError> {
         Ok(Arc::new(RdkafkaProducer::new(properties)?))
+    }
+
+    fn admin(&self, properties: &Properties) -> Result<Arc<dyn Admin>, ClientError> {
+        Ok(Arc::new(admin::RdkafkaAdmin::new(properties)?))
     }
 
     fn check_property(&self, name: &str, value: &str) -> Option<String> {

@@ -1,0 +1,69 @@
+//! The port to a cluster's administration: which topics there are, and making new ones.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use futures_util::future::BoxFuture;
+
+use super::ClientError;
+use crate::names::TopicName;
+
+/// An administration client. Called from any thread.
+pub trait Admin: Send + Sync + fmt::Debug {
+    /// All topics with their number of partitions.
+    fn topics(&self) -> BoxFuture<'_, Result<BTreeMap<TopicName, i32>, ClientError>>;
+
+    /// Makes topics; one that exists is left as it is.
+    fn create_topics<'a>(&'a self, topics: &'a [NewTopic]) -> BoxFuture<'a, Result<(), CreateTopicsError>>;
+}
+
+/// A topic to be made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct NewTopic {
+    /// Its name.
+    pub name: TopicName,
+    /// How many partitions.
+    pub partitions: i32,
+    /// On how many brokers each stands; `None` is the cluster's default.
+    pub replication: Option<i32>,
+    /// Topic configuration, such as `retention.ms`.
+    pub config: BTreeMap<String, String>,
+}
+
+impl NewTopic {
+    /// A topic with the cluster's default replication and configuration.
+    #[must_use]
+    pub fn new(name: TopicName, partitions: i32) -> Self {
+        Self { name, partitions, replication: None, config: BTreeMap::new() }
+    }
+
+    /// Sets on how many brokers each partition stands.
+    #[must_use]
+    pub fn replication(mut self, replication: i32) -> Self {
+        self.replication = Some(replication);
+        self
+    }
+
+    /// Sets a topic configuration.
+    #[must_use]
+    pub fn config(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.config.insert(name.into(), value.into());
+        self
+    }
+}
+
+/// Why topics were not made.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum CreateTopicsError {
+    /// The cluster could not be asked.
+    #[error("the topics could not be created")]
+    Client(#[from] ClientError),
+    /// The cluster refused some of them; the others were made.
+    #[error("topics were refused: {}", refused.iter().map(|(name, reason)| format!("{name}: {reason}")).collect::<Vec<_>>().join("; "))]
+    Refused {
+        /// Which, and why.
+        refused: Vec<(TopicName, String)>,
+    },
+}

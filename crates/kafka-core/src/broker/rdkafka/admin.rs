@@ -1,0 +1,75 @@
+//! Administration by way of librdkafka's admin client.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::future::BoxFuture;
+use rdkafka::admin::{AdminClient, AdminOptions, NewTopic as NativeTopic, TopicReplication};
+use rdkafka::client::DefaultClientContext;
+use rdkafka::config::ClientConfig;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+
+use crate::broker::{Admin, ClientError, CreateTopicsError, NewTopic, Properties};
+use crate::names::TopicName;
+
+/// How long the cluster may take to answer.
+const TIMEOUT: Duration = Duration::from_secs(30);
+
+pub(super) struct RdkafkaAdmin(Arc<AdminClient<DefaultClientContext>>);
+
+impl RdkafkaAdmin {
+    pub(super) fn new(properties: &Properties) -> Result<Self, ClientError> {
+        let mut config = ClientConfig::new();
+        config.extend(properties.iter().map(|(name, value)| (name.clone(), value.clone())));
+        config.create().map(|client| Self(Arc::new(client))).map_err(|error| translate(&error))
+    }
+}
+
+impl Admin for RdkafkaAdmin {
+    fn topics(&self) -> BoxFuture<'_, Result<BTreeMap<TopicName, i32>, ClientError>> {
+        let client = Arc::clone(&self.0);
+        Box::pin(async move {
+            let fetch = tokio::task::spawn_blocking(move || client.inner().fetch_metadata(None, TIMEOUT));
+            let metadata = fetch.await.map_err(|error| ClientError::transient("_FAIL", error.to_string()))?;
+            let metadata = metadata.map_err(|error| translate(&error))?;
+            let count = |partitions: usize| i32::try_from(partitions).unwrap_or(i32::MAX);
+            Ok(metadata.topics().iter().map(|topic| (TopicName::from_broker(topic.name()), count(topic.partitions().len()))).collect())
+        })
+    }
+
+    fn create_topics<'a>(&'a self, topics: &'a [NewTopic]) -> BoxFuture<'a, Result<(), CreateTopicsError>> {
+        Box::pin(async move {
+            let native: Vec<_> = topics
+                .iter()
+                .map(|topic| {
+                    // −1 asks for the cluster's default.
+                    let replication = TopicReplication::Fixed(topic.replication.unwrap_or(-1));
+                    let native = NativeTopic::new(topic.name.as_str(), topic.partitions, replication);
+                    topic.config.iter().fold(native, |native, (name, value)| native.set(name, value))
+                })
+                .collect();
+            let options = AdminOptions::new().operation_timeout(Some(TIMEOUT)).request_timeout(Some(TIMEOUT));
+            let results = self.0.create_topics(&native, &options).await.map_err(|error| translate(&error))?;
+            let refused: Vec<_> = results
+                .into_iter()
+                .filter_map(|result| match result {
+                    Ok(_) | Err((_, RDKafkaErrorCode::TopicAlreadyExists)) => None,
+                    Err((name, code)) => Some((TopicName::from_broker(&name), code.to_string())),
+                })
+                .collect();
+            if refused.is_empty() { Ok(()) } else { Err(CreateTopicsError::Refused { refused }) }
+        })
+    }
+}
+
+impl std::fmt::Debug for RdkafkaAdmin {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("RdkafkaAdmin")
+    }
+}
+
+fn translate(error: &KafkaError) -> ClientError {
+    let code = error.rdkafka_error_code().map_or_else(|| "_FAIL".to_owned(), |code| format!("{code:?}"));
+    ClientError::transient(code, error.to_string())
+}
