@@ -1,4 +1,4 @@
-//! Retry settings for all topics that declare none. Plain data; the policy made of it lives with the topics.
+//! Retry settings for all topics that declare none. Plain data; [`RetrySettings::policy`] makes of it what topics declare.
 
 use std::time::Duration;
 
@@ -7,6 +7,7 @@ use serde::Deserialize;
 
 use super::duration;
 use crate::error::ConfigErrors;
+use crate::retry_policy::{Growth, MaxRetries, OffsetTracking, RetryMode, RetryPolicy};
 
 /// How failed messages are tried again (django-kafka: `RETRY_SETTINGS`).
 #[derive(Debug, Clone, PartialEq, Deserialize)]
@@ -94,6 +95,20 @@ impl RetrySettings {
     pub fn use_offset_tracker(mut self, use_offset_tracker: bool) -> Self {
         self.use_offset_tracker = use_offset_tracker;
         self
+    }
+
+    /// The policy that these settings make: of every kind of error, since kinds are types and only code names those.
+    #[must_use]
+    pub fn policy(&self) -> RetryPolicy {
+        // A negative number is for ever.
+        let max_retries = u32::try_from(self.max_retries).map_or(MaxRetries::Forever, MaxRetries::Limited);
+        let mut policy = RetryPolicy::new(max_retries, self.delay).jitter(self.jitter);
+        policy.growth = if self.backoff { Growth::Doubling } else { Growth::Constant };
+        policy.mode = if self.blocking { RetryMode::Blocking } else { RetryMode::NonBlocking };
+        policy.offset_tracker = if self.use_offset_tracker { OffsetTracking::On } else { OffsetTracking::Off };
+        policy.max_delay = self.max_delay;
+        policy.log_every = self.log_every;
+        policy
     }
 
     pub(super) fn check(&self, errors: &mut ConfigErrors) {

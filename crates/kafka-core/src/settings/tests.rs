@@ -8,10 +8,9 @@ use serde::Deserialize;
 
 use super::*;
 use crate::broker::Broker;
-use crate::broker::memory::MemoryBroker;
 use crate::broker::rdkafka::RdkafkaBroker;
-use crate::clock::Clock;
 use crate::error::ConfigErrors;
+use crate::retry_policy::{Growth, MaxRetries, RetryMode};
 
 fn variables(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
     pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
@@ -34,8 +33,8 @@ fn layer(settings: &Settings, path: &str) -> String {
     shown.map(|shown| format!("{} from {}", shown.value, shown.layer)).unwrap_or_default()
 }
 
-fn anything() -> impl Broker {
-    MemoryBroker::new(Clock::manual().0)
+fn librdkafka() -> impl Broker {
+    RdkafkaBroker::new()
 }
 
 fn own<'a>(pairs: &[(&str, &str)], into: &'a mut Vec<(String, String)>) -> OwnConfig<'a> {
@@ -68,6 +67,31 @@ fn later_layers_win_and_every_value_knows_its_own() {
     assert_eq!(settings.shutdown_timeout, Duration::from_secs(20));
     let later = settings.client_id("after");
     assert_eq!(layer(&later, "client_id"), "after from code");
+}
+
+#[test]
+fn tables_from_code_meet_the_file_key_by_key() {
+    let code = Settings::default()
+        .retry_settings(RetrySettings::new(3, Duration::from_millis(1_500)).jitter(0.5))
+        .schema_registry(SchemaRegistrySettings::new("http://a").basic("me", "0123"));
+    let settings = load(code.clone(), "[retry_settings]\nmax_retries = 5\n[schema_registry]\nproxy = \"http://p\"\n", &[]).unwrap();
+    assert_eq!(settings.retry_settings, Some(RetrySettings::new(5, Duration::from_millis(1_500)).jitter(0.5)));
+    assert_eq!(settings.schema_registry, code.schema_registry.map(|registry| registry.proxy("http://p")));
+    assert_eq!(layer(&settings, "retry_settings.max_retries"), "5 from file kit.toml");
+    assert_eq!(layer(&settings, "retry_settings.delay"), "1s 500ms from code");
+}
+
+#[test]
+fn files_are_found_by_name() {
+    let folder = std::env::temp_dir().join(format!("kafka-kit-settings-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    let file = folder.join("kit.toml");
+    std::fs::write(&file, "client_id = \"file\"").unwrap();
+    let named = |path: &Path| Settings::default().load_from(None, variables(&[("KAFKA_KIT_SETTINGS", path.to_str().unwrap())]));
+    assert_eq!(named(&file).unwrap().client_id, "file");
+    assert_eq!(Settings::default().load_from(Some(&file), variables(&[])).unwrap().client_id, "file");
+    assert!(named(&folder.join("missing.toml")).unwrap_err().to_string().contains("cannot be read"));
+    std::fs::remove_dir_all(&folder).unwrap();
 }
 
 #[test]
@@ -138,7 +162,7 @@ fn unknown_keys_are_errors_unless_a_plugin_reads_them() {
     assert_eq!(settings.read_section::<Connect>("connect").unwrap(), Connect { host: "http://c".to_owned(), retries: 5 });
     assert_eq!(settings.read_section::<Option<String>>("reproducer_namespace").unwrap(), None);
     assert_eq!(
-        lines(&settings.check(&anything(), &["connect"])),
+        lines(&settings.check(&librdkafka(), &["connect"])),
         [
             "conect: unknown setting; did you mean `connect` (set in environment variable KAFKA_KIT_CONECT)",
             "polling_frequncy: unknown setting; did you mean `polling_frequency` (set in file kit.toml)",
@@ -163,14 +187,14 @@ fn no_secret_is_shown() {
         .section("connect", BTreeMap::from([("auth", "hunter2")]))
         .unwrap();
     let settings = load(settings, "", &[("KAFKA_KIT_PRODUCER_CONFIG__SASL_OAUTHBEARER_CLIENT_SECRET", "hunter2")]).unwrap();
-    let merged = LayeredProperties::producer(&settings, OwnConfig::default(), &anything()).unwrap();
+    let merged = LayeredProperties::producer(&settings, OwnConfig::default(), &librdkafka()).unwrap();
     assert_eq!(merged.properties()["sasl.password"], "hunter2");
     for text in [format!("{settings:?}"), format!("{:?}", settings.show()), format!("{merged:?}"), format!("{:?}", merged.show())] {
         assert!(!text.contains("hunter2"), "{text}");
         assert!(text.contains("sasl.password"));
     }
     let refused = Settings::default().global_config([("ssl.key.password", "hunter2"), ("sasl.pasword", "hunter2")]);
-    let errors = refused.check(&RdkafkaBroker::new(), &[]);
+    let errors = refused.check(&librdkafka(), &[]);
     assert!(!errors.is_empty() && !errors.to_string().contains("hunter2"), "{errors}");
 }
 
@@ -184,7 +208,7 @@ fn values_out_of_range_are_gathered() {
         .max_in_flight_messages(0)
         .retry_settings(RetrySettings::new(-2, Duration::ZERO).jitter(2.0).log_every(0))
         .schema_registry(SchemaRegistrySettings::new("registry:8081").token("t"));
-    let errors = settings.check(&anything(), &[]);
+    let errors = settings.check(&librdkafka(), &[]);
     let paths: Vec<_> = errors.iter().map(crate::error::ConfigError::path).collect();
     assert_eq!(
         paths,
@@ -202,20 +226,22 @@ fn values_out_of_range_are_gathered() {
             "schema_registry.url",
         ]
     );
-    assert!(Settings::default().check(&RdkafkaBroker::new(), &[]).is_empty());
+    let policy = RetrySettings::new(-1, Duration::from_secs(2)).backoff(true).blocking(false).policy();
+    assert_eq!((policy.max_retries, policy.growth, policy.mode), (MaxRetries::Forever, Growth::Doubling, RetryMode::NonBlocking));
+    assert!(Settings::default().check(&librdkafka(), &[]).is_empty());
 }
 
 #[test]
 fn the_client_library_judges_names_and_values() {
     let file = "[global_config]\nbootstrap.server = \"a\"\n[consumer_config]\nfetch.min.bytes = \"few\"\n";
     let settings = load(Settings::default(), file, &[]).unwrap();
-    let errors = lines(&settings.check(&RdkafkaBroker::new(), &[]));
+    let errors = lines(&settings.check(&librdkafka(), &[]));
     assert_eq!(errors.len(), 2, "{errors:?}");
     assert!(errors[0].starts_with("global_config.bootstrap.server: `bootstrap.server` is refused"), "{errors:?}");
     assert!(errors[0].ends_with("; did you mean `bootstrap.servers` (set in file kit.toml)"), "{errors:?}");
     assert!(errors[1].starts_with("consumer_config.fetch.min.bytes: `fetch.min.bytes = few` is refused"), "{errors:?}");
     let mut kept = Vec::new();
-    let errors = LayeredProperties::consumer(&Settings::default(), own(&[("max.poll.interval.ms", "-3")], &mut kept), &RdkafkaBroker::new());
+    let errors = LayeredProperties::consumer(&Settings::default(), own(&[("max.poll.interval.ms", "-3")], &mut kept), &librdkafka());
     assert!(errors.unwrap_err().to_string().starts_with("consumers.billing.config.max.poll.interval.ms: "));
 }
 
@@ -227,7 +253,7 @@ fn properties_merge_in_layers() {
         .consumer_config([("bootstrap.servers", "consumer:1"), ("fetch.min.bytes", "2"), ("fetch.queue.backoff.ms", "7")]);
     let mut kept = Vec::new();
     let own = own(&[("fetch.min.bytes", "3"), ("fetch.min.bytes", "4"), ("auto.offset.reset", "latest")], &mut kept);
-    let consumer = LayeredProperties::consumer(&settings, own, &anything()).unwrap();
+    let consumer = LayeredProperties::consumer(&settings, own, &librdkafka()).unwrap();
     let value = |name: &str| consumer.get(name).map(|value| format!("{} at {}", value.value, value.path));
     for (name, expected) in [
         ("client.id", "me at client_id"),
@@ -244,14 +270,14 @@ fn properties_merge_in_layers() {
         assert!(!properties.contains_key(absent), "{absent}");
     }
     assert!(consumer.require_bootstrap_servers().is_ok());
-    assert!(LayeredProperties::producer(&Settings::default(), OwnConfig::default(), &anything()).unwrap().require_bootstrap_servers().is_err());
+    assert!(LayeredProperties::producer(&Settings::default(), OwnConfig::default(), &librdkafka()).unwrap().require_bootstrap_servers().is_err());
 
-    let retry = LayeredProperties::retry_consumer(&settings, own, &anything()).unwrap();
+    let retry = LayeredProperties::retry_consumer(&settings, own, &librdkafka()).unwrap();
     assert_eq!(retry.properties()["auto.offset.reset"], "earliest");
     assert_eq!(retry.properties()["topic.metadata.refresh.interval.ms"], "10000");
     assert_eq!(retry.properties()["fetch.min.bytes"], "4");
 
-    let producer = LayeredProperties::producer(&settings, OwnConfig::default(), &anything()).unwrap().properties();
+    let producer = LayeredProperties::producer(&settings, OwnConfig::default(), &librdkafka()).unwrap().properties();
     let expected = [("acks", "all"), ("client.id", "me"), ("enable.idempotence", "true"), ("linger.ms", "50"), ("metadata.broker.list", "global:1")];
     assert_eq!(producer, variables(&expected), "nothing of a consumer's");
 }
@@ -270,15 +296,15 @@ fn what_the_loop_depends_on_is_reserved() {
         ("auto.offset.reset", "earliest", false),
     ] {
         let mut kept = Vec::new();
-        let merged = LayeredProperties::consumer(&Settings::default(), own(&[(name, value)], &mut kept), &anything());
+        let merged = LayeredProperties::consumer(&Settings::default(), own(&[(name, value)], &mut kept), &librdkafka());
         assert_eq!(merged.is_err(), refused, "{name} = {value}");
     }
     let settings = load(Settings::default(), "[consumer_config]\nenable.auto.commit = false\ngroup.id = \"x\"\n[producer_config]\nfetch.min.bytes = 1\n", &[]);
     let settings = settings.unwrap();
-    let errors = lines(&LayeredProperties::consumer(&settings, OwnConfig::default(), &anything()).unwrap_err());
+    let errors = lines(&LayeredProperties::consumer(&settings, OwnConfig::default(), &librdkafka()).unwrap_err());
     assert!(errors[0].starts_with("consumer_config.enable.auto.commit: `enable.auto.commit = false` is refused: stored offsets"), "{errors:?}");
     assert!(errors[1].ends_with("the group is declared with the consumer; remove it here (set in file kit.toml)"), "{errors:?}");
-    let errors = lines(&LayeredProperties::producer(&settings, OwnConfig::default(), &anything()).unwrap_err());
+    let errors = lines(&LayeredProperties::producer(&settings, OwnConfig::default(), &librdkafka()).unwrap_err());
     assert_eq!(
         errors,
         ["producer_config.fetch.min.bytes: `fetch.min.bytes = 1` is refused: only consumers read it; move it to `consumer_config` (set in file kit.toml)"]
@@ -297,7 +323,7 @@ fn idempotence_stands_back_where_the_user_excludes_it() {
         (vec![("enable.idempotence", "false")], Some("false"), "all"),
     ] {
         let settings = Settings::default().producer_config(set.iter().copied().collect::<ClientProperties>());
-        let merged = LayeredProperties::producer(&settings, OwnConfig::default(), &RdkafkaBroker::new()).unwrap();
+        let merged = LayeredProperties::producer(&settings, OwnConfig::default(), &librdkafka()).unwrap();
         let value = |name: &str| merged.get(name).map(|value| value.value.clone());
         assert_eq!((value("enable.idempotence").as_deref(), value("acks").as_deref()), (idempotence, Some(acks)), "{set:?}");
     }
@@ -305,7 +331,7 @@ fn idempotence_stands_back_where_the_user_excludes_it() {
 
 #[test]
 fn every_default_of_ours_is_a_property_of_its_side() {
-    let broker = RdkafkaBroker::new();
+    let broker = librdkafka();
     for default in CONSUMER_DEFAULTS.iter().chain(PRODUCER_DEFAULTS) {
         assert_eq!(broker.check_property(default.name, default.value), None, "{}", default.name);
     }

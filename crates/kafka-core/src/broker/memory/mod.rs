@@ -313,11 +313,11 @@ impl Broker for MemoryBroker {
         Ok(Arc::new(MemoryProducer { id, shared: Arc::clone(&self.shared) }))
     }
 
-    /// It has no list of properties and takes every one.
     fn admin(&self, _properties: &Properties) -> Result<Arc<dyn Admin>, ClientError> {
         Ok(Arc::new(self.clone()))
     }
 
+    /// It has no list of properties and takes every one.
     fn check_property(&self, _name: &str, _value: &str) -> Option<String> {
         None
     }
