@@ -25,6 +25,8 @@ pub mod producer;
 pub mod registry;
 pub mod retry_policy;
 pub mod settings;
+#[cfg(feature = "test-kit")]
+pub mod sim;
 pub mod topic;
 
 /// What derives write against. Not for use by hand; names may change with any release.

@@ -1,0 +1,297 @@
+//! What happened, in order: the broker's own history with what handlers, gates and the loops' drivers saw between.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use crate::broker::memory::{ClientId, Event, MemoryBroker};
+use crate::clock::ManualClock;
+use crate::names::TopicPartition;
+
+/// No simulation that ends has as many entries.
+const ENDLESS: usize = 1_000_000;
+
+/// One thing that happened, and how long after the beginning.
+#[derive(Debug, Clone)]
+pub(super) struct Entry {
+    pub(super) at: Duration,
+    pub(super) what: Happening,
+}
+
+/// What happened. Members are known by their clients.
+#[derive(Debug, Clone)]
+pub(super) enum Happening {
+    /// The broker's own word.
+    Broker(Event),
+    /// A message was written.
+    Appended { partition: TopicPartition, offset: i64, key: Option<u8>, size: usize, readable: bool },
+    /// A member's loop is turned.
+    Turned { member: ClientId },
+    /// A member's loop ended; with what words, if not well.
+    Finished { member: ClientId, trouble: Option<String> },
+    /// The thread of a member's loop would have died.
+    Died { member: ClientId, how: String },
+    /// A member was told something.
+    Told { member: ClientId, order: Order },
+    /// The tasks of a member get no time until they are fed again.
+    Starved { member: ClientId },
+    Fed { member: ClientId },
+    /// No task of a member that gets time can go on; so many of its tasks have not ended.
+    Rested { member: ClientId, alive: usize },
+    /// A handler was called.
+    Started { member: ClientId, call: u64, partition: TopicPartition, offsets: Vec<i64>, attempt: u32 },
+    /// The call ended.
+    Ended { member: ClientId, call: u64, partition: TopicPartition, offsets: Vec<i64>, outcome: Outcome },
+    /// A gate was asked for messages of one lane.
+    Asked { member: ClientId, partition: TopicPartition, offsets: Vec<i64> },
+    /// It answered, or was dropped before it did.
+    Answered { member: ClientId, partition: TopicPartition, offsets: Vec<i64>, answer: Option<Answer> },
+    /// A failed attempt came before the failure handler.
+    Brought { member: ClientId, partition: TopicPartition, offset: i64, attempt: u32 },
+    /// It settled it, or was dropped before it did.
+    Resolved { member: ClientId, partition: TopicPartition, offset: i64, verdict: Option<Verdict> },
+    /// A forwarded record was acknowledged, or was not.
+    Acknowledged { member: ClientId, partition: TopicPartition, offset: i64, durable: bool },
+    /// A position source answered.
+    Positions { member: ClientId, positions: BTreeMap<TopicPartition, i64> },
+    /// Everybody who waits for it is woken.
+    Woken,
+    /// From here on nothing is broken and every handler succeeds.
+    Healed,
+}
+
+/// What a member can be told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Order {
+    Stop,
+    Abort,
+    Pause(String),
+    Resume(String),
+    /// An error of its client.
+    Error { fatal: bool },
+    /// Its next such call will be refused.
+    Refuse(&'static str),
+}
+
+/// How a call of a handler ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Outcome {
+    Fine,
+    /// The first so many are done, the next one failed.
+    Failed { done: usize },
+    /// One of several, and nobody knows which.
+    FailedWhole,
+    /// Its future was dropped.
+    Dropped,
+}
+
+/// What a gate says.
+#[derive(Debug, Clone)]
+pub(super) enum Answer {
+    /// For each message.
+    Each(Vec<Word>),
+    /// It has trouble of its own.
+    Trouble,
+}
+
+/// What a gate says of one message.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Word {
+    Proceed,
+    Parked,
+    Hold(Wait),
+}
+
+/// A hold's end.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Wait {
+    pub(super) until: Duration,
+    pub(super) wakes: bool,
+}
+
+/// What the failure handler says.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Verdict {
+    Done,
+    Pending,
+    Hold(Wait),
+    Trouble,
+    Stop,
+}
+
+/// The messages that are not dealt with durably yet.
+#[derive(Debug, Default, Clone)]
+pub(super) struct Ledger {
+    open: BTreeMap<TopicPartition, BTreeSet<i64>>,
+    ends: BTreeMap<TopicPartition, i64>,
+}
+
+impl Ledger {
+    /// The lowest message of the partition that is not dealt with.
+    pub(super) fn lowest_open(&self, partition: &TopicPartition) -> Option<i64> {
+        self.open.get(partition)?.first().copied()
+    }
+
+    /// The position after the last message of each partition that has messages.
+    pub(super) fn ends(&self) -> &BTreeMap<TopicPartition, i64> {
+        &self.ends
+    }
+
+    /// Where reading should begin: at the lowest message that is not dealt with.
+    pub(super) fn position(&self, partition: &TopicPartition) -> Option<i64> {
+        self.lowest_open(partition).or_else(|| self.ends.get(partition).copied())
+    }
+
+    /// What is not dealt with, in a few words.
+    pub(super) fn open_words(&self) -> String {
+        let open = self.open.iter().filter_map(|(partition, open)| Some(format!("{partition} is not settled from {} on", open.first()?)));
+        let open: Vec<_> = open.collect();
+        if open.is_empty() { "all is settled and not committed".to_owned() } else { open.join(", ") }
+    }
+
+    pub(super) fn is_settled(&self) -> bool {
+        self.open.values().all(BTreeSet::is_empty)
+    }
+
+    fn close(&mut self, partition: &TopicPartition, offsets: &[i64]) {
+        if let Some(open) = self.open.get_mut(partition) {
+            offsets.iter().for_each(|offset| { open.remove(offset); });
+        }
+    }
+
+    pub(super) fn observe(&mut self, what: &Happening) {
+        match what {
+            Happening::Appended { partition, offset, .. } => {
+                self.open.entry(partition.clone()).or_default().insert(*offset);
+                self.ends.insert(partition.clone(), offset + 1);
+            }
+            Happening::Ended { partition, offsets, outcome, .. } => match outcome {
+                Outcome::Fine => self.close(partition, offsets),
+                Outcome::Failed { done } => self.close(partition, &offsets[..*done]),
+                Outcome::FailedWhole | Outcome::Dropped => {}
+            },
+            Happening::Answered { partition, offsets, answer: Some(Answer::Each(words)), .. } => {
+                let parked = offsets.iter().zip(words).filter(|(_, word)| matches!(word, Word::Parked));
+                self.close(partition, &parked.map(|(offset, _)| *offset).collect::<Vec<_>>());
+            }
+            Happening::Resolved { partition, offset, verdict: Some(Verdict::Done), .. }
+            | Happening::Acknowledged { partition, offset, durable: true, .. } => self.close(partition, &[*offset]),
+            _ => {}
+        }
+    }
+}
+
+/// The history while it is written. Cheap to clone.
+#[derive(Debug, Clone)]
+pub(super) struct History {
+    clock: Arc<ManualClock>,
+    broker: MemoryBroker,
+    written: Arc<Mutex<Written>>,
+}
+
+#[derive(Debug, Default)]
+struct Written {
+    entries: Vec<Entry>,
+    /// How much of the broker's history stands in `entries`.
+    seen: usize,
+    ledger: Ledger,
+    calls: u64,
+}
+
+impl History {
+    pub(super) fn new(clock: Arc<ManualClock>, broker: MemoryBroker) -> Self {
+        Self { clock, broker, written: Arc::default() }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Written> {
+        self.written.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Writes down what the broker saw since, and then this.
+    pub(super) fn push(&self, what: Happening) {
+        let mut written = self.lock();
+        let at = self.clock.elapsed();
+        self.catch_up(&mut written);
+        written.ledger.observe(&what);
+        written.entries.push(Entry { at, what });
+        if written.entries.len() > ENDLESS {
+            // A lane that goes round without waiting would never come to rest; its task ends here.
+            drop(written);
+            std::panic::resume_unwind(Box::new("the history never ends"));
+        }
+    }
+
+    fn catch_up(&self, written: &mut Written) {
+        let news = self.broker.history_since(written.seen);
+        written.seen += news.len();
+        written.entries.extend(news.into_iter().map(|entry| Entry {
+            at: Duration::from_millis(u64::try_from(entry.at_ms - ManualClock::EPOCH_MS).unwrap_or(0)),
+            what: Happening::Broker(entry.event),
+        }));
+    }
+
+    pub(super) fn next_call(&self) -> u64 {
+        let mut written = self.lock();
+        written.calls += 1;
+        written.calls
+    }
+
+    /// How far from the beginning the clock is.
+    pub(super) fn now(&self) -> Duration {
+        self.clock.elapsed()
+    }
+
+    /// Looks at what is dealt with.
+    pub(super) fn ledger<R>(&self, look: impl FnOnce(&Ledger) -> R) -> R {
+        look(&self.lock().ledger)
+    }
+
+    /// Everything so far.
+    pub(super) fn take(&self) -> Vec<Entry> {
+        let mut written = self.lock();
+        self.catch_up(&mut written);
+        std::mem::take(&mut written.entries)
+    }
+}
+
+impl Happening {
+    /// Whether it is about the partition (and, when one is given, the offset).
+    pub(super) fn concerns(&self, partition: &TopicPartition) -> bool {
+        match self {
+            Self::Appended { partition: other, .. } | Self::Started { partition: other, .. } | Self::Ended { partition: other, .. }
+            | Self::Asked { partition: other, .. } | Self::Answered { partition: other, .. } | Self::Brought { partition: other, .. }
+            | Self::Resolved { partition: other, .. } | Self::Acknowledged { partition: other, .. } => other == partition,
+            Self::Broker(event) => match event {
+                Event::Assigned { partition: other, .. } | Event::Unassigned { partition: other, .. } | Event::Fetched { partition: other, .. }
+                | Event::Stored { partition: other, .. } | Event::Committed { partition: other, .. } | Event::CommitFailed { partition: other, .. } => other == partition,
+                Event::Revoked { partitions, .. } | Event::Lost { partitions, .. } => partitions.contains(partition),
+                Event::Produced { .. } => false,
+                _ => true,
+            },
+            Self::Turned { .. } | Self::Rested { .. } => false,
+            _ => true,
+        }
+    }
+}
+
+impl fmt::Display for Entry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:>10.3} ms  {}", self.at.as_secs_f64() * 1_000.0, self.what)
+    }
+}
+
+impl fmt::Display for Happening {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Broker(event) => write!(f, "broker: {event:?}"),
+            Self::Started { member, call, partition, offsets, attempt } => write!(f, "{member}: call {call} of {partition} {offsets:?}, attempt {attempt}"),
+            Self::Ended { member, call, partition, offsets, outcome } => write!(f, "{member}: call {call} of {partition} {offsets:?} ended {outcome:?}"),
+            Self::Asked { member, partition, offsets } => write!(f, "{member}: gate asked for {partition} {offsets:?}"),
+            Self::Answered { member, partition, offsets, answer } => write!(f, "{member}: gate on {partition} {offsets:?}: {answer:?}"),
+            Self::Brought { member, partition, offset, attempt } => write!(f, "{member}: {partition} [{offset}] failed at attempt {attempt}"),
+            Self::Resolved { member, partition, offset, verdict } => write!(f, "{member}: {partition} [{offset}] resolved {verdict:?}"),
+            other => write!(f, "{other:?}"),
+        }
+    }
+}
