@@ -36,7 +36,7 @@ struct Args {
 enum Command {
     /// Real servers for tests, run natively from .services/ (no containers).
     ///
-    /// Ports: KAFKA_KIT_KAFKA_PORT, KAFKA_KIT_KAFKA_CONTROLLER_PORT, KAFKA_KIT_POSTGRES_PORT; else 9092, 9093, 55432,
+    /// Ports: SERVICES_KAFKA_PORT, SERVICES_KAFKA_CONTROLLER_PORT, SERVICES_POSTGRES_PORT; else 9092, 9093, 55432,
     /// or free ones where another process holds these.
     #[command(subcommand)]
     Services(services::Command),

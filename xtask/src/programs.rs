@@ -1,4 +1,4 @@
-//! `cargo xtask sim` and `cargo xtask bench`: the release builds of two programs of the `tests` package.
+//! `cargo xtask sim` and `cargo xtask bench`: release builds of the simulation and of the benchmarks.
 
 use std::process::Command;
 
@@ -78,7 +78,7 @@ impl Sim {
     }
 
     fn command(&self, repo: &Repo) -> Command {
-        let mut command = program(repo, "sim");
+        let mut command = program(repo, SIMULATION);
         let numbers = [("--seeds", self.seeds), ("--from", self.from)];
         for (flag, number) in numbers {
             command.args(number.map(|number| format!("{flag}={number}")));
@@ -107,7 +107,7 @@ impl Bench {
     }
 
     fn command(&self, repo: &Repo) -> Command {
-        let mut command = program(repo, "bench");
+        let mut command = program(repo, BENCHMARKS);
         command.args(
             self.what
                 .to_possible_value()
@@ -121,19 +121,16 @@ impl Bench {
     }
 }
 
+/// Where the simulation lives: beside the loop, in a build that has the in-memory broker.
+const SIMULATION: &[&str] = &["--package", "kafka-core", "--features", "test-kit", "--example", "sim"];
+
+/// Where the benchmarks live: outside of the framework, as its users do.
+const BENCHMARKS: &[&str] = &["--package", "kafka-tests", "--bin", "bench"];
+
 /// Cargo's own words go to stderr.
-fn program(repo: &Repo, name: &str) -> Command {
+fn program(repo: &Repo, place: &[&str]) -> Command {
     let mut command = repo.cargo();
-    command.args([
-        "run",
-        "--release",
-        "--quiet",
-        "--package",
-        "kafka-tests",
-        "--bin",
-        name,
-        "--",
-    ]);
+    command.args(["run", "--release", "--quiet"]).args(place).arg("--");
     command
 }
 

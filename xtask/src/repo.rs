@@ -54,18 +54,6 @@ impl Repo {
         Ok(serde_json::from_slice(&output.stdout)?)
     }
 
-    /// Whether the package has a program of that name.
-    pub(crate) fn has_program(&self, package: &str, name: &str) -> Result<bool> {
-        let metadata = self.metadata()?;
-        let packages = metadata["packages"].as_array().into_iter().flatten();
-        let targets = packages
-            .filter(|candidate| candidate["name"] == package)
-            .flat_map(|package| package["targets"].as_array().into_iter().flatten());
-        Ok(targets
-            .into_iter()
-            .any(|target| target["name"] == name && target["kind"][0] == "bin"))
-    }
-
     /// A number that tells this checkout from the others on the machine (64-bit FNV-1a of its path).
     pub(crate) fn fingerprint(&self) -> u64 {
         self.root
@@ -87,13 +75,6 @@ mod tests {
         let repo = Repo::here().unwrap();
         let manifest = std::fs::read_to_string(repo.root().join("Cargo.toml")).unwrap();
         assert!(manifest.contains("[workspace]"));
-    }
-
-    #[test]
-    fn programs_are_found_by_package_and_name() {
-        let repo = Repo::here().unwrap();
-        assert!(repo.has_program("xtask", "xtask").unwrap());
-        assert!(!repo.has_program("kafka-tests", "xtask").unwrap());
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! `cargo xtask test`: every tier, on real services that are started and stopped around it.
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use clap::{Args, ValueEnum};
 
 use crate::interrupt::Runner;
@@ -11,9 +11,6 @@ use crate::tools::{Missing, Tool};
 /// The package of the tests that need services; the other packages' tests need none.
 const SERVICES_PACKAGE: &str = "kafka-tests";
 
-/// How many seeds of each scenario the simulation runs here; `cargo xtask sim` runs as many as wanted.
-const SEEDS: &str = "200";
-
 /// Flags of `cargo xtask test`.
 #[derive(Debug, Args)]
 pub(crate) struct Options {
@@ -23,7 +20,7 @@ pub(crate) struct Options {
     /// Run one tier only.
     #[arg(long, value_name = "TIER")]
     only: Option<Tier>,
-    /// Passed to `cargo test`; a name here selects tests, and the simulation is left out.
+    /// Passed to `cargo test`.
     #[arg(last = true)]
     rest: Vec<String>,
 }
@@ -101,7 +98,7 @@ pub(crate) fn run(repo: &Repo, options: &Options) -> Result<bool> {
     Ok(complaints.is_empty() && tally.failed == 0)
 }
 
-/// Runs `cargo test` and the simulation, the second even if the first failed; returns what failed.
+/// Runs `cargo test`; returns what failed.
 fn tiers(
     repo: &Repo,
     options: &Options,
@@ -122,24 +119,6 @@ fn tiers(
     session.tell(&mut test);
     if !runner.run(&mut test, |line| tally.add(line))?.success() {
         failures.push("cargo test failed".to_owned());
-    }
-    let simulated = options.only != Some(Tier::Services) && options.rest.is_empty();
-    if simulated && repo.has_program(SERVICES_PACKAGE, "sim")? {
-        let mut sim = repo.cargo();
-        sim.args([
-            "run",
-            "--quiet",
-            "--package",
-            SERVICES_PACKAGE,
-            "--bin",
-            "sim",
-            "--",
-        ]);
-        sim.args(["--seeds", SEEDS]);
-        let status = runner.run(&mut sim, |_line| ()).context("the simulation")?;
-        if !status.success() {
-            failures.push("the simulation failed".to_owned());
-        }
     }
     Ok(failures)
 }

@@ -15,12 +15,12 @@ use crate::tools::{Tool, quietly};
 
 const CLIENTS: Port = Port {
     name: "clients",
-    variable: "KAFKA_KIT_KAFKA_PORT",
+    variable: "SERVICES_KAFKA_PORT",
     default: 9092,
 };
 const CONTROLLER: Port = Port {
     name: "controller",
-    variable: "KAFKA_KIT_KAFKA_CONTROLLER_PORT",
+    variable: "SERVICES_KAFKA_CONTROLLER_PORT",
     default: 9093,
 };
 

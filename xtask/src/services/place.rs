@@ -170,7 +170,7 @@ mod tests {
 
     const PORT: Port = Port {
         name: "client",
-        variable: "KAFKA_KIT_PORT_OF_NO_SERVICE",
+        variable: "SERVICES_PORT_OF_NO_SERVICE",
         default: 1,
     };
 

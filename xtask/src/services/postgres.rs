@@ -19,7 +19,7 @@ use crate::tools::{Tool, postgres_programs, quietly};
 
 const CLIENTS: Port = Port {
     name: "clients",
-    variable: "KAFKA_KIT_POSTGRES_PORT",
+    variable: "SERVICES_POSTGRES_PORT",
     default: 55432,
 };
 
