@@ -299,7 +299,8 @@ impl Shared {
         let next = {
             let work = self.pipeline.process(&mut run, &mut journal, &control);
             tokio::pin!(work);
-            // The receiver lives as long as the sender, so the waits below never fail.
+            // The receiver lives as long as the sender, so the waits below never fail. They come first: a task that
+            // wakes after its partition was given up must not begin the next message.
             let stopping = async {
                 if phase.wait_for(|phase| *phase > Phase::Open).await.is_ok() {
                     control.stop();
@@ -310,8 +311,8 @@ impl Shared {
             };
             tokio::select! {
                 biased;
-                next = &mut work => Some(next),
                 () = stopping => None,
+                next = &mut work => Some(next),
             }
         };
         if next.is_none() {
@@ -463,8 +464,8 @@ async fn acknowledge(shared: Arc<Shared>, pending: Pending) {
     let mut phase = shared.phase.subscribe();
     let result = tokio::select! {
         biased;
-        result = shared.pipeline.acknowledge(pending, &block) => Some(result),
         _ = phase.wait_for(|phase| *phase == Phase::CutOff) => None,
+        result = shared.pipeline.acknowledge(pending, &block) => Some(result),
     };
     match result {
         Some(Ok(segments)) => shared.reporter.send(Report::Settled { generation: shared.generation, segments }),

@@ -58,6 +58,9 @@ pub(crate) struct Room {
 /// The most messages of one fetch.
 const FETCH_MAX: usize = 1_000;
 
+/// What a message is taken to weigh before any was seen: the first fetches feel their way.
+const SIZE_UNKNOWN: usize = 64 * 1024;
+
 impl Partition {
     pub(crate) fn new(name: TopicPartition, generation: Generation, queue: QueueId, lanes: Option<Lanes>, flow: Flow) -> Self {
         Self {
@@ -71,7 +74,7 @@ impl Partition {
             stored: None,
             in_flight_bytes: 0,
             next_sequence: 0,
-            mean_size: 1_024,
+            mean_size: SIZE_UNKNOWN,
         }
     }
 

@@ -62,13 +62,18 @@ impl Pipeline {
         };
         for (count, admission) in admitted {
             match admission {
+                // Also when stopping: whoever comes next would park it once more.
                 Admission::Parked => journal.settle(run, count),
+                _ if control.stopping() => return Next::GoOn,
                 Admission::Hold(hold) => return Next::HoldGated(hold),
-                Admission::Proceed => match self.handle(run, count, journal, control).await {
-                    Next::GoOn if control.stopping() => return Next::GoOn,
-                    Next::GoOn => {}
-                    other => return other,
-                },
+                Admission::Proceed => {
+                    let behind = run.len().saturating_sub(count);
+                    match self.handle(run, count, journal, control).await {
+                        Next::GoOn if run.len() > behind => return Next::GoOn,
+                        Next::GoOn => {}
+                        other => return other,
+                    }
+                }
             }
         }
         Next::GoOn

@@ -384,8 +384,9 @@ impl ConsumerLoop {
                     tracing::info!(consumer = %self.config.name, topic = %partition.name.topic, partition = partition.name.partition, position = ?partition.stored, "partition given up");
                 }
             }
-            if let Err(error) = self.client.unassign(&revocation.partitions) {
-                self.client_error(error);
+            if let Err(source) = self.client.unassign(&revocation.partitions) {
+                // The group would wait for the answer for ever, and nobody would read the partitions meanwhile.
+                self.fail(ConsumeError::Client { consumer: self.config.name.clone(), source });
             }
         }
     }

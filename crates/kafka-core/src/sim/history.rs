@@ -39,20 +39,21 @@ pub(super) enum Happening {
     Fed { member: ClientId },
     /// No task of a member that gets time can go on; so many of its tasks have not ended.
     Rested { member: ClientId, alive: usize },
+    // The number of a call leads from its beginning to its end.
     /// A handler was called.
     Started { member: ClientId, call: u64, partition: TopicPartition, offsets: Vec<i64>, attempt: u32 },
     /// The call ended.
     Ended { member: ClientId, call: u64, partition: TopicPartition, offsets: Vec<i64>, outcome: Outcome },
     /// A gate was asked for messages of one lane.
-    Asked { member: ClientId, partition: TopicPartition, offsets: Vec<i64> },
+    Asked { member: ClientId, call: u64, partition: TopicPartition, offsets: Vec<i64> },
     /// It answered, or was dropped before it did.
-    Answered { member: ClientId, partition: TopicPartition, offsets: Vec<i64>, answer: Option<Answer> },
+    Answered { member: ClientId, call: u64, partition: TopicPartition, offsets: Vec<i64>, answer: Option<Answer> },
     /// A failed attempt came before the failure handler.
-    Brought { member: ClientId, partition: TopicPartition, offset: i64, attempt: u32 },
+    Brought { member: ClientId, call: u64, partition: TopicPartition, offset: i64, attempt: u32 },
     /// It settled it, or was dropped before it did.
-    Resolved { member: ClientId, partition: TopicPartition, offset: i64, verdict: Option<Verdict> },
-    /// A forwarded record was acknowledged, or was not.
-    Acknowledged { member: ClientId, partition: TopicPartition, offset: i64, durable: bool },
+    Resolved { member: ClientId, call: u64, partition: TopicPartition, offset: i64, verdict: Option<Verdict> },
+    /// A forwarded record was acknowledged, or was not; the call is the one that forwarded it.
+    Acknowledged { member: ClientId, call: u64, partition: TopicPartition, offset: i64, durable: bool },
     /// A position source answered.
     Positions { member: ClientId, positions: BTreeMap<TopicPartition, i64> },
     /// Everybody who waits for it is woken.
@@ -287,10 +288,10 @@ impl fmt::Display for Happening {
             Self::Broker(event) => write!(f, "broker: {event:?}"),
             Self::Started { member, call, partition, offsets, attempt } => write!(f, "{member}: call {call} of {partition} {offsets:?}, attempt {attempt}"),
             Self::Ended { member, call, partition, offsets, outcome } => write!(f, "{member}: call {call} of {partition} {offsets:?} ended {outcome:?}"),
-            Self::Asked { member, partition, offsets } => write!(f, "{member}: gate asked for {partition} {offsets:?}"),
-            Self::Answered { member, partition, offsets, answer } => write!(f, "{member}: gate on {partition} {offsets:?}: {answer:?}"),
-            Self::Brought { member, partition, offset, attempt } => write!(f, "{member}: {partition} [{offset}] failed at attempt {attempt}"),
-            Self::Resolved { member, partition, offset, verdict } => write!(f, "{member}: {partition} [{offset}] resolved {verdict:?}"),
+            Self::Asked { member, call, partition, offsets } => write!(f, "{member}: call {call}, gate asked for {partition} {offsets:?}"),
+            Self::Answered { member, call, partition, offsets, answer } => write!(f, "{member}: call {call}, gate on {partition} {offsets:?}: {answer:?}"),
+            Self::Brought { member, call, partition, offset, attempt } => write!(f, "{member}: call {call}, {partition} [{offset}] failed at attempt {attempt}"),
+            Self::Resolved { member, call, partition, offset, verdict } => write!(f, "{member}: call {call}, {partition} [{offset}] resolved {verdict:?}"),
             other => write!(f, "{other:?}"),
         }
     }

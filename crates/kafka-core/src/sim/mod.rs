@@ -81,9 +81,10 @@ pub fn replay(scenario: &Scenario, seed: u64) -> (Result<Stats, Violation>, Vec<
 }
 
 fn simulate(scenario: &Scenario, seed: u64) -> (Result<Stats, Violation>, Vec<Entry>) {
-    let plan = Plan::new(&mut Dice::new(seed, "plan"), &scenario.weights);
-    let mut world = World::new(plan, Script::new(seed, scenario.weights));
-    let end = Driver::new(&mut world, Dice::new(seed, "course"), &scenario.weights).run();
+    let dice = |purpose: &str| Dice::new(seed, &format!("{}: {purpose}", scenario.name));
+    let plan = Plan::new(&mut dice("plan"), &scenario.weights);
+    let mut world = World::new(plan, Script::new(dice("script"), scenario.weights));
+    let end = Driver::new(&mut world, dice("course"), &scenario.weights).run();
     let entries = world.history.take();
     let result = check(&world.plan, &entries).and_then(|()| {
         end.map_err(|Stuck(what)| (entries.len().saturating_sub(1), Fault { invariant: Invariant::Progress, what, partition: None }))

@@ -75,9 +75,8 @@ pub(super) enum Step {
 }
 
 impl Script {
-    pub(super) fn new(seed: u64, weights: Weights) -> Self {
-        let (dice, wakes) = (Dice::new(seed, "script"), WakeSource::default());
-        Self(Arc::new(Mutex::new(Inner { dice, weights, healed: false, conducts: Vec::new(), wakes })))
+    pub(super) fn new(dice: Dice, weights: Weights) -> Self {
+        Self(Arc::new(Mutex::new(Inner { dice, weights, healed: false, conducts: Vec::new(), wakes: WakeSource::default() })))
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {

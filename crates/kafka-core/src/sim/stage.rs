@@ -208,9 +208,9 @@ impl Gate for ScriptedGate {
         let offsets: Vec<i64> = run.iter().map(RawMessage::offset).collect();
         let numbers: Vec<u32> = run.iter().map(number_of).collect();
         async move {
-            let (stage, member) = (&self.stage, self.stage.member);
-            let answered = |answer| Happening::Answered { member, partition: partition.clone(), offsets: offsets.clone(), answer };
-            let begun = Happening::Asked { member, partition: partition.clone(), offsets: offsets.clone() };
+            let (stage, member, call) = (&self.stage, self.stage.member, self.stage.history.next_call());
+            let answered = |answer| Happening::Answered { member, call, partition: partition.clone(), offsets: offsets.clone(), answer };
+            let begun = Happening::Asked { member, call, partition: partition.clone(), offsets: offsets.clone() };
             let watched = stage.watch(begun, answered(None));
             stage.think().await;
             let (mut words, mut admissions) = (Vec::new(), Vec::new());
@@ -244,15 +244,15 @@ pub(super) struct ScriptedFailures(pub(super) Stage);
 impl FailureHandler for ScriptedFailures {
     fn resolve<'a>(&'a self, failure: &'a Failure) -> BoxFuture<'a, Result<Settlement, BoxError>> {
         async move {
-            let (stage, member) = (&self.0, self.0.member);
+            let (stage, member, call) = (&self.0, self.0.member, self.0.history.next_call());
             let message = &failure.message;
             let (partition, offset) = (TopicPartition::new(message.topic().clone(), message.partition()), message.raw().offset());
-            let resolved = |verdict| Happening::Resolved { member, partition: partition.clone(), offset, verdict };
-            let begun = Happening::Brought { member, partition: partition.clone(), offset, attempt: failure.attempt };
+            let resolved = |verdict| Happening::Resolved { member, call, partition: partition.clone(), offset, verdict };
+            let begun = Happening::Brought { member, call, partition: partition.clone(), offset, attempt: failure.attempt };
             let watched = stage.watch(begun, resolved(None));
             stage.think().await;
             let (verdict, settlement) = match stage.script.resolve(number_of(message.raw()), failure.attempt) {
-                Step::Pending => (Verdict::Pending, Ok(Settlement::Pending(stage.acknowledgement(&partition, offset)))),
+                Step::Pending => (Verdict::Pending, Ok(Settlement::Pending(stage.acknowledgement(call, &partition, offset)))),
                 Step::Hold { wait, wake } => {
                     let hold = Hold { until: stage.clock.now() + wait, wake };
                     (Verdict::Hold(stage.wait(wait, &hold)), Ok(Settlement::Hold(hold)))
@@ -269,14 +269,14 @@ impl FailureHandler for ScriptedFailures {
 }
 
 impl Stage {
-    fn acknowledgement(&self, partition: &TopicPartition, offset: i64) -> crate::consumer::Ack {
+    fn acknowledgement(&self, call: u64, partition: &TopicPartition, offset: i64) -> crate::consumer::Ack {
         let (stage, partition) = (self.clone(), partition.clone());
         async move {
             let (wait, durable) = stage.script.acknowledgement();
             if !wait.is_zero() {
                 stage.clock.sleep(wait).await;
             }
-            stage.history.push(Happening::Acknowledged { member: stage.member, partition, offset, durable });
+            stage.history.push(Happening::Acknowledged { member: stage.member, call, partition, offset, durable });
             if durable { Ok(()) } else { Err("the forwarded record was refused".into()) }
         }
         .boxed()

@@ -114,11 +114,11 @@ where
     async fn decode(&self, message: &MessageRef) -> Decoded<KeyOf<T>, ValueOf<T>> {
         let (raw, topic) = (message.raw(), message.topic());
         let key = match raw.key() {
-            Some(bytes) => Some(self.key.decode(Part { bytes, field: Field::Key, topic }).await.map_err(|error| (Field::Key, error))?),
+            Some(bytes) => Some(decode_part(&self.key, Part { bytes, field: Field::Key, topic }).await?),
             None => None,
         };
         let value = match raw.value() {
-            Some(bytes) => Some(self.value.decode(Part { bytes, field: Field::Value, topic }).await.map_err(|error| (Field::Value, error))?),
+            Some(bytes) => Some(decode_part(&self.value, Part { bytes, field: Field::Value, topic }).await?),
             None => None,
         };
         Ok((key, value))
@@ -130,6 +130,18 @@ where
             decoded.push(self.decode(&message).await);
         }
         run.set_decoded::<Decoded<KeyOf<T>, ValueOf<T>>>(decoded);
+    }
+}
+
+/// Decodes one part. A format runs the user's code too (a `Deserialize` of theirs), and its panic makes a poison message.
+async fn decode_part<F: Decode>(format: &F, part: Part<'_>) -> Result<F::Value, (Field, DecodeError)> {
+    let field = part.field;
+    match AssertUnwindSafe(async { format.decode(part).await }).catch_unwind().await {
+        Ok(decoded) => decoded.map_err(|error| (field, error)),
+        Err(payload) => {
+            let panic = format!("its format panicked: {}", HandlerPanic::new(&*payload).message);
+            Err((field, DecodeError::malformed(panic)))
+        }
     }
 }
 

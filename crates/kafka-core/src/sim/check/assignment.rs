@@ -8,6 +8,8 @@ use crate::topic::Concurrency;
 
 #[derive(Debug)]
 pub(super) struct Assignment {
+    /// Never used twice.
+    pub(super) number: u64,
     pub(super) delivered: BTreeMap<i64, Delivered>,
     /// Neither settled nor anything else that ends the wait for a message.
     pub(super) unsettled: BTreeSet<i64>,
@@ -54,6 +56,8 @@ pub(super) enum Fate {
     Troubled(Duration),
     /// On its way elsewhere; not to be tried again before then.
     Forwarded { again: Duration },
+    /// Parked behind others of its run; settled when they are.
+    Parked,
     Settled,
 }
 
@@ -97,8 +101,9 @@ impl Held {
 }
 
 impl Assignment {
-    pub(super) fn new() -> Self {
+    pub(super) fn new(number: u64) -> Self {
         Self {
+            number,
             delivered: BTreeMap::new(),
             unsettled: BTreeSet::new(),
             lanes: BTreeMap::new(),
@@ -133,19 +138,36 @@ impl Assignment {
         self.failed.remove(&offset);
         self.refused.remove(&offset);
         match fate {
-            Fate::Held(_) => { self.held.insert(offset); }
-            Fate::Failed => { self.failed.insert(offset); }
-            Fate::Settled | Fate::Forwarded { .. } => {
-                if let Some(waiting) = self.lanes.get_mut(&lane) {
-                    waiting.remove(&offset);
+            Fate::Held(_) | Fate::Troubled(_) => {
+                if let Fate::Held(_) = fate {
+                    self.held.insert(offset);
                 }
+                // The rest of its run is asked for again.
+                for waiting in self.lanes.get(&lane).into_iter().flatten() {
+                    if let Some(message) = self.delivered.get_mut(waiting)
+                        && let Fate::Parked = message.fate
+                    {
+                        message.fate = Fate::Waiting;
+                    }
+                }
+            }
+            Fate::Failed => {
+                self.failed.insert(offset);
+            }
+            Fate::Settled | Fate::Forwarded { .. } => {
+                let waiting = self.lanes.entry(lane).or_default();
+                waiting.remove(&offset);
+                let next = waiting.first().copied();
                 if let Fate::Settled = fate
                     && self.unsettled.remove(&offset)
                 {
                     self.bytes -= size;
                 }
+                if let Some(next) = next.filter(|next| matches!(self.delivered[next].fate, Fate::Parked)) {
+                    self.set(next, Fate::Settled);
+                }
             }
-            Fate::Waiting | Fate::Running | Fate::Brought | Fate::Troubled(_) => {}
+            Fate::Waiting | Fate::Running | Fate::Brought | Fate::Parked => {}
         }
     }
 

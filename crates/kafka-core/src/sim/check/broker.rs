@@ -44,7 +44,8 @@ impl Checker<'_> {
             return fault(Invariant::NoLoss, partition, format!("the database says {known} and {partition} begins at {position}"));
         }
         self.durable_below(partition, position, "begins at")?;
-        self.assignments.insert((client, partition.clone()), Assignment::new());
+        self.assigned += 1;
+        self.assignments.insert((client, partition.clone()), Assignment::new(self.assigned));
         Ok(())
     }
 
@@ -63,7 +64,7 @@ impl Checker<'_> {
         if starved {
             return Ok(());
         }
-        if let Some((call, _)) = self.calls.iter().find(|(_, call)| call.member == client && call.partition == *partition) {
+        if let Some((call, _)) = self.calls.iter().find(|(id, call)| call.member == client && call.partition == *partition && self.begun.get(id) == Some(&assignment.number)) {
             return fault(Invariant::Ownership, partition, format!("{client} gave {partition} up while call {call} was running"));
         }
         let settled = assignment.settled_position();

@@ -22,7 +22,9 @@ impl Checker<'_> {
         let Some(first) = offsets.first().and_then(|first| assignment.delivered.get(first)).copied() else {
             return fault(Invariant::Ownership, partition, format!("{partition} {offsets:?} was handed out and not fetched in this assignment"));
         };
-        let beside = self.calls.iter().find(|(_, call)| call.member == member && call.partition == *partition && call.lane == first.lane);
+        let starved = self.members.get(&member).is_some_and(|known| known.starved);
+        let ours = |id: &u64| !starved || self.begun.get(id) == Some(&assignment.number);
+        let beside = self.calls.iter().find(|(id, call)| call.member == member && call.partition == *partition && call.lane == first.lane && ours(id));
         if let Some((other, _)) = beside {
             return fault(Invariant::LaneAlone, partition, format!("{partition} {offsets:?} started beside call {other} of the same lane"));
         }
@@ -39,6 +41,7 @@ impl Checker<'_> {
             return fault(Invariant::OrderKept, partition, format!("{partition} {offsets:?} are not what their lane must take next"));
         }
         offsets.iter().for_each(|offset| assignment.set(*offset, Fate::Running));
+        self.begun.insert(id, assignment.number);
         self.calls.insert(id, Call { member, partition: partition.clone(), lane: first.lane });
         let running = self.calls.values().filter(|call| call.member == member && call.partition.topic == partition.topic).count();
         match concurrency.limit() {
@@ -54,7 +57,7 @@ impl Checker<'_> {
         let (now, revoke_timeout) = (self.now, self.plan.revoke_timeout);
         let known = self.member(member);
         let leaves = known.leaving || known.may_fail || known.ended || known.starved;
-        let Some(assignment) = self.assignment(member, partition) else { return Ok(()) };
+        let Some(assignment) = self.assignment_of(id, member, partition) else { return Ok(()) };
         let (done, failed) = match outcome {
             Outcome::Fine => (offsets.len(), None),
             Outcome::Failed { done } => (done, offsets.get(done)),
@@ -81,7 +84,7 @@ impl Checker<'_> {
         *at_work = at_work.saturating_add_signed(by);
     }
 
-    pub(super) fn asked(&mut self, member: ClientId, partition: &TopicPartition, offsets: &[i64]) -> Checked {
+    pub(super) fn asked(&mut self, member: ClientId, call: u64, partition: &TopicPartition, offsets: &[i64]) -> Checked {
         self.seam(member, partition, 1);
         let (now, wakes) = (self.now, self.wakes);
         let Some(assignment) = self.assignment(member, partition) else {
@@ -91,38 +94,42 @@ impl Checker<'_> {
         if let Some(message) = assignment.delivered.get(first) {
             may_start(partition, *first, message, now, wakes)?;
         }
-        assignment.set(*first, Fate::Waiting);
+        offsets.iter().for_each(|offset| assignment.set(*offset, Fate::Waiting));
+        let number = assignment.number;
+        self.begun.insert(call, number);
         Ok(())
     }
 
-    pub(super) fn answered(&mut self, member: ClientId, partition: &TopicPartition, offsets: &[i64], answer: Option<&Answer>) {
+    pub(super) fn answered(&mut self, member: ClientId, call: u64, partition: &TopicPartition, offsets: &[i64], answer: Option<&Answer>) {
         self.seam(member, partition, -1);
         let (now, wakes) = (self.now, self.wakes);
-        let Some(assignment) = self.assignment(member, partition) else { return };
+        let Some(assignment) = self.assignment_of(call, member, partition) else { return };
         let Some(first) = offsets.first() else { return };
         match answer {
             None => {}
             Some(Answer::Trouble) => assignment.set(*first, Fate::Troubled(now + BACKOFF)),
             Some(Answer::Each(words)) => {
-                for (at, (offset, word)) in offsets.iter().zip(words).enumerate() {
-                    match word {
-                        Word::Parked => assignment.set(*offset, Fate::Settled),
-                        // Behind others, a hold may be asked for again before it was even begun.
-                        Word::Hold(wait) if at == 0 => assignment.set(*offset, Fate::Held(Held { wait: *wait, wakes, by: HeldBy::Gate })),
-                        Word::Hold(_) | Word::Proceed => {}
-                    }
+                let let_in = offsets.iter().zip(words).take_while(|(_, word)| !matches!(word, Word::Hold(_)));
+                let parked: Vec<_> = let_in.filter(|(_, word)| matches!(word, Word::Parked)).map(|(offset, _)| *offset).collect();
+                parked.iter().for_each(|offset| assignment.set(*offset, Fate::Parked));
+                let in_front: Vec<_> = offsets.iter().copied().take_while(|offset| parked.contains(offset)).collect();
+                in_front.iter().for_each(|offset| assignment.set(*offset, Fate::Settled));
+                // Behind others that may proceed, a hold may be asked for again before it was even begun.
+                if let Some((offset, Word::Hold(wait))) = offsets.iter().zip(words).nth(in_front.len()) {
+                    assignment.set(*offset, Fate::Held(Held { wait: *wait, wakes, by: HeldBy::Gate }));
                 }
             }
         }
     }
 
-    pub(super) fn brought(&mut self, member: ClientId, partition: &TopicPartition, offset: i64, attempt: u32) -> Checked {
+    pub(super) fn brought(&mut self, member: ClientId, call: u64, partition: &TopicPartition, offset: i64, attempt: u32) -> Checked {
         self.seam(member, partition, 1);
         let (now, wakes) = (self.now, self.wakes);
         let readable = self.messages.get(partition).and_then(|messages| messages.get(&offset)).is_none_or(|message| message.readable);
         let Some(assignment) = self.assignment(member, partition) else {
             return fault(Invariant::Ownership, partition, format!("{partition} [{offset}] came before {member}'s failure handler after it was given up"));
         };
+        let number = assignment.number;
         let Some(message) = assignment.delivered.get(&offset).copied() else { return Ok(()) };
         if message.attempt != attempt {
             let what = format!("{partition} [{offset}] failed at attempt {attempt}, and it is attempt {} of this assignment", message.attempt);
@@ -130,7 +137,10 @@ impl Checker<'_> {
         }
         match message.fate {
             Fate::Failed => {}
-            Fate::Forwarded { again } if now >= again => return Ok(()),
+            Fate::Forwarded { again } if now >= again => {
+                self.begun.insert(call, number);
+                return Ok(());
+            }
             Fate::Forwarded { .. } => return fault(Invariant::TroubleHolds, partition, format!("{partition} [{offset}] was forwarded again without a wait")),
             _ if readable => return fault(Invariant::FailuresContained, partition, format!("{partition} [{offset}] counts as failed, and it did not fail")),
             _ => {
@@ -141,16 +151,17 @@ impl Checker<'_> {
             }
         }
         assignment.set(offset, Fate::Brought);
+        self.begun.insert(call, number);
         Ok(())
     }
 
-    pub(super) fn resolved(&mut self, member: ClientId, partition: &TopicPartition, offset: i64, verdict: Option<Verdict>) {
+    pub(super) fn resolved(&mut self, member: ClientId, call: u64, partition: &TopicPartition, offset: i64, verdict: Option<Verdict>) {
         self.seam(member, partition, -1);
         let (now, wakes) = (self.now, self.wakes);
         if let Some(Verdict::Stop) = verdict {
             self.member(member).may_fail = true;
         }
-        let Some(assignment) = self.assignment(member, partition) else { return };
+        let Some(assignment) = self.assignment_of(call, member, partition) else { return };
         let Some(message) = assignment.delivered.get_mut(&offset) else { return };
         let forwarded = matches!(message.fate, Fate::Forwarded { .. });
         match verdict {
@@ -172,16 +183,15 @@ impl Checker<'_> {
         }
     }
 
-    pub(super) fn acknowledged(&mut self, member: ClientId, partition: &TopicPartition, offset: i64, durable: bool) -> Checked {
+    pub(super) fn acknowledged(&mut self, member: ClientId, call: u64, partition: &TopicPartition, offset: i64, durable: bool) {
         let again = self.now + BACKOFF;
-        let Some(assignment) = self.assignment(member, partition) else { return Ok(()) };
+        let Some(assignment) = self.assignment_of(call, member, partition) else { return };
         if durable {
             assignment.set(offset, Fate::Settled);
         } else {
             assignment.set(offset, Fate::Forwarded { again });
             assignment.refused.insert(offset);
         }
-        Ok(())
     }
 }
 
@@ -189,6 +199,7 @@ impl Checker<'_> {
 fn may_start(partition: &TopicPartition, offset: i64, message: &Delivered, now: Duration, wakes: u64) -> Checked {
     match message.fate {
         Fate::Waiting => Ok(()),
+        Fate::Parked => fault(Invariant::OnceDone, partition, format!("{partition} [{offset}] was handed out after it was parked")),
         Fate::Held(held) if held.is_due(now, wakes) => Ok(()),
         Fate::Held(_) => fault(Invariant::HoldsEnd, partition, format!("the hold of {partition} [{offset}] was ended early")),
         Fate::Troubled(until) if now >= until => Ok(()),

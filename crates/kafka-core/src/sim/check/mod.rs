@@ -34,6 +34,9 @@ pub(super) struct Checker<'a> {
     messages: BTreeMap<TopicPartition, BTreeMap<i64, Message>>,
     assignments: BTreeMap<(ClientId, TopicPartition), Assignment>,
     calls: BTreeMap<u64, Call>,
+    /// The assignment in which each call began; what ends in a later one says nothing of that.
+    begun: BTreeMap<u64, u64>,
+    assigned: u64,
     members: BTreeMap<ClientId, Known>,
     /// The positions that a source gave, until the partition is assigned.
     positions: BTreeMap<(ClientId, TopicPartition), i64>,
@@ -80,6 +83,8 @@ pub(super) fn check(plan: &Plan, history: &[Entry]) -> Result<(), (usize, Fault)
         messages: BTreeMap::new(),
         assignments: BTreeMap::new(),
         calls: BTreeMap::new(),
+        begun: BTreeMap::new(),
+        assigned: 0,
         members: BTreeMap::new(),
         positions: BTreeMap::new(),
     };
@@ -122,24 +127,28 @@ impl Checker<'_> {
                 self.member(*member).starved = true;
                 Ok(())
             }
-            Happening::Fed { member } => {
+            // What it was late with is done by its first rest.
+            Happening::Fed { .. } => Ok(()),
+            Happening::Rested { member, alive } => {
                 self.member(*member).starved = false;
-                Ok(())
+                self.rested(*member, *alive)
             }
-            Happening::Rested { member, alive } => self.rested(*member, *alive),
             Happening::Started { member, call, partition, offsets, attempt } => self.started(*member, *call, partition, offsets, *attempt),
             Happening::Ended { member, call, partition, offsets, outcome } => self.ended(*member, *call, partition, offsets, *outcome),
-            Happening::Asked { member, partition, offsets } => self.asked(*member, partition, offsets),
-            Happening::Answered { member, partition, offsets, answer } => {
-                self.answered(*member, partition, offsets, answer.as_ref());
+            Happening::Asked { member, call, partition, offsets } => self.asked(*member, *call, partition, offsets),
+            Happening::Answered { member, call, partition, offsets, answer } => {
+                self.answered(*member, *call, partition, offsets, answer.as_ref());
                 Ok(())
             }
-            Happening::Brought { member, partition, offset, attempt } => self.brought(*member, partition, *offset, *attempt),
-            Happening::Resolved { member, partition, offset, verdict } => {
-                self.resolved(*member, partition, *offset, *verdict);
+            Happening::Brought { member, call, partition, offset, attempt } => self.brought(*member, *call, partition, *offset, *attempt),
+            Happening::Resolved { member, call, partition, offset, verdict } => {
+                self.resolved(*member, *call, partition, *offset, *verdict);
                 Ok(())
             }
-            Happening::Acknowledged { member, partition, offset, durable } => self.acknowledged(*member, partition, *offset, *durable),
+            Happening::Acknowledged { member, call, partition, offset, durable } => {
+                self.acknowledged(*member, *call, partition, *offset, *durable);
+                Ok(())
+            }
             Happening::Positions { member, positions } => {
                 self.positions.extend(positions.iter().map(|(partition, position)| ((*member, partition.clone()), *position)));
                 Ok(())
@@ -158,6 +167,12 @@ impl Checker<'_> {
 
     fn assignment(&mut self, member: ClientId, partition: &TopicPartition) -> Option<&mut Assignment> {
         self.assignments.get_mut(&(member, partition.clone()))
+    }
+
+    /// The assignment, when it is the one in which the call began.
+    fn assignment_of(&mut self, call: u64, member: ClientId, partition: &TopicPartition) -> Option<&mut Assignment> {
+        let number = self.begun.get(&call).copied();
+        self.assignment(member, partition).filter(|assignment| Some(assignment.number) == number)
     }
 
     fn told(&mut self, member: ClientId, order: &Order) {
