@@ -21,26 +21,14 @@ fn ten(broker: &EmbeddedBroker) {
 fn holding(broker: &EmbeddedBroker) -> (Member, Vec<RawMessage>, KeepAlive) {
     ten(broker);
     let mut member = Member::join(broker, "g", &["t"], KIP_848);
-    let messages = member
-        .take(10)
-        .into_iter()
-        .map(|(_, message)| message)
-        .collect();
+    let messages = member.take(10).into_iter().map(|(_, message)| message).collect();
     let keep = member.client.keep_alive().unwrap();
     (member, messages, keep)
 }
 
 fn assert_intact(messages: &[RawMessage]) {
-    let read: Vec<_> = messages
-        .iter()
-        .map(|message| message.value().unwrap().to_vec())
-        .collect();
-    assert_eq!(
-        read,
-        (0..10)
-            .map(|n| n.to_string().into_bytes())
-            .collect::<Vec<_>>()
-    );
+    let read: Vec<_> = messages.iter().map(|message| message.value().unwrap().to_vec()).collect();
+    assert_eq!(read, (0..10).map(|n| n.to_string().into_bytes()).collect::<Vec<_>>());
 }
 
 #[test]
@@ -52,10 +40,7 @@ fn a_client_is_dropped_at_once_when_nothing_of_it_is_held() {
     let start = Clock::System.now();
     drop(member);
     let took = Clock::System.now() - start;
-    assert!(
-        took < Duration::from_millis(1_500),
-        "the drop took {took:?}"
-    );
+    assert!(took < Duration::from_millis(1_500), "the drop took {took:?}");
 }
 
 #[test]
@@ -81,10 +66,7 @@ fn messages_outlive_their_closed_client() {
     member.close();
     let start = Clock::System.now();
     drop(member);
-    assert!(
-        Clock::System.now() - start < Duration::from_secs(10),
-        "the drop is bounded"
-    );
+    assert!(Clock::System.now() - start < Duration::from_secs(10), "the drop is bounded");
     drop(broker);
     // The last drop is another thread's, and neither hangs nor joins anything.
     std::thread::spawn(move || {
@@ -137,18 +119,13 @@ fn after_leaving(pairs: &[(&str, &str)], leave: impl FnOnce(&mut Member)) -> Vec
     ten(&broker);
     let mut member = Member::join(&broker, "g", &["t"], pairs);
     drop(member.take(10));
-    member
-        .client
-        .store(&TopicPartition::new(topic("t"), 0), 5)
-        .unwrap();
+    member.client.store(&TopicPartition::new(topic("t"), 0), 5).unwrap();
     leave(&mut member);
     drop(member);
     produce(&broker, "t", 0, ["last".to_owned()]);
     let mut next = Member::join(&broker, "g", &["t"], pairs);
     let mut fetched = Vec::new();
-    next.until(&mut fetched, |_, fetched| {
-        values(fetched).last().is_some_and(|value| value == "last")
-    });
+    next.until(&mut fetched, |_, fetched| values(fetched).last().is_some_and(|value| value == "last"));
     let got = values(&fetched);
     drop(fetched);
     next.close();
@@ -180,27 +157,11 @@ fn what_was_stored_is_committed_when_the_loop_died() {
 #[test]
 fn a_fatal_error_is_told_with_its_cause_and_leaves_nothing_to_close() {
     let broker = broker_with("t", 1);
-    broker
-        .fail_next(Request::JoinGroup, &["FENCED_INSTANCE_ID"; 20])
-        .unwrap();
+    broker.fail_next(Request::JoinGroup, &["FENCED_INSTANCE_ID"; 20]).unwrap();
     let mut member = Member::join(&broker, "g", &["t"], &[("group.instance.id", "me")]);
-    member.until(&mut Vec::new(), |member, _| {
-        member
-            .errors
-            .iter()
-            .any(|error| error.code == "FENCED_INSTANCE_ID")
-    });
-    let severity = member
-        .errors
-        .iter()
-        .find(|error| error.code == "FENCED_INSTANCE_ID")
-        .map(|error| error.severity);
-    assert_eq!(
-        severity,
-        Some(kafka_core::broker::Severity::Fatal),
-        "{:?}",
-        member.errors
-    );
+    member.until(&mut Vec::new(), |member, _| member.errors.iter().any(|error| error.code == "FENCED_INSTANCE_ID"));
+    let severity = member.errors.iter().find(|error| error.code == "FENCED_INSTANCE_ID").map(|error| error.severity);
+    assert_eq!(severity, Some(kafka_core::broker::Severity::Fatal), "{:?}", member.errors);
     member.close();
 }
 
@@ -209,18 +170,12 @@ fn a_dropped_producer_tells_everyone_who_waits() {
     let broker = broker_with("t", 1);
     broker.down().unwrap();
     let producer = crate::member::producer(&broker, &[]);
-    let record = kafka_core::message::Record::new(topic("t"))
-        .partition(0)
-        .value(&b"v"[..]);
-    let waiting: Vec<_> = (0..10)
-        .map(|_| crate::member::send(&*producer, &record))
-        .collect();
+    let record = kafka_core::message::Record::new(topic("t")).partition(0).value(&b"v"[..]);
+    let waiting: Vec<_> = (0..10).map(|_| crate::member::send(&*producer, &record)).collect();
     assert_eq!(producer.in_flight(), 10);
     drop(producer);
     for outcome in waiting {
-        let error = crate::member::wait(outcome)
-            .expect("the sender is told")
-            .unwrap_err();
+        let error = crate::member::wait(outcome).expect("the sender is told").unwrap_err();
         assert!(error.code.starts_with("_PURGE"), "{error:?}");
     }
 }
@@ -230,19 +185,9 @@ fn a_flush_that_takes_too_long_says_how_many_are_left() {
     let broker = broker_with("t", 1);
     broker.down().unwrap();
     let producer = crate::member::producer(&broker, &[]);
-    let record = kafka_core::message::Record::new(topic("t"))
-        .partition(0)
-        .value(&b"v"[..]);
-    let waiting: Vec<_> = (0..3)
-        .map(|_| crate::member::send(&*producer, &record))
-        .collect();
-    assert_eq!(
-        producer
-            .flush(Duration::from_millis(50))
-            .unwrap_err()
-            .records,
-        3
-    );
+    let record = kafka_core::message::Record::new(topic("t")).partition(0).value(&b"v"[..]);
+    let waiting: Vec<_> = (0..3).map(|_| crate::member::send(&*producer, &record)).collect();
+    assert_eq!(producer.flush(Duration::from_millis(50)).unwrap_err().records, 3);
     broker.up().unwrap();
     producer.flush(PATIENCE).unwrap();
     waiting.into_iter().for_each(|outcome| {

@@ -7,8 +7,7 @@ use std::time::Duration;
 use futures_util::future::BoxFuture;
 use kafka_core::broker::rdkafka::EmbeddedBroker;
 use kafka_core::broker::{
-    Broker, ClientError, ClientEvent, ConsumerClient, Delivered, Delivery, PollWaker,
-    ProducerClient, Properties, QueueId, Refused,
+    Broker, ClientError, ClientEvent, ConsumerClient, Delivered, Delivery, PollWaker, ProducerClient, Properties, QueueId, Refused,
 };
 use kafka_core::clock::Clock;
 use kafka_core::message::{RawMessage, Record};
@@ -23,10 +22,7 @@ pub(crate) fn topic(name: &str) -> TopicName {
 }
 
 pub(crate) fn properties(pairs: &[(&str, &str)]) -> Properties {
-    pairs
-        .iter()
-        .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
-        .collect()
+    pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
 }
 
 /// A cluster of one broker with one topic.
@@ -41,31 +37,18 @@ pub(crate) fn producer(broker: &EmbeddedBroker, pairs: &[(&str, &str)]) -> Arc<d
 }
 
 /// Sends a record and gives what its sender waits for.
-pub(crate) fn send(
-    producer: &dyn ProducerClient,
-    record: &Record<'_>,
-) -> oneshot::Receiver<Result<Delivered, ClientError>> {
+pub(crate) fn send(producer: &dyn ProducerClient, record: &Record<'_>) -> oneshot::Receiver<Result<Delivered, ClientError>> {
     let (sender, receiver) = oneshot::channel();
     producer.send(record, Delivery::Awaited(sender)).unwrap();
     receiver
 }
 
 /// Sends values to one partition and waits until all are acknowledged.
-pub(crate) fn produce(
-    broker: &EmbeddedBroker,
-    name: &str,
-    partition: i32,
-    values: impl IntoIterator<Item = String>,
-) {
+pub(crate) fn produce(broker: &EmbeddedBroker, name: &str, partition: i32, values: impl IntoIterator<Item = String>) {
     let producer = producer(broker, &[("linger.ms", "0")]);
     for value in values {
-        let record = Record::new(topic(name))
-            .partition(partition)
-            .value(value.into_bytes());
-        producer
-            .send(&record, Delivery::Unattended)
-            .map_err(|refused| format!("{refused:?}"))
-            .unwrap();
+        let record = Record::new(topic(name)).partition(partition).value(value.into_bytes());
+        producer.send(&record, Delivery::Unattended).map_err(|refused| format!("{refused:?}")).unwrap();
     }
     producer.flush(PATIENCE).unwrap();
     assert_eq!(producer.failed_deliveries(), 0);
@@ -73,15 +56,8 @@ pub(crate) fn produce(
 
 /// Blocks until a future is done, no longer than patience.
 pub(crate) fn wait<T>(future: impl Future<Output = T>) -> T {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_time()
-        .build()
-        .unwrap();
-    runtime.block_on(async {
-        tokio::time::timeout(PATIENCE, future)
-            .await
-            .expect("it takes too long")
-    })
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+    runtime.block_on(async { tokio::time::timeout(PATIENCE, future).await.expect("it takes too long") })
 }
 
 pub(crate) fn wait_boxed(future: BoxFuture<'_, ()>) {
@@ -107,10 +83,7 @@ impl Bell {
 
     /// Whether it rang within the time.
     pub(crate) fn wait(&self, timeout: Duration) -> bool {
-        let (mut rung, _) = self
-            .changed
-            .wait_timeout_while(self.rung.lock().unwrap(), timeout, |rung| !*rung)
-            .unwrap();
+        let (mut rung, _) = self.changed.wait_timeout_while(self.rung.lock().unwrap(), timeout, |rung| !*rung).unwrap();
         std::mem::take(&mut rung)
     }
 }
@@ -129,36 +102,15 @@ pub(crate) struct Member {
 }
 
 impl Member {
-    pub(crate) fn join(
-        broker: &EmbeddedBroker,
-        group: &str,
-        names: &[&str],
-        pairs: &[(&str, &str)],
-    ) -> Self {
+    pub(crate) fn join(broker: &EmbeddedBroker, group: &str, names: &[&str], pairs: &[(&str, &str)]) -> Self {
         let bell = Arc::new(Bell::default());
         let ringing = Arc::clone(&bell);
-        let mut all = properties(&[
-            ("auto.offset.reset", "earliest"),
-            ("fetch.wait.max.ms", "10"),
-        ]);
+        let mut all = properties(&[("auto.offset.reset", "earliest"), ("fetch.wait.max.ms", "10")]);
         all.extend(properties(pairs));
-        let subscriptions: Vec<_> = names
-            .iter()
-            .map(|name| Subscription::parse(name).unwrap())
-            .collect();
+        let subscriptions: Vec<_> = names.iter().map(|name| Subscription::parse(name).unwrap()).collect();
         let waker = PollWaker::new(move || ringing.ring());
-        let client = broker
-            .consumer(&GroupId::new(group).unwrap(), &all, &subscriptions, waker)
-            .unwrap();
-        Self {
-            client,
-            bell,
-            queues: BTreeMap::new(),
-            ready: BTreeSet::new(),
-            errors: Vec::new(),
-            starts: BTreeMap::new(),
-            lost: 0,
-        }
+        let client = broker.consumer(&GroupId::new(group).unwrap(), &all, &subscriptions, waker).unwrap();
+        Self { client, bell, queues: BTreeMap::new(), ready: BTreeSet::new(), errors: Vec::new(), starts: BTreeMap::new(), lost: 0 }
     }
 
     pub(crate) fn assigned(&self) -> BTreeSet<TopicPartition> {
@@ -170,15 +122,10 @@ impl Member {
         while let Some(event) = self.client.poll() {
             match event {
                 ClientEvent::Assigned(partitions) => {
-                    let with_starts: Vec<_> = partitions
-                        .into_iter()
-                        .map(|partition| (partition.clone(), self.starts.get(&partition).copied()))
-                        .collect();
+                    let with_starts: Vec<_> =
+                        partitions.into_iter().map(|partition| (partition.clone(), self.starts.get(&partition).copied())).collect();
                     let ids = self.client.assign(&with_starts).unwrap();
-                    self.queues.extend(
-                        ids.into_iter()
-                            .zip(with_starts.into_iter().map(|(partition, _)| partition)),
-                    );
+                    self.queues.extend(ids.into_iter().zip(with_starts.into_iter().map(|(partition, _)| partition)));
                 }
                 ClientEvent::Revoked(partitions) => self.give_up(&partitions),
                 ClientEvent::Lost(partitions) => {
@@ -192,8 +139,7 @@ impl Member {
 
     fn give_up(&mut self, partitions: &[TopicPartition]) {
         self.client.unassign(partitions).unwrap();
-        self.queues
-            .retain(|_, partition| !partitions.contains(partition));
+        self.queues.retain(|_, partition| !partitions.contains(partition));
         let queues = &self.queues;
         self.ready.retain(|id| queues.contains_key(id));
     }
@@ -213,31 +159,18 @@ impl Member {
             }
             took += messages.len();
             let partition = self.queues[&id].clone();
-            into.extend(
-                messages
-                    .into_iter()
-                    .map(|message| (partition.clone(), message)),
-            );
+            into.extend(messages.into_iter().map(|message| (partition.clone(), message)));
         }
         took
     }
 
     /// Goes on until the condition holds. Between steps it waits to be woken: a wake-up that is lost ends the test.
-    pub(crate) fn until(
-        &mut self,
-        into: &mut Vec<Fetched>,
-        mut done: impl FnMut(&Self, &[Fetched]) -> bool,
-    ) {
+    pub(crate) fn until(&mut self, into: &mut Vec<Fetched>, mut done: impl FnMut(&Self, &[Fetched]) -> bool) {
         let deadline = Clock::System.now() + PATIENCE;
         while !done(self, into) {
             if self.step(1_000, into) == 0 && !done(self, into) {
                 let left = deadline.saturating_duration_since(Clock::System.now());
-                assert!(
-                    self.bell.wait(left),
-                    "nothing woke the poll thread; assigned {:?}, errors {:?}",
-                    self.assigned(),
-                    self.errors
-                );
+                assert!(self.bell.wait(left), "nothing woke the poll thread; assigned {:?}, errors {:?}", self.assigned(), self.errors);
             }
         }
     }
@@ -259,8 +192,5 @@ impl Member {
 
 /// The values of messages as text.
 pub(crate) fn values(fetched: &[Fetched]) -> Vec<String> {
-    fetched
-        .iter()
-        .map(|(_, message)| String::from_utf8(message.value().unwrap().to_vec()).unwrap())
-        .collect()
+    fetched.iter().map(|(_, message)| String::from_utf8(message.value().unwrap().to_vec()).unwrap()).collect()
 }

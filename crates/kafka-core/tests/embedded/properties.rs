@@ -9,12 +9,9 @@ use crate::member::{Member, broker_with, produce, properties, values};
 #[test]
 fn librdkafka_says_what_is_wrong_with_a_property() {
     let broker = RdkafkaBroker::new();
-    for (name, value) in [
-        ("linger.ms", "5"),
-        ("acks", "all"),
-        ("auto.offset.reset", "earliest"),
-        ("topic.metadata.refresh.interval.ms", "1"),
-    ] {
+    for (name, value) in
+        [("linger.ms", "5"), ("acks", "all"), ("auto.offset.reset", "earliest"), ("topic.metadata.refresh.interval.ms", "1")]
+    {
         assert_eq!(broker.check_property(name, value), None, "{name}");
     }
     for (name, value, says) in [
@@ -23,16 +20,10 @@ fn librdkafka_says_what_is_wrong_with_a_property() {
         ("session.timeout.ms", "-1", "session.timeout.ms"),
         ("auto.offset.reset", "start", "auto.offset.reset"),
         ("rebalance_cb", "x", "rebalance_cb"),
-        (
-            "ut_handle_ProduceResponse",
-            "x",
-            "No such configuration property",
-        ),
+        ("ut_handle_ProduceResponse", "x", "No such configuration property"),
         ("client.id", "a\0b", "NUL"),
     ] {
-        let problem = broker
-            .check_property(name, value)
-            .unwrap_or_else(|| panic!("{name}={value} passed"));
+        let problem = broker.check_property(name, value).unwrap_or_else(|| panic!("{name}={value} passed"));
         assert!(problem.contains(says), "{problem}");
     }
 }
@@ -40,12 +31,7 @@ fn librdkafka_says_what_is_wrong_with_a_property() {
 #[test]
 fn no_secret_is_quoted() {
     let broker = RdkafkaBroker::new();
-    for name in [
-        "sasl.password",
-        "ssl.key.password",
-        "ssl.key.pem",
-        "sasl.oauthbearer.client.secret",
-    ] {
+    for name in ["sasl.password", "ssl.key.password", "ssl.key.pem", "sasl.oauthbearer.client.secret"] {
         if let Some(problem) = broker.check_property(name, "hunter2") {
             assert!(!problem.contains("hunter2"), "{problem}");
         }
@@ -58,49 +44,22 @@ fn a_client_of_bad_properties_is_not_made() {
     let subscriptions = [Subscription::parse("t").unwrap()];
     let consumer = |pairs: &[(&str, &str)]| {
         let waker = PollWaker::new(|| ());
-        RdkafkaBroker::new()
-            .consumer(&group, &properties(pairs), &subscriptions, waker)
-            .map(|_| ())
-            .map_err(|error| error.to_string())
+        RdkafkaBroker::new().consumer(&group, &properties(pairs), &subscriptions, waker).map(|_| ()).map_err(|error| error.to_string())
     };
-    assert!(
-        consumer(&[("no.such", "1")])
-            .unwrap_err()
-            .contains("no.such")
-    );
-    assert!(
-        consumer(&[("enable.auto.offset.store", "true")])
-            .unwrap_err()
-            .contains("must be false")
-    );
+    assert!(consumer(&[("no.such", "1")]).unwrap_err().contains("no.such"));
+    assert!(consumer(&[("enable.auto.offset.store", "true")]).unwrap_err().contains("must be false"));
     // Each is fine, both together are not: found when the client is made.
-    let error = consumer(&[
-        ("session.timeout.ms", "6000"),
-        ("max.poll.interval.ms", "5000"),
-    ])
-    .unwrap_err();
+    let error = consumer(&[("session.timeout.ms", "6000"), ("max.poll.interval.ms", "5000")]).unwrap_err();
     assert!(error.contains("max.poll.interval.ms"), "{error}");
-    let error = RdkafkaBroker::new()
-        .producer(&properties(&[
-            ("enable.idempotence", "true"),
-            ("acks", "1"),
-        ]))
-        .map(|_| ())
-        .unwrap_err();
+    let error = RdkafkaBroker::new().producer(&properties(&[("enable.idempotence", "true"), ("acks", "1")])).map(|_| ()).unwrap_err();
     assert!(error.to_string().contains("acks"), "{error}");
 }
 
 #[test]
 fn a_name_that_is_no_error_is_refused() {
     let broker = EmbeddedBroker::start(1).unwrap();
-    assert!(
-        broker
-            .fail_next(Request::Produce, &["NO_SUCH_ERROR"])
-            .is_err()
-    );
-    broker
-        .fail_next(Request::Produce, &["TOPIC_AUTHORIZATION_FAILED"; 3])
-        .unwrap();
+    assert!(broker.fail_next(Request::Produce, &["NO_SUCH_ERROR"]).is_err());
+    broker.fail_next(Request::Produce, &["TOPIC_AUTHORIZATION_FAILED"; 3]).unwrap();
     broker.forget_failures(Request::Produce);
     produce(&broker, "t", 0, ["v".to_owned()]);
     assert!(broker.broker_down(9).is_err() && broker.broker_up(1).is_ok());
@@ -113,10 +72,7 @@ fn a_partition_whose_offset_is_gone_is_an_end_when_the_user_said_so() {
     let mut member = Member::join(&broker, "g", &["t"], &[("auto.offset.reset", "error")]);
     member.until(&mut Vec::new(), |member, _| !member.errors.is_empty());
     assert_eq!(member.errors[0].code, "_AUTO_OFFSET_RESET");
-    assert_eq!(
-        member.errors[0].severity,
-        kafka_core::broker::Severity::Fatal
-    );
+    assert_eq!(member.errors[0].severity, kafka_core::broker::Severity::Fatal);
     member.close();
 }
 

@@ -17,9 +17,7 @@ fn one_at_a_time(partitions: u16, rounds: u32, max: usize) {
             let producer = producer(broker, &[("linger.ms", "0")]);
             for round in 0..rounds {
                 let partition = i32::try_from(round % u32::from(partitions)).unwrap();
-                let record = Record::new(topic("t"))
-                    .partition(partition)
-                    .value(round.to_string().into_bytes());
+                let record = Record::new(topic("t")).partition(partition).value(round.to_string().into_bytes());
                 assert!(producer.send(&record, Delivery::Unattended).is_ok());
                 if next.recv().is_err() {
                     return;
@@ -31,10 +29,7 @@ fn one_at_a_time(partitions: u16, rounds: u32, max: usize) {
         for round in 0..rounds {
             while got.is_empty() {
                 if member.step(max, &mut got) == 0 {
-                    assert!(
-                        member.bell.wait(crate::member::PATIENCE),
-                        "message {round} did not wake anyone"
-                    );
+                    assert!(member.bell.wait(crate::member::PATIENCE), "message {round} did not wake anyone");
                 }
             }
             assert_eq!(values(&got), [round.to_string()]);
@@ -63,9 +58,7 @@ fn a_stream_drained_in_small_and_odd_bites() {
         scope.spawn(move || {
             let producer = producer(broker, &[("linger.ms", "1")]);
             for n in 0..30_000 {
-                let record = Record::new(topic("t"))
-                    .partition(n % 3)
-                    .value(n.to_string().into_bytes());
+                let record = Record::new(topic("t")).partition(n % 3).value(n.to_string().into_bytes());
                 assert!(producer.send(&record, Delivery::Unattended).is_ok());
                 if n % 1_000 == 0 {
                     producer.flush(crate::member::PATIENCE).unwrap();
@@ -83,10 +76,7 @@ fn a_stream_drained_in_small_and_odd_bites() {
             count += took;
             got.clear();
             if took == 0 {
-                assert!(
-                    member.bell.wait(crate::member::PATIENCE),
-                    "nothing woke the thread after {count} messages"
-                );
+                assert!(member.bell.wait(crate::member::PATIENCE), "nothing woke the thread after {count} messages");
             }
         }
         assert_eq!(count, 30_000);
@@ -104,10 +94,7 @@ fn the_end_of_a_partition_hides_no_message_behind_it() {
         let mut got = Vec::new();
         while got.is_empty() {
             if member.step(1, &mut got) == 0 {
-                assert!(
-                    member.bell.wait(crate::member::PATIENCE),
-                    "message {round} did not wake anyone"
-                );
+                assert!(member.bell.wait(crate::member::PATIENCE), "message {round} did not wake anyone");
             }
         }
         assert_eq!(values(&got), [round.to_string()]);

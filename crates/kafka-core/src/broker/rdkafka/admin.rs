@@ -1,4 +1,6 @@
 //! Administration by way of librdkafka's admin client.
+//!
+//! The one place that uses rdkafka's own client: its requests are few, and its futures are right for them.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -6,23 +8,24 @@ use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic as NativeTopic, TopicReplication};
-use rdkafka::client::DefaultClientContext;
-use rdkafka::config::ClientConfig;
+use rdkafka::client::ClientContext;
+use rdkafka::config::{ClientConfig, RDKafkaLogLevel};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 
+use super::native::{self, name_of};
 use crate::broker::{Admin, ClientError, CreateTopicsError, NewTopic, Properties};
 use crate::names::TopicName;
 
 /// How long the cluster may take to answer.
 const TIMEOUT: Duration = Duration::from_secs(30);
 
-pub(super) struct RdkafkaAdmin(Arc<AdminClient<DefaultClientContext>>);
+pub(super) struct RdkafkaAdmin(Arc<AdminClient<Logs>>);
 
 impl RdkafkaAdmin {
     pub(super) fn new(properties: &Properties) -> Result<Self, ClientError> {
         let mut config = ClientConfig::new();
         config.extend(properties.iter().map(|(name, value)| (name.clone(), value.clone())));
-        config.create().map(|client| Self(Arc::new(client))).map_err(|error| translate(&error))
+        config.create_with_context(Logs).map(|client| Self(Arc::new(client))).map_err(|error| translate(&error))
     }
 }
 
@@ -69,7 +72,21 @@ impl std::fmt::Debug for RdkafkaAdmin {
     }
 }
 
+/// Sends librdkafka's lines to `tracing`, where those of the other clients go.
+struct Logs;
+
+impl ClientContext for Logs {
+    fn log(&self, level: RDKafkaLogLevel, facility: &str, line: &str) {
+        native::log_line(level as i32, "admin", facility, line);
+    }
+
+    fn error(&self, error: KafkaError, reason: &str) {
+        tracing::warn!(target: "librdkafka", %error, reason, "the admin client has trouble");
+    }
+}
+
 fn translate(error: &KafkaError) -> ClientError {
-    let code = error.rdkafka_error_code().map_or_else(|| "_FAIL".to_owned(), |code| format!("{code:?}"));
+    let code = error.rdkafka_error_code();
+    let code = code.map_or_else(|| "_FAIL".to_owned(), |code| name_of(code as i32));
     ClientError::transient(code, error.to_string())
 }

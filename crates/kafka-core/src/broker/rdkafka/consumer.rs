@@ -7,9 +7,7 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use super::native::{
-    Conf, Event, EventQueue, FetchBuffer, Handle, NativeError, PartitionQueue, ReadyList,
-};
+use super::native::{Conf, Event, EventQueue, FetchBuffer, Handle, NativeError, PartitionQueue, ReadyList};
 use crate::broker::{ClientError, ClientEvent, ConsumerClient, PollWaker, Properties, QueueId};
 use crate::clock::Clock;
 use crate::message::{KeepAlive, RawMessage};
@@ -54,10 +52,7 @@ impl RdkafkaConsumer {
         let mut conf = Conf::new(properties)?;
         conf.set("group.id", group.as_str())?;
         // Otherwise fetching alone would store offsets, and `store` would be refused.
-        match properties
-            .get("enable.auto.offset.store")
-            .map(String::as_str)
-        {
+        match properties.get("enable.auto.offset.store").map(String::as_str) {
             None | Some("false") => conf.set("enable.auto.offset.store", "false")?,
             Some(_) => {
                 let reason = "enable.auto.offset.store must be false: an offset is stored when the work on its message is done";
@@ -65,12 +60,8 @@ impl RdkafkaConsumer {
             }
         }
         let handle = Arc::new(Handle::consumer(conf)?);
-        let events = EventQueue::of_consumer(&handle, wake.clone()).ok_or_else(|| {
-            ClientError::fatal(
-                "_UNKNOWN_GROUP",
-                "librdkafka made a consumer without a group",
-            )
-        })?;
+        let events = EventQueue::of_consumer(&handle, wake.clone())
+            .ok_or_else(|| ClientError::fatal("_UNKNOWN_GROUP", "librdkafka made a consumer without a group"))?;
         let consumer = Self {
             queues: HashMap::new(),
             ids: HashMap::new(),
@@ -82,27 +73,12 @@ impl RdkafkaConsumer {
             events,
             handle,
         };
-        let protocol = properties
-            .get("group.protocol")
-            .map_or("classic", String::as_str);
-        let topics: BTreeSet<String> = subscriptions
-            .iter()
-            .map(|subscription| native_subscription(subscription, protocol))
-            .collect();
-        consumer
-            .handle
-            .subscribe(topics.iter().map(String::as_str))
-            .map_err(|error| {
-                let topics = topics
-                    .iter()
-                    .map(String::as_str)
-                    .collect::<Vec<_>>()
-                    .join(", ");
-                ClientError::fatal(
-                    error.name,
-                    format!("cannot subscribe to [{topics}]: {}", error.reason),
-                )
-            })?;
+        let protocol = properties.get("group.protocol").map_or("classic", String::as_str);
+        let topics: BTreeSet<String> = subscriptions.iter().map(|subscription| native_subscription(subscription, protocol)).collect();
+        consumer.handle.subscribe(topics.iter().map(String::as_str)).map_err(|error| {
+            let topics = topics.iter().map(String::as_str).collect::<Vec<_>>().join(", ");
+            ClientError::fatal(error.name, format!("cannot subscribe to [{topics}]: {}", error.reason))
+        })?;
         Ok(consumer)
     }
 
@@ -110,9 +86,7 @@ impl RdkafkaConsumer {
     fn translate(&self, event: Event) -> Option<ClientEvent> {
         Some(match event {
             Event::Assigned(partitions) => ClientEvent::Assigned(partitions),
-            Event::Revoked(partitions) if self.handle.is_assignment_lost() => {
-                ClientEvent::Lost(partitions)
-            }
+            Event::Revoked(partitions) if self.handle.is_assignment_lost() => ClientEvent::Lost(partitions),
             Event::Revoked(partitions) => ClientEvent::Revoked(partitions),
             Event::Error(error) => {
                 return client_error(&self.handle, error).map(ClientEvent::Error);
@@ -127,6 +101,22 @@ impl RdkafkaConsumer {
             }
             Event::Deliveries | Event::Other => return None,
         })
+    }
+
+    /// Takes the partition's queue out of the consumer's.
+    fn take_queue(&mut self, partition: &TopicPartition) -> Result<QueueId, ClientError> {
+        // Two queues of one partition share a callback, which the drop of the first would take away from the second.
+        self.forget(partition);
+        let id = QueueId(self.next_id);
+        self.next_id += 1;
+        let queue = PartitionQueue::take(&self.handle, partition, id, &self.ready);
+        let queue = queue.ok_or_else(|| {
+            let reason = format!("librdkafka has no queue for {partition}");
+            ClientError::transient("_UNKNOWN_PARTITION", reason)
+        })?;
+        self.queues.insert(id, queue);
+        self.ids.insert(partition.clone(), id);
+        Ok(id)
     }
 
     fn forget(&mut self, partition: &TopicPartition) {
@@ -150,9 +140,7 @@ impl RdkafkaConsumer {
             }
         }
         if !self.is_closed() {
-            tracing::warn!(
-                "a dropped consumer could not leave its group; the group will notice by session.timeout.ms"
-            );
+            tracing::warn!("a dropped consumer could not leave its group; the group will notice by session.timeout.ms");
         }
     }
 }
@@ -170,44 +158,21 @@ impl ConsumerClient for RdkafkaConsumer {
         None
     }
 
-    fn assign(
-        &mut self,
-        partitions: &[(TopicPartition, Option<i64>)],
-    ) -> Result<Vec<QueueId>, ClientError> {
+    fn assign(&mut self, partitions: &[(TopicPartition, Option<i64>)]) -> Result<Vec<QueueId>, ClientError> {
         let mut ids = Vec::with_capacity(partitions.len());
-        for (partition, _) in partitions {
-            // Two queues of one partition share a callback, which the drop of the first would take away from the second.
-            self.forget(partition);
-            let id = QueueId(self.next_id);
-            self.next_id += 1;
-            let queue = PartitionQueue::take(&self.handle, partition, id, &self.ready).ok_or_else(
-                || {
-                    ClientError::transient(
-                        "_UNKNOWN_PARTITION",
-                        format!("librdkafka has no queue for {partition}"),
-                    )
-                },
-            )?;
-            self.queues.insert(id, queue);
-            self.ids.insert(partition.clone(), id);
-            ids.push(id);
+        let mut taken = partitions.iter().try_for_each(|(partition, _)| self.take_queue(partition).map(|id| ids.push(id)));
+        if taken.is_ok() {
+            taken = self.handle.assign(partitions).map_err(NativeError::into_client);
         }
-        self.handle.assign(partitions).map_err(|error| {
-            partitions
-                .iter()
-                .for_each(|(partition, _)| self.forget(partition));
-            error.into_client()
-        })?;
-        Ok(ids)
+        if taken.is_err() {
+            partitions.iter().for_each(|(partition, _)| self.forget(partition));
+        }
+        taken.map(|()| ids)
     }
 
     fn unassign(&mut self, partitions: &[TopicPartition]) -> Result<(), ClientError> {
-        self.handle
-            .unassign(partitions)
-            .map_err(NativeError::into_client)?;
-        partitions
-            .iter()
-            .for_each(|partition| self.forget(partition));
+        self.handle.unassign(partitions).map_err(NativeError::into_client)?;
+        partitions.iter().for_each(|partition| self.forget(partition));
         Ok(())
     }
 
@@ -240,13 +205,8 @@ impl ConsumerClient for RdkafkaConsumer {
     }
 
     fn store(&mut self, partition: &TopicPartition, position: i64) -> Result<(), ClientError> {
-        let queue = self
-            .ids
-            .get(partition)
-            .and_then(|id| self.queues.get_mut(id));
-        let queue = queue.ok_or_else(|| {
-            ClientError::transient("_STATE", format!("{partition} is not assigned"))
-        })?;
+        let queue = self.ids.get(partition).and_then(|id| self.queues.get_mut(id));
+        let queue = queue.ok_or_else(|| ClientError::transient("_STATE", format!("{partition} is not assigned")))?;
         queue.store(position).map_err(NativeError::into_client)
     }
 
@@ -287,9 +247,7 @@ impl Drop for RdkafkaConsumer {
         let deadline = Clock::System.now() + MESSAGES_ON_DROP;
         while Arc::strong_count(&self.handle) > 2 {
             if Clock::System.now() >= deadline {
-                tracing::warn!(
-                    "messages of a dropped consumer are still held; its memory is freed when they are gone"
-                );
+                tracing::warn!("messages of a dropped consumer are still held; its memory is freed when they are gone");
                 destroy_later(&self.handle);
                 return;
             }
@@ -306,10 +264,7 @@ fn destroy_later(handle: &Arc<Handle>) {
             thread::park_timeout(Duration::from_millis(100));
         }
     };
-    if let Err(error) = thread::Builder::new()
-        .name("kafka-destroy".to_owned())
-        .spawn(wait)
-    {
+    if let Err(error) = thread::Builder::new().name("kafka-destroy".to_owned()).spawn(wait) {
         tracing::warn!(%error, "no thread to free it: the memory of a dropped consumer is leaked");
         Box::leak(Box::new(Arc::clone(handle)));
     }
@@ -321,9 +276,7 @@ fn native_subscription(subscription: &Subscription, protocol: &str) -> String {
         Subscription::Exact(name) => name.as_str().to_owned(),
         // The broker matches (RE2J), and whole names; but librdkafka has the pattern compiled as POSIX ERE before it sends it
         // (rdkafka_subscription.c:62), which knows no group that does not capture.
-        Subscription::Pattern(pattern) if protocol == "consumer" => {
-            pattern.whole_name().replacen("^(?:", "^(", 1)
-        }
+        Subscription::Pattern(pattern) if protocol == "consumer" => pattern.whole_name().replacen("^(?:", "^(", 1),
         Subscription::Pattern(pattern) => pattern.as_str().to_owned(),
     }
 }

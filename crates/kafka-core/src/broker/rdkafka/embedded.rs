@@ -12,9 +12,7 @@ use futures_util::future::BoxFuture;
 
 use super::RdkafkaBroker;
 use super::native::{MockCluster, NativeError, code_of};
-use crate::broker::{
-    Admin, Broker, ClientError, ConsumerClient, CreateTopicsError, NewTopic, PollWaker, ProducerClient, Properties,
-};
+use crate::broker::{Admin, Broker, ClientError, ConsumerClient, CreateTopicsError, NewTopic, PollWaker, ProducerClient, Properties};
 use crate::names::{GroupId, Subscription, TopicName};
 
 /// How long the cluster's threads may take to stop.
@@ -71,10 +69,7 @@ impl EmbeddedBroker {
     pub fn start(brokers: usize) -> Result<Self, ClientError> {
         let cluster = MockCluster::start(brokers)?;
         let bootstrap = cluster.bootstrap();
-        Ok(Self {
-            cluster: Some(Arc::new(cluster)),
-            bootstrap,
-        })
+        Ok(Self { cluster: Some(Arc::new(cluster)), bootstrap })
     }
 
     /// The addresses of its brokers, for `bootstrap.servers`.
@@ -97,16 +92,8 @@ impl EmbeddedBroker {
     /// # Errors
     /// When an error has no such name.
     pub fn fail_next(&self, request: Request, errors: &[&str]) -> Result<(), ClientError> {
-        let unknown = |name: &str| {
-            ClientError::fatal(
-                "_INVALID_ARG",
-                format!("librdkafka knows no error {name:?}"),
-            )
-        };
-        let codes: Vec<_> = errors
-            .iter()
-            .map(|name| code_of(name).ok_or_else(|| unknown(name)))
-            .collect::<Result<_, _>>()?;
+        let unknown = |name: &str| ClientError::fatal("_INVALID_ARG", format!("librdkafka knows no error {name:?}"));
+        let codes: Vec<_> = errors.iter().map(|name| code_of(name).ok_or_else(|| unknown(name))).collect::<Result<_, _>>()?;
         self.with(|cluster| {
             cluster.fail_next(request.api_key(), &codes);
             Ok(())
@@ -152,14 +139,8 @@ impl EmbeddedBroker {
         self.with(|cluster| cluster.up(Some(broker)))
     }
 
-    fn with(
-        &self,
-        act: impl FnOnce(&MockCluster) -> Result<(), NativeError>,
-    ) -> Result<(), ClientError> {
-        let cluster = self
-            .cluster
-            .as_ref()
-            .ok_or_else(|| ClientError::fatal("_DESTROY", "the embedded broker is stopping"))?;
+    fn with(&self, act: impl FnOnce(&MockCluster) -> Result<(), NativeError>) -> Result<(), ClientError> {
+        let cluster = self.cluster.as_ref().ok_or_else(|| ClientError::fatal("_DESTROY", "the embedded broker is stopping"))?;
         act(cluster).map_err(NativeError::into_client)
     }
 
@@ -252,13 +233,9 @@ impl Drop for EmbeddedBroker {
             // Nobody listens any more when it took too long.
             stopped.send(()).ok();
         };
-        let spawned = thread::Builder::new()
-            .name("kafka-embedded-stop".to_owned())
-            .spawn(stop);
+        let spawned = thread::Builder::new().name("kafka-embedded-stop".to_owned()).spawn(stop);
         if spawned.is_ok() && wait.recv_timeout(STOP).is_err() {
-            tracing::warn!(
-                "the embedded broker did not stop in time; its threads go on in the background"
-            );
+            tracing::warn!("the embedded broker did not stop in time; its threads go on in the background");
         }
     }
 }

@@ -8,10 +8,7 @@ mod admin;
 mod consumer;
 #[cfg(feature = "test-kit")]
 mod embedded;
-#[allow(
-    unsafe_code,
-    reason = "librdkafka's batch and produce calls; rdkafka's clients copy each message and panic on headers"
-)]
+#[allow(unsafe_code, reason = "librdkafka's batch and produce calls; rdkafka's clients copy each message and panic on headers")]
 mod native;
 mod producer;
 
@@ -46,12 +43,7 @@ impl Broker for RdkafkaBroker {
         subscriptions: &[Subscription],
         wake: PollWaker,
     ) -> Result<Box<dyn ConsumerClient>, ClientError> {
-        Ok(Box::new(RdkafkaConsumer::new(
-            group,
-            properties,
-            subscriptions,
-            wake,
-        )?))
+        Ok(Box::new(RdkafkaConsumer::new(group, properties, subscriptions, wake)?))
     }
 
     fn producer(&self, properties: &Properties) -> Result<Arc<dyn ProducerClient>, ClientError> {

@@ -42,23 +42,12 @@ impl RdkafkaProducer {
     pub(super) fn new(properties: &Properties) -> Result<Self, ClientError> {
         let handle = Arc::new(Handle::producer(Conf::new(properties)?)?);
         let events = EventQueue::of_producer(&handle);
-        let shared = Arc::new(Shared {
-            events,
-            handle,
-            full: AtomicBool::new(false),
-            room: Notify::new(),
-            failed: AtomicU64::new(0),
-        });
+        let shared = Arc::new(Shared { events, handle, full: AtomicBool::new(false), room: Notify::new(), failed: AtomicU64::new(0) });
         let serving = Arc::clone(&shared);
         thread::Builder::new()
             .name("kafka-producer".to_owned())
             .spawn(move || serve(&serving))
-            .map_err(|error| {
-                ClientError::fatal(
-                    "_CRIT_SYS_RESOURCE",
-                    format!("no thread for a producer: {error}"),
-                )
-            })?;
+            .map_err(|error| ClientError::fatal("_CRIT_SYS_RESOURCE", format!("no thread for a producer: {error}")))?;
         Ok(Self { shared })
     }
 }
@@ -75,16 +64,9 @@ impl ProducerClient for RdkafkaProducer {
         };
         // Asked again once the mark is set: whatever makes room after that sees the mark and wakes.
         shared.full.store(true, Ordering::SeqCst);
-        shared
-            .handle
-            .produce(record, delivery)
-            .map_err(|(delivery, error)| {
-                if is_full(&error) {
-                    Refused::Full(delivery)
-                } else {
-                    Refused::Failed(delivery, shared.client_error(error))
-                }
-            })
+        shared.handle.produce(record, delivery).map_err(|(delivery, error)| {
+            if is_full(&error) { Refused::Full(delivery) } else { Refused::Failed(delivery, shared.client_error(error)) }
+        })
     }
 
     fn room(&self) -> BoxFuture<'_, ()> {
@@ -101,9 +83,7 @@ impl ProducerClient for RdkafkaProducer {
     fn flush(&self, timeout: Duration) -> Result<(), Unflushed> {
         match self.shared.handle.flush(timeout) {
             Ok(()) => Ok(()),
-            Err(_) => Err(Unflushed {
-                records: self.shared.events.in_flight().max(1),
-            }),
+            Err(_) => Err(Unflushed { records: self.shared.events.in_flight().max(1) }),
         }
     }
 
@@ -124,10 +104,7 @@ impl Drop for RdkafkaProducer {
     fn drop(&mut self) {
         let left = self.shared.events.in_flight();
         if left > 0 {
-            tracing::warn!(
-                records = left,
-                "a producer was dropped before everything was acknowledged: flush it first; these are lost"
-            );
+            tracing::warn!(records = left, "a producer was dropped before everything was acknowledged: flush it first; these are lost");
         }
         // The thread ends when it alone holds the client, and destroys it there.
         self.shared.events.interrupt();
@@ -142,13 +119,7 @@ impl Shared {
     }
 
     fn client_error(&self, error: NativeError) -> ClientError {
-        if error.name == "_FATAL" {
-            self.handle
-                .fatal_error()
-                .unwrap_or_else(|| error.into_client())
-        } else {
-            error.into_client()
-        }
+        if error.name == "_FATAL" { self.handle.fatal_error().unwrap_or_else(|| error.into_client()) } else { error.into_client() }
     }
 
     /// Serves what happened, waiting no longer than the timeout for something to happen.
@@ -195,10 +166,7 @@ impl Failures {
     fn note(&mut self, topic: &str, error: &NativeError) {
         self.unreported += 1;
         let now = Clock::System.now();
-        if self
-            .reported
-            .is_none_or(|reported| now.duration_since(reported) >= REPORT_EVERY)
-        {
+        if self.reported.is_none_or(|reported| now.duration_since(reported) >= REPORT_EVERY) {
             let (code, reason) = (&error.name, &error.reason);
             tracing::warn!(topic, %code, %reason, records = self.unreported, "records that nobody waits for were not delivered");
             self.reported = Some(now);

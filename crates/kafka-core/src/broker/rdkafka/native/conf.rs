@@ -1,8 +1,9 @@
 //! A client's configuration, and librdkafka's log lines on their way to `tracing`.
 
+use std::borrow::Cow;
 use std::ffi::{CStr, CString, c_char, c_int};
 use std::mem::ManuallyDrop;
-use std::ptr::NonNull;
+use std::ptr::{self, NonNull};
 
 use rdkafka::bindings as sys;
 
@@ -14,10 +15,7 @@ pub(crate) struct Conf(NonNull<sys::rd_kafka_conf_t>);
 
 /// What is wrong with a property. librdkafka knows all names and checks values as it sets them.
 pub(crate) fn check_property(name: &str, value: &str) -> Option<String> {
-    Conf::empty()
-        .set(name, value)
-        .err()
-        .map(|error| error.message)
+    Conf::empty().set(name, value).err().map(|error| error.message)
 }
 
 impl Conf {
@@ -33,46 +31,28 @@ impl Conf {
     fn empty() -> Self {
         // SAFETY: librdkafka allocates or aborts.
         let conf = unsafe { sys::rd_kafka_conf_new() };
-        Self(
-            NonNull::new(conf)
-                .unwrap_or_else(|| unreachable!("librdkafka aborts when it is out of memory")),
-        )
+        Self(NonNull::new(conf).unwrap_or_else(|| unreachable!("librdkafka aborts when it is out of memory")))
     }
 
     pub(crate) fn set(&mut self, name: &str, value: &str) -> Result<(), ClientError> {
         let invalid = |reason: String| ClientError::fatal("_INVALID_ARG", reason);
         // The one property that librdkafka would take as the address of a function.
         if name.starts_with("ut_handle_") {
-            return Err(invalid(format!(
-                "No such configuration property: \"{name}\""
-            )));
+            return Err(invalid(format!("No such configuration property: \"{name}\"")));
         }
         let (Ok(c_name), Ok(c_value)) = (CString::new(name), CString::new(value)) else {
-            return Err(invalid(format!(
-                "configuration property {name:?} contains a NUL"
-            )));
+            return Err(invalid(format!("configuration property {name:?} contains a NUL")));
         };
         let mut reason = Reason::new();
         // SAFETY: all pointers live during the call; librdkafka copies what it keeps.
-        let result = unsafe {
-            sys::rd_kafka_conf_set(
-                self.0.as_ptr(),
-                c_name.as_ptr(),
-                c_value.as_ptr(),
-                reason.as_mut_ptr(),
-                reason.capacity(),
-            )
-        };
+        let result =
+            unsafe { sys::rd_kafka_conf_set(self.0.as_ptr(), c_name.as_ptr(), c_value.as_ptr(), reason.as_mut_ptr(), reason.capacity()) };
         match result {
             sys::rd_kafka_conf_res_t::RD_KAFKA_CONF_OK => Ok(()),
             _ => {
                 let reason = without_secret(name, value, reason.text());
                 // librdkafka speaks of `queue.buffering.max.ms` to who wrote `linger.ms`.
-                Err(invalid(if reason.contains(name) {
-                    reason
-                } else {
-                    format!("{name}: {reason}")
-                }))
+                Err(invalid(if reason.contains(name) { reason } else { format!("{name}: {reason}") }))
             }
         }
     }
@@ -84,20 +64,12 @@ impl Conf {
     }
 
     /// Makes the client.
-    pub(super) fn make(
-        self,
-        kind: sys::rd_kafka_type_t,
-    ) -> Result<NonNull<sys::rd_kafka_t>, ClientError> {
+    pub(super) fn make(self, kind: sys::rd_kafka_type_t) -> Result<NonNull<sys::rd_kafka_t>, ClientError> {
         let mut reason = Reason::new();
         // SAFETY: on success librdkafka owns the configuration, so it must not be destroyed; on failure it stays ours.
         unsafe {
             sys::rd_kafka_conf_set_log_cb(self.0.as_ptr(), Some(log));
-            let client = sys::rd_kafka_new(
-                kind,
-                self.0.as_ptr(),
-                reason.as_mut_ptr(),
-                reason.capacity(),
-            );
+            let client = sys::rd_kafka_new(kind, self.0.as_ptr(), reason.as_mut_ptr(), reason.capacity());
             match NonNull::new(client) {
                 Some(client) => {
                     let _owned_by_the_client = ManuallyDrop::new(self);
@@ -118,59 +90,36 @@ impl Drop for Conf {
 
 /// librdkafka quotes a value that it refuses.
 fn without_secret(name: &str, value: &str, reason: String) -> String {
-    let secret = [
-        "password",
-        "secret",
-        "key",
-        "token",
-        "pem",
-        "credential",
-        "oauthbearer.config",
-    ]
-    .iter()
-    .any(|part| name.contains(part));
-    if secret && !value.is_empty() {
-        reason.replace(value, "[redacted]")
-    } else {
-        reason
-    }
+    let secret = ["password", "secret", "key", "token", "pem", "credential", "oauthbearer.config"].iter().any(|part| name.contains(part));
+    if secret && !value.is_empty() { reason.replace(value, "[redacted]") } else { reason }
 }
 
 /// Called from librdkafka's threads. Lines carry no secrets: librdkafka redacts sensitive properties in its dumps.
-unsafe extern "C" fn log(
-    client: *const sys::rd_kafka_t,
-    level: c_int,
-    facility: *const c_char,
-    line: *const c_char,
-) {
-    macro_rules! emit {
-        ($level:ident) => {
-            if tracing::enabled!(target: "librdkafka", tracing::Level::$level) {
-                // SAFETY: librdkafka passes C strings that live during the call; a name is part of its client.
-                let (client, facility, line) = unsafe {
-                    let client = if client.is_null() { c"".as_ptr() } else { sys::rd_kafka_name(client) };
-                    (lossy(client), lossy(facility), lossy(line))
-                };
-                tracing::event!(target: "librdkafka", tracing::Level::$level, %client, %facility, "{line}");
-            }
-        };
-    }
-    // The levels are syslog's.
+unsafe extern "C" fn log(client: *const sys::rd_kafka_t, level: c_int, facility: *const c_char, line: *const c_char) {
+    // SAFETY: librdkafka passes C strings that live during the call; a name is part of its client.
+    let (client, facility, line) = unsafe {
+        let client = if client.is_null() { ptr::null() } else { sys::rd_kafka_name(client) };
+        (lossy(client), lossy(facility), lossy(line))
+    };
+    log_line(level, &client, &facility, line.trim_end());
+}
+
+/// Logs a line at the level of ours that matches syslog's.
+pub(crate) fn log_line(level: c_int, client: &str, facility: &str, line: &str) {
     match level {
-        ..=3 => emit!(ERROR),
-        4 => emit!(WARN),
-        5 | 6 => emit!(INFO),
-        _ => emit!(DEBUG),
+        ..=3 => tracing::error!(target: "librdkafka", client, facility, "{line}"),
+        4 => tracing::warn!(target: "librdkafka", client, facility, "{line}"),
+        5 | 6 => tracing::info!(target: "librdkafka", client, facility, "{line}"),
+        _ => tracing::debug!(target: "librdkafka", client, facility, "{line}"),
     }
 }
 
 /// # Safety
 /// The pointer is null or a C string that lives as long as the result is used.
-unsafe fn lossy<'a>(string: *const c_char) -> std::borrow::Cow<'a, str> {
-    // SAFETY: see above.
+unsafe fn lossy<'a>(string: *const c_char) -> Cow<'a, str> {
     if string.is_null() {
-        "".into()
-    } else {
-        unsafe { CStr::from_ptr(string) }.to_string_lossy()
+        return Cow::Borrowed("");
     }
+    // SAFETY: see above.
+    unsafe { CStr::from_ptr(string) }.to_string_lossy()
 }

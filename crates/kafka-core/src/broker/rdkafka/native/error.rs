@@ -1,6 +1,7 @@
 //! librdkafka's error codes and error objects as values of ours.
 
 use std::ffi::{CStr, c_char};
+use std::{ptr, slice};
 
 use rdkafka::bindings as sys;
 use sys::rd_kafka_resp_err_t as Code;
@@ -19,19 +20,11 @@ pub(crate) struct NativeError {
 impl NativeError {
     /// The error of a code, unless the code is success.
     pub(super) fn check(code: Code) -> Result<(), Self> {
-        if code == Code::RD_KAFKA_RESP_ERR_NO_ERROR {
-            Ok(())
-        } else {
-            Err(Self::of(code, describe(code)))
-        }
+        if code == Code::RD_KAFKA_RESP_ERR_NO_ERROR { Ok(()) } else { Err(Self::of(code, describe(code))) }
     }
 
     pub(super) fn of(code: Code, reason: String) -> Self {
-        Self {
-            name: name(code),
-            reason,
-            fatal: code == Code::RD_KAFKA_RESP_ERR__FATAL,
-        }
+        Self { name: name(code), reason, fatal: code == Code::RD_KAFKA_RESP_ERR__FATAL }
     }
 
     /// Takes over an error object; null is success.
@@ -48,19 +41,12 @@ impl NativeError {
             let reason = text(sys::rd_kafka_error_string(error));
             let fatal = sys::rd_kafka_error_is_fatal(error) != 0;
             sys::rd_kafka_error_destroy(error);
-            Err(Self {
-                fatal,
-                ..Self::of(code, reason)
-            })
+            Err(Self { fatal, ..Self::of(code, reason) })
         }
     }
 
     pub(crate) fn into_client(self) -> ClientError {
-        if self.fatal {
-            ClientError::fatal(self.name, self.reason)
-        } else {
-            ClientError::transient(self.name, self.reason)
-        }
+        if self.fatal { ClientError::fatal(self.name, self.reason) } else { ClientError::transient(self.name, self.reason) }
     }
 }
 
@@ -68,6 +54,29 @@ impl NativeError {
 pub(super) fn name(code: Code) -> String {
     // SAFETY: librdkafka returns a string for every value, also for one that it does not know.
     unsafe { text(sys::rd_kafka_err2name(code)) }
+}
+
+/// librdkafka's name of a code that is known by its number only.
+pub(crate) fn name_of(number: i32) -> String {
+    let code = codes().find(|entry| entry.code as i32 == number);
+    code.map_or_else(|| number.to_string(), |entry| name(entry.code))
+}
+
+/// The code that has this name, such as `TOPIC_AUTHORIZATION_FAILED`.
+#[cfg(feature = "test-kit")]
+pub(crate) fn code_of(wanted: &str) -> Option<Code> {
+    codes().find(|entry| name(entry.code) == wanted).map(|entry| entry.code)
+}
+
+/// All codes that librdkafka knows.
+fn codes() -> impl Iterator<Item = &'static sys::rd_kafka_err_desc> {
+    let (mut list, mut count) = (ptr::null(), 0);
+    // SAFETY: librdkafka gives a static list, in which numbers that no error has are without a name.
+    let list = unsafe {
+        sys::rd_kafka_get_err_descs(&raw mut list, &raw mut count);
+        slice::from_raw_parts(list, count)
+    };
+    list.iter().filter(|entry| !entry.name.is_null())
 }
 
 /// librdkafka's words for a code.
@@ -85,10 +94,7 @@ pub(super) unsafe fn text(string: *const c_char) -> String {
         return String::new();
     }
     // SAFETY: see above.
-    unsafe { CStr::from_ptr(string) }
-        .to_string_lossy()
-        .trim()
-        .to_owned()
+    unsafe { CStr::from_ptr(string) }.to_string_lossy().trim().to_owned()
 }
 
 /// Where librdkafka writes the reason of a refusal.

@@ -9,7 +9,7 @@ use std::time::Duration;
 use rdkafka::bindings as sys;
 use sys::rd_kafka_resp_err_t as Code;
 
-use super::error::text;
+use super::error::{describe, text};
 use super::list::partitions;
 use super::produce::Outcome;
 use super::{Handle, NativeError};
@@ -49,8 +49,7 @@ impl EventQueue {
     pub(crate) fn of_consumer(handle: &Arc<Handle>, waker: PollWaker) -> Option<Self> {
         // SAFETY: the client is alive; the queue is ours to destroy.
         let queue = unsafe {
-            if sys::rd_kafka_poll_set_consumer(handle.as_ptr()) != Code::RD_KAFKA_RESP_ERR_NO_ERROR
-            {
+            if sys::rd_kafka_poll_set_consumer(handle.as_ptr()) != Code::RD_KAFKA_RESP_ERR_NO_ERROR {
                 return None;
             }
             NonNull::new(sys::rd_kafka_queue_get_consumer(handle.as_ptr()))?
@@ -59,30 +58,17 @@ impl EventQueue {
         let opaque: *const PollWaker = &raw const *waker;
         // SAFETY: the waker stays where it is until the callback is taken away in drop, under the lock it is called under.
         unsafe {
-            sys::rd_kafka_queue_cb_event_enable(
-                queue.as_ptr(),
-                Some(wake),
-                opaque.cast_mut().cast(),
-            );
+            sys::rd_kafka_queue_cb_event_enable(queue.as_ptr(), Some(wake), opaque.cast_mut().cast());
         };
-        Some(Self {
-            queue,
-            waker: Some(waker),
-            handle: Arc::clone(handle),
-        })
+        Some(Self { queue, waker: Some(waker), handle: Arc::clone(handle) })
     }
 
     /// The queue of a producer.
     pub(crate) fn of_producer(handle: &Arc<Handle>) -> Self {
         // SAFETY: the client is alive; the queue is ours to destroy; librdkafka allocates or aborts.
         let queue = unsafe { sys::rd_kafka_queue_get_main(handle.as_ptr()) };
-        let queue = NonNull::new(queue)
-            .unwrap_or_else(|| unreachable!("librdkafka aborts when it is out of memory"));
-        Self {
-            queue,
-            waker: None,
-            handle: Arc::clone(handle),
-        }
+        let queue = NonNull::new(queue).unwrap_or_else(|| unreachable!("librdkafka aborts when it is out of memory"));
+        Self { queue, waker: None, handle: Arc::clone(handle) }
     }
 
     pub(super) fn as_ptr(&self) -> *mut sys::rd_kafka_queue_t {
@@ -93,12 +79,7 @@ impl EventQueue {
     pub(crate) fn in_flight(&self) -> usize {
         // librdkafka counts the events in this queue too (rdkafka.c, `rd_kafka_outq_len`).
         // SAFETY: the client and the queue are alive.
-        let (all, events) = unsafe {
-            (
-                sys::rd_kafka_outq_len(self.handle.as_ptr()),
-                sys::rd_kafka_queue_length(self.as_ptr()),
-            )
-        };
+        let (all, events) = unsafe { (sys::rd_kafka_outq_len(self.handle.as_ptr()), sys::rd_kafka_queue_length(self.as_ptr())) };
         usize::try_from(all).unwrap_or(0).saturating_sub(events)
     }
 
@@ -109,11 +90,7 @@ impl EventQueue {
     }
 
     /// The next event, waiting for one no longer than the timeout. Outcomes of records go to `delivered`.
-    pub(crate) fn poll(
-        &self,
-        timeout: Duration,
-        delivered: &mut dyn FnMut(Outcome<'_>),
-    ) -> Option<Event> {
+    pub(crate) fn poll(&self, timeout: Duration, delivered: &mut dyn FnMut(Outcome<'_>)) -> Option<Event> {
         let millis = c_int::try_from(timeout.as_millis()).unwrap_or(c_int::MAX);
         loop {
             // SAFETY: the queue is alive; an event is ours to destroy.
@@ -175,16 +152,14 @@ impl NativeEvent {
                 }
                 sys::RD_KAFKA_EVENT_ERROR => Event::Error(self.error()),
                 sys::RD_KAFKA_EVENT_OFFSET_COMMIT => match sys::rd_kafka_event_error(event) {
-                    Code::RD_KAFKA_RESP_ERR_NO_ERROR | Code::RD_KAFKA_RESP_ERR__NO_OFFSET => {
-                        Event::Other
-                    }
-                    _ => Event::CommitFailed(self.error()),
+                    Code::RD_KAFKA_RESP_ERR_NO_ERROR | Code::RD_KAFKA_RESP_ERR__NO_OFFSET => Event::Other,
+                    // Not as below: only an error event has a mark that it is fatal, elsewhere librdkafka reads another field for
+                    // it (rdkafka_event.c:223).
+                    code => Event::CommitFailed(NativeError::of(code, describe(code))),
                 },
                 sys::RD_KAFKA_EVENT_FETCH => Event::StrayMessage,
                 sys::RD_KAFKA_EVENT_DR => {
-                    while let Some(message) =
-                        NonNull::new(sys::rd_kafka_event_message_next(event).cast_mut())
-                    {
+                    while let Some(message) = NonNull::new(sys::rd_kafka_event_message_next(event).cast_mut()) {
                         delivered(Outcome::new(message.as_ref()));
                     }
                     Event::Deliveries
@@ -194,6 +169,7 @@ impl NativeEvent {
         }
     }
 
+    /// What an error event says.
     fn error(&self) -> NativeError {
         let event = self.0.as_ptr();
         // SAFETY: the event is alive; the text is copied.
@@ -201,10 +177,7 @@ impl NativeEvent {
             let code = sys::rd_kafka_event_error(event);
             let fatal = sys::rd_kafka_event_error_is_fatal(event) != 0;
             let error = NativeError::of(code, text(sys::rd_kafka_event_error_string(event)));
-            NativeError {
-                fatal: fatal || error.fatal,
-                ..error
-            }
+            NativeError { fatal: fatal || error.fatal, ..error }
         }
     }
 }

@@ -30,11 +30,7 @@ unsafe impl Sync for Handle {}
 impl Handle {
     /// A consumer that reports rebalances, commits and errors as events.
     pub(crate) fn consumer(mut conf: Conf) -> Result<Self, ClientError> {
-        conf.events(
-            sys::RD_KAFKA_EVENT_REBALANCE
-                | sys::RD_KAFKA_EVENT_OFFSET_COMMIT
-                | sys::RD_KAFKA_EVENT_ERROR,
-        );
+        conf.events(sys::RD_KAFKA_EVENT_REBALANCE | sys::RD_KAFKA_EVENT_OFFSET_COMMIT | sys::RD_KAFKA_EVENT_ERROR);
         conf.make(Kind::RD_KAFKA_CONSUMER).map(Self)
     }
 
@@ -52,22 +48,13 @@ impl Handle {
     pub(crate) fn fatal_error(&self) -> Option<ClientError> {
         let mut reason = Reason::new();
         // SAFETY: the client is alive, the buffer is as long as it says.
-        let code = unsafe {
-            sys::rd_kafka_fatal_error(self.as_ptr(), reason.as_mut_ptr(), reason.capacity())
-        };
-        NativeError::check(code)
-            .err()
-            .map(|error| ClientError::fatal(error.name, reason.text()))
+        let code = unsafe { sys::rd_kafka_fatal_error(self.as_ptr(), reason.as_mut_ptr(), reason.capacity()) };
+        NativeError::check(code).err().map(|error| ClientError::fatal(error.name, reason.text()))
     }
 
-    pub(crate) fn subscribe<'a>(
-        &self,
-        topics: impl IntoIterator<Item = &'a str>,
-    ) -> Result<(), NativeError> {
+    pub(crate) fn subscribe<'a>(&self, topics: impl IntoIterator<Item = &'a str>) -> Result<(), NativeError> {
         let mut list = PartitionList::with_capacity(1);
-        topics
-            .into_iter()
-            .for_each(|topic| list.add(topic, UNASSIGNED, None));
+        topics.into_iter().for_each(|topic| list.add(topic, UNASSIGNED, None));
         // SAFETY: both are alive; librdkafka copies the list.
         NativeError::check(unsafe { sys::rd_kafka_subscribe(self.as_ptr(), list.as_ptr()) })
     }
@@ -75,16 +62,11 @@ impl Handle {
     /// Whether the group moves single partitions (cooperative, KIP-848) rather than all of them.
     fn is_cooperative(&self) -> bool {
         // SAFETY: the client is alive; the result is null or a static string.
-        unsafe {
-            super::error::text(sys::rd_kafka_rebalance_protocol(self.as_ptr())) == "COOPERATIVE"
-        }
+        unsafe { super::error::text(sys::rd_kafka_rebalance_protocol(self.as_ptr())) == "COOPERATIVE" }
     }
 
     /// Answers an assignment, also an empty one.
-    pub(crate) fn assign(
-        &self,
-        partitions: &[(TopicPartition, Option<i64>)],
-    ) -> Result<(), NativeError> {
+    pub(crate) fn assign(&self, partitions: &[(TopicPartition, Option<i64>)]) -> Result<(), NativeError> {
         let mut list = PartitionList::with_capacity(partitions.len());
         for (partition, position) in partitions {
             list.add(partition.topic.as_str(), partition.partition, *position);
@@ -92,10 +74,7 @@ impl Handle {
         // SAFETY: both are alive; librdkafka copies the list and gives an error object away.
         unsafe {
             if self.is_cooperative() {
-                NativeError::take(sys::rd_kafka_incremental_assign(
-                    self.as_ptr(),
-                    list.as_ptr(),
-                ))
+                NativeError::take(sys::rd_kafka_incremental_assign(self.as_ptr(), list.as_ptr()))
             } else {
                 NativeError::check(sys::rd_kafka_assign(self.as_ptr(), list.as_ptr()))
             }
@@ -111,10 +90,7 @@ impl Handle {
                 partitions.iter().for_each(|partition| {
                     list.add(partition.topic.as_str(), partition.partition, None);
                 });
-                NativeError::take(sys::rd_kafka_incremental_unassign(
-                    self.as_ptr(),
-                    list.as_ptr(),
-                ))
+                NativeError::take(sys::rd_kafka_incremental_unassign(self.as_ptr(), list.as_ptr()))
             } else {
                 NativeError::check(sys::rd_kafka_assign(self.as_ptr(), ptr::null()))
             }
@@ -130,12 +106,7 @@ impl Handle {
     /// Begins to leave the group; the rest is told by the event queue. Fails on a client that is fatally broken.
     pub(crate) fn close(&self, events: &EventQueue) -> Result<(), NativeError> {
         // SAFETY: both are alive; librdkafka gives an error object away.
-        unsafe {
-            NativeError::take(sys::rd_kafka_consumer_close_queue(
-                self.as_ptr(),
-                events.as_ptr(),
-            ))
-        }
+        unsafe { NativeError::take(sys::rd_kafka_consumer_close_queue(self.as_ptr(), events.as_ptr())) }
     }
 
     pub(crate) fn is_closed(&self) -> bool {
@@ -148,15 +119,8 @@ impl Handle {
         let topic = CString::new(partition.topic.as_str()).ok()?;
         let (mut low, mut high) = (-1, -1);
         // SAFETY: the client is alive; it writes two numbers.
-        let code = unsafe {
-            sys::rd_kafka_get_watermark_offsets(
-                self.as_ptr(),
-                topic.as_ptr(),
-                partition.partition,
-                &raw mut low,
-                &raw mut high,
-            )
-        };
+        let code =
+            unsafe { sys::rd_kafka_get_watermark_offsets(self.as_ptr(), topic.as_ptr(), partition.partition, &raw mut low, &raw mut high) };
         (NativeError::check(code).is_ok() && high >= 0).then_some(high)
     }
 
@@ -169,9 +133,7 @@ impl Handle {
 
     /// Fails every record that is not acknowledged yet. Does not wait.
     pub(crate) fn purge(&self) {
-        let flags = sys::RD_KAFKA_PURGE_F_QUEUE
-            | sys::RD_KAFKA_PURGE_F_INFLIGHT
-            | sys::RD_KAFKA_PURGE_F_NON_BLOCKING;
+        let flags = sys::RD_KAFKA_PURGE_F_QUEUE | sys::RD_KAFKA_PURGE_F_INFLIGHT | sys::RD_KAFKA_PURGE_F_NON_BLOCKING;
         // SAFETY: the client is alive. With these flags there is nothing that can fail on a producer.
         let _code = unsafe { sys::rd_kafka_purge(self.as_ptr(), flags) };
     }
@@ -190,8 +152,6 @@ impl Drop for Handle {
 impl fmt::Debug for Handle {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // SAFETY: the client is alive, its name is part of it.
-        f.debug_tuple("Handle")
-            .field(&unsafe { super::error::text(sys::rd_kafka_name(self.as_ptr())) })
-            .finish()
+        f.debug_tuple("Handle").field(&unsafe { super::error::text(sys::rd_kafka_name(self.as_ptr())) }).finish()
     }
 }

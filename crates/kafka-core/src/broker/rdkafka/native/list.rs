@@ -19,12 +19,8 @@ unsafe impl Send for PartitionList {}
 impl PartitionList {
     pub(super) fn with_capacity(capacity: usize) -> Self {
         // SAFETY: librdkafka allocates or aborts.
-        let list =
-            unsafe { sys::rd_kafka_topic_partition_list_new(i32::try_from(capacity).unwrap_or(0)) };
-        Self(
-            NonNull::new(list)
-                .unwrap_or_else(|| unreachable!("librdkafka aborts when it is out of memory")),
-        )
+        let list = unsafe { sys::rd_kafka_topic_partition_list_new(i32::try_from(capacity).unwrap_or(0)) };
+        Self(NonNull::new(list).unwrap_or_else(|| unreachable!("librdkafka aborts when it is out of memory")))
     }
 
     /// Adds a partition; without an offset it has [`sys::RD_KAFKA_OFFSET_INVALID`], which means the committed one.
@@ -34,8 +30,7 @@ impl PartitionList {
         let topic = CString::new(topic.split('\0').next().unwrap_or_default()).unwrap_or_default();
         // SAFETY: the list is ours; the name is copied; the entry stays valid until the next one is added.
         unsafe {
-            let entry =
-                sys::rd_kafka_topic_partition_list_add(self.0.as_ptr(), topic.as_ptr(), partition);
+            let entry = sys::rd_kafka_topic_partition_list_add(self.0.as_ptr(), topic.as_ptr(), partition);
             if let Some(offset) = offset {
                 (*entry).offset = offset;
             }
@@ -69,9 +64,7 @@ impl Drop for PartitionList {
 ///
 /// # Safety
 /// The pointer is null or a list that lives during the call.
-pub(super) unsafe fn partitions(
-    list: *const sys::rd_kafka_topic_partition_list_t,
-) -> Vec<TopicPartition> {
+pub(super) unsafe fn partitions(list: *const sys::rd_kafka_topic_partition_list_t) -> Vec<TopicPartition> {
     if list.is_null() {
         return Vec::new();
     }

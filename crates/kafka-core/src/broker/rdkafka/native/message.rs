@@ -10,7 +10,7 @@ use rdkafka::bindings as sys;
 use sys::{rd_kafka_resp_err_t as Code, rd_kafka_timestamp_type_t as TimestampType};
 
 use super::NativeError;
-use super::error::text;
+use super::error::describe;
 use crate::message::Timestamp;
 
 /// What is shown each header's name and value.
@@ -32,16 +32,16 @@ impl NativeMessage {
     ///
     /// # Safety
     /// The pointer is a message from a consumer's queue that nobody else owns.
-    pub(super) unsafe fn take(
-        message: NonNull<sys::rd_kafka_message_t>,
-    ) -> Result<Self, NativeError> {
+    pub(super) unsafe fn take(message: NonNull<sys::rd_kafka_message_t>) -> Result<Self, NativeError> {
         let this = Self(message);
         match this.native().err {
             Code::RD_KAFKA_RESP_ERR_NO_ERROR => Ok(this),
-            // SAFETY: the message is alive, the text is copied.
-            code => Err(NativeError::of(code, unsafe {
-                text(sys::rd_kafka_message_errstr(message.as_ptr()))
-            })),
+            code => {
+                // The reason stands where a message has its value.
+                let reason = this.value().map(String::from_utf8_lossy).unwrap_or_default();
+                let reason = if reason.is_empty() { describe(code) } else { reason.into_owned() };
+                Err(NativeError::of(code, reason))
+            }
         }
     }
 
@@ -79,9 +79,7 @@ impl NativeMessage {
     pub(crate) fn visit_headers(&self, visit: &mut VisitHeader<'_>) {
         let mut headers = ptr::null_mut();
         {
-            let _parsing = parsing(self.0)
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner);
+            let _parsing = parsing(self.0).lock().unwrap_or_else(PoisonError::into_inner);
             // SAFETY: the message is alive, and no other thread is in this call for it: the first call parses into the message.
             let code = unsafe { sys::rd_kafka_message_headers(self.0.as_ptr(), &raw mut headers) };
             if code != Code::RD_KAFKA_RESP_ERR_NO_ERROR {
@@ -92,13 +90,7 @@ impl NativeMessage {
         for index in 0.. {
             // SAFETY: the list is part of the message and does not change once parsed; names are C strings, values `length` bytes.
             unsafe {
-                let code = sys::rd_kafka_header_get_all(
-                    headers,
-                    index,
-                    &raw mut name,
-                    &raw mut value,
-                    &raw mut length,
-                );
+                let code = sys::rd_kafka_header_get_all(headers, index, &raw mut name, &raw mut value, &raw mut length);
                 if code != Code::RD_KAFKA_RESP_ERR_NO_ERROR {
                     return;
                 }
@@ -117,9 +109,7 @@ impl Drop for NativeMessage {
 
 impl fmt::Debug for NativeMessage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("NativeMessage")
-            .field("offset", &self.offset())
-            .finish_non_exhaustive()
+        f.debug_struct("NativeMessage").field("offset", &self.offset()).finish_non_exhaustive()
     }
 }
 

@@ -1,8 +1,8 @@
 //! librdkafka's mock cluster.
 
-use std::ffi::{CStr, CString, c_int};
+use std::ffi::{CString, c_int};
 use std::fmt;
-use std::ptr::{self, NonNull};
+use std::ptr::NonNull;
 
 use rdkafka::bindings as sys;
 use sys::rd_kafka_resp_err_t as Code;
@@ -29,19 +29,14 @@ impl MockCluster {
         let count = c_int::try_from(brokers).unwrap_or(c_int::MAX);
         // SAFETY: the client is alive, and outlives the cluster.
         let cluster = unsafe { sys::rd_kafka_mock_cluster_new(handle.as_ptr(), count) };
-        let cluster = NonNull::new(cluster).ok_or_else(|| {
-            ClientError::fatal("_FAIL", "librdkafka's mock cluster did not start")
-        })?;
+        let cluster = NonNull::new(cluster).ok_or_else(|| ClientError::fatal("_FAIL", "librdkafka's mock cluster did not start"))?;
         // The delay is for members that start one after the other; under KIP-848 each heartbeat moves a rebalance on by one step.
         // SAFETY: the cluster is alive.
         unsafe {
             sys::rd_kafka_mock_group_initial_rebalance_delay_ms(cluster.as_ptr(), 0);
             sys::rd_kafka_mock_set_group_consumer_heartbeat_interval_ms(cluster.as_ptr(), 200);
         }
-        Ok(Self {
-            cluster,
-            _handle: handle,
-        })
+        Ok(Self { cluster, _handle: handle })
     }
 
     pub(crate) fn bootstrap(&self) -> String {
@@ -49,34 +44,17 @@ impl MockCluster {
         unsafe { text(sys::rd_kafka_mock_cluster_bootstraps(self.cluster.as_ptr())) }
     }
 
-    pub(crate) fn create_topic(
-        &self,
-        name: &str,
-        partitions: i32,
-        replication: i32,
-    ) -> Result<(), NativeError> {
+    pub(crate) fn create_topic(&self, name: &str, partitions: i32, replication: i32) -> Result<(), NativeError> {
         let name = c_string(name)?;
         // SAFETY: the cluster is alive; the name is copied.
-        NativeError::check(unsafe {
-            sys::rd_kafka_mock_topic_create(
-                self.cluster.as_ptr(),
-                name.as_ptr(),
-                partitions,
-                replication,
-            )
-        })
+        NativeError::check(unsafe { sys::rd_kafka_mock_topic_create(self.cluster.as_ptr(), name.as_ptr(), partitions, replication) })
     }
 
     /// Answers the next requests of this kind with these errors, one each.
     pub(crate) fn fail_next(&self, api_key: i16, errors: &[Code]) {
         // SAFETY: the cluster is alive; the errors are copied.
         unsafe {
-            sys::rd_kafka_mock_push_request_errors_array(
-                self.cluster.as_ptr(),
-                api_key,
-                errors.len(),
-                errors.as_ptr(),
-            );
+            sys::rd_kafka_mock_push_request_errors_array(self.cluster.as_ptr(), api_key, errors.len(), errors.as_ptr());
         }
     }
 
@@ -88,16 +66,12 @@ impl MockCluster {
     /// Cuts off a broker's connections, or all brokers' when it is `None`.
     pub(crate) fn down(&self, broker: Option<i32>) -> Result<(), NativeError> {
         // SAFETY: the cluster is alive.
-        NativeError::check(unsafe {
-            sys::rd_kafka_mock_broker_set_down(self.cluster.as_ptr(), broker.unwrap_or(-1))
-        })
+        NativeError::check(unsafe { sys::rd_kafka_mock_broker_set_down(self.cluster.as_ptr(), broker.unwrap_or(-1)) })
     }
 
     pub(crate) fn up(&self, broker: Option<i32>) -> Result<(), NativeError> {
         // SAFETY: the cluster is alive.
-        NativeError::check(unsafe {
-            sys::rd_kafka_mock_broker_set_up(self.cluster.as_ptr(), broker.unwrap_or(-1))
-        })
+        NativeError::check(unsafe { sys::rd_kafka_mock_broker_set_up(self.cluster.as_ptr(), broker.unwrap_or(-1)) })
     }
 }
 
@@ -110,32 +84,10 @@ impl Drop for MockCluster {
 
 impl fmt::Debug for MockCluster {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("MockCluster")
-            .field(&self.bootstrap())
-            .finish()
-    }
-}
-
-/// The code that has this name, such as `TOPIC_AUTHORIZATION_FAILED`.
-pub(crate) fn code_of(name: &str) -> Option<Code> {
-    let (mut list, mut count) = (ptr::null(), 0);
-    // SAFETY: librdkafka gives a static list, with gaps that have no name.
-    unsafe {
-        sys::rd_kafka_get_err_descs(&raw mut list, &raw mut count);
-        (0..count)
-            .map(|index| &*list.add(index))
-            .find(|entry| {
-                !entry.name.is_null() && CStr::from_ptr(entry.name).to_bytes() == name.as_bytes()
-            })
-            .map(|entry| entry.code)
+        f.debug_tuple("MockCluster").field(&self.bootstrap()).finish()
     }
 }
 
 fn c_string(name: &str) -> Result<CString, NativeError> {
-    CString::new(name).map_err(|_| {
-        NativeError::of(
-            Code::RD_KAFKA_RESP_ERR__INVALID_ARG,
-            format!("{name:?} contains a NUL"),
-        )
-    })
+    CString::new(name).map_err(|_| NativeError::of(Code::RD_KAFKA_RESP_ERR__INVALID_ARG, format!("{name:?} contains a NUL")))
 }

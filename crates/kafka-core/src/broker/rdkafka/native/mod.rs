@@ -16,12 +16,14 @@ mod mock;
 mod partition;
 mod produce;
 
-pub(crate) use conf::{Conf, check_property};
-pub(crate) use error::NativeError;
+pub(crate) use conf::{Conf, check_property, log_line};
+#[cfg(feature = "test-kit")]
+pub(crate) use error::code_of;
+pub(crate) use error::{NativeError, name_of};
 pub(crate) use event::{Event, EventQueue};
 pub(crate) use handle::Handle;
 pub use message::NativeMessage;
 #[cfg(feature = "test-kit")]
-pub(crate) use mock::{MockCluster, code_of};
+pub(crate) use mock::MockCluster;
 pub(crate) use partition::{FetchBuffer, PartitionQueue, ReadyList};
 pub(crate) use produce::Outcome;

@@ -45,10 +45,7 @@ unsafe impl Send for PartitionQueue {}
 
 impl ReadyList {
     pub(crate) fn new(waker: PollWaker) -> Arc<Self> {
-        Arc::new(Self {
-            queues: Mutex::default(),
-            waker,
-        })
+        Arc::new(Self { queues: Mutex::default(), waker })
     }
 
     /// Wakes whoever takes from it.
@@ -70,11 +67,7 @@ impl ReadyList {
 impl Signal {
     fn raise(self: &Arc<Self>) {
         if !self.listed.swap(true, Ordering::SeqCst) {
-            self.ready
-                .queues
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .push(Arc::clone(self));
+            self.ready.queues.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::clone(self));
             self.ready.wake();
         }
     }
@@ -83,39 +76,19 @@ impl Signal {
 impl PartitionQueue {
     /// Takes the partition's messages out of the consumer's queue. To be called before the partition is assigned: librdkafka leaves
     /// a queue alone that the application has forwarded, even to nowhere (rdkafka_partition.c:2293).
-    pub(crate) fn take(
-        handle: &Arc<Handle>,
-        partition: &TopicPartition,
-        id: QueueId,
-        ready: &Arc<ReadyList>,
-    ) -> Option<Self> {
+    pub(crate) fn take(handle: &Arc<Handle>, partition: &TopicPartition, id: QueueId, ready: &Arc<ReadyList>) -> Option<Self> {
         let topic = CString::new(partition.topic.as_str()).ok()?;
         // SAFETY: the client is alive; the queue is ours to destroy.
-        let queue = NonNull::new(unsafe {
-            sys::rd_kafka_queue_get_partition(handle.as_ptr(), topic.as_ptr(), partition.partition)
-        })?;
-        let signal = Arc::new(Signal {
-            id,
-            listed: AtomicBool::new(false),
-            ready: Arc::clone(ready),
-        });
+        let queue = NonNull::new(unsafe { sys::rd_kafka_queue_get_partition(handle.as_ptr(), topic.as_ptr(), partition.partition) })?;
+        let signal = Arc::new(Signal { id, listed: AtomicBool::new(false), ready: Arc::clone(ready) });
         let mut position = PartitionList::with_capacity(1);
         position.add(partition.topic.as_str(), partition.partition, None);
         let opaque = Arc::as_ptr(&signal);
-        let this = Self {
-            queue,
-            signal,
-            position,
-            handle: Arc::clone(handle),
-        };
+        let this = Self { queue, signal, position, handle: Arc::clone(handle) };
         // SAFETY: the queue is alive; the opaque lives until drop has taken the callback away.
         unsafe {
             sys::rd_kafka_queue_forward(queue.as_ptr(), ptr::null_mut());
-            sys::rd_kafka_queue_cb_event_enable(
-                queue.as_ptr(),
-                Some(raise),
-                opaque.cast_mut().cast(),
-            );
+            sys::rd_kafka_queue_cb_event_enable(queue.as_ptr(), Some(raise), opaque.cast_mut().cast());
         }
         // What an earlier assignment left in the queue keeps it non-empty, and a non-empty queue never calls back.
         this.signal.raise();
@@ -123,26 +96,13 @@ impl PartitionQueue {
     }
 
     /// Takes up to `max` messages without waiting. Nothing taken means that the queue is empty and will signal when it no longer is.
-    pub(crate) fn fetch(
-        &self,
-        max: usize,
-        buffer: &mut FetchBuffer,
-        into: &mut Vec<RawMessage>,
-        failed: &mut dyn FnMut(NativeError),
-    ) {
+    pub(crate) fn fetch(&self, max: usize, buffer: &mut FetchBuffer, into: &mut Vec<RawMessage>, failed: &mut dyn FnMut(NativeError)) {
         buffer.0.reserve(max);
         let before = into.len();
         // Errors and outdated messages are no messages; to come back with none of them while some are left would lose the wake-up.
         while into.len() == before {
             // SAFETY: the queue is alive; the buffer has room for `max` pointers, of which librdkafka writes as many as it returns.
-            let count = unsafe {
-                sys::rd_kafka_consume_batch_queue(
-                    self.queue.as_ptr(),
-                    0,
-                    buffer.0.as_mut_ptr(),
-                    max,
-                )
-            };
+            let count = unsafe { sys::rd_kafka_consume_batch_queue(self.queue.as_ptr(), 0, buffer.0.as_mut_ptr(), max) };
             let count = usize::try_from(count).unwrap_or(0);
             if count == 0 {
                 return;
@@ -150,10 +110,7 @@ impl PartitionQueue {
             into.reserve(count);
             for index in 0..count {
                 // SAFETY: written by librdkafka as said above; each message is ours, once.
-                let message = unsafe {
-                    NonNull::new(*buffer.0.as_ptr().add(index))
-                        .map(|message| NativeMessage::take(message))
-                };
+                let message = unsafe { NonNull::new(*buffer.0.as_ptr().add(index)).map(|message| NativeMessage::take(message)) };
                 match message {
                     Some(Ok(message)) => into.push(message.into()),
                     Some(Err(error)) => failed(error),
@@ -168,9 +125,7 @@ impl PartitionQueue {
         self.position.set_first_offset(position);
         // Not `rd_kafka_offset_store`, which adds one (rdkafka_offset.c:648).
         // SAFETY: the client and the list are alive.
-        NativeError::check(unsafe {
-            sys::rd_kafka_offsets_store(self.handle.as_ptr(), self.position.as_ptr())
-        })
+        NativeError::check(unsafe { sys::rd_kafka_offsets_store(self.handle.as_ptr(), self.position.as_ptr()) })
     }
 }
 
@@ -187,9 +142,7 @@ impl Drop for PartitionQueue {
 
 impl fmt::Debug for PartitionQueue {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("PartitionQueue")
-            .field(&self.signal.id)
-            .finish()
+        f.debug_tuple("PartitionQueue").field(&self.signal.id).finish()
     }
 }
 
