@@ -60,3 +60,21 @@ pub use kafka_macros::Consumer;
 
 #[doc(hidden)]
 pub use kafka_core::__private;
+
+/// The README and the book are tests too: what they show compiles.
+#[cfg(doctest)]
+mod book {
+    macro_rules! pages {
+        ($($page:ident = $path:literal),*) => {$(
+            #[doc = include_str!($path)]
+            struct $page;
+        )*};
+    }
+    pages!(
+        Readme = "../../../README.md",
+        Start = "../../../docs/book/start.md",
+        Topics = "../../../docs/book/topics.md",
+        Consumers = "../../../docs/book/consumers.md",
+        Producing = "../../../docs/book/producing.md"
+    );
+}

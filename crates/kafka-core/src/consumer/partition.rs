@@ -98,14 +98,14 @@ impl Partition {
         self.next_sequence += 1;
         self.tracker.delivered(sequence, &messages);
         let (topic, partition, group) = (self.name.topic.clone(), self.name.partition, group.clone());
-        lanes.push(&Arc::new(Batch { topic, partition, group, sequence, messages, keep }));
+        lanes.push(&Arc::new(Batch { topic, partition, group, sequence, messages, bytes, keep }));
     }
 
     /// Notes that messages are done.
     pub(crate) fn settled(&mut self, segments: &[Segment]) {
         for segment in segments {
             let count = segment.end - segment.start;
-            self.in_flight_bytes -= segment.messages().iter().map(RawMessage::size).sum::<usize>();
+            self.in_flight_bytes -= segment.bytes();
             self.tracker.done(segment.batch.sequence, segment.origin, segment.origin + count);
         }
     }

@@ -16,6 +16,8 @@ pub struct Batch {
     /// Counts the batches of one assignment of the partition; the offset tracker knows a batch by it.
     pub(crate) sequence: u64,
     pub(crate) messages: Vec<RawMessage>,
+    /// What all its messages count in the bound on memory.
+    pub(crate) bytes: usize,
     /// What the memory of the messages needs. Dropped after them.
     pub(crate) keep: Option<KeepAlive>,
 }
@@ -85,6 +87,7 @@ impl Batch {
             group: self.group.clone(),
             sequence: self.sequence,
             messages: messages.iter().map(|message| message.detach().into()).collect(),
+            bytes: messages.iter().map(RawMessage::size).sum(),
             keep: None,
         }
     }
@@ -127,6 +130,11 @@ impl Segment {
 
     pub(crate) fn messages(&self) -> &[RawMessage] {
         &self.batch.messages[self.start as usize..self.end as usize]
+    }
+
+    /// What its messages count in the bound on memory.
+    pub(crate) fn bytes(&self) -> usize {
+        if self.len() == self.batch.messages.len() { self.batch.bytes } else { self.messages().iter().map(RawMessage::size).sum() }
     }
 
     /// Moves the messages into memory of their own, so that a wait pins no fetch buffer.
@@ -193,6 +201,11 @@ impl Run {
     /// The raw messages in order.
     pub fn iter(&self) -> impl Iterator<Item = &RawMessage> {
         self.segments.iter().flat_map(|segment| segment.messages().iter())
+    }
+
+    /// The raw messages in order, each with its topic.
+    pub(crate) fn messages(&self) -> impl Iterator<Item = (&RawMessage, &TopicName)> {
+        self.segments.iter().flat_map(|segment| segment.messages().iter().map(|message| (message, &segment.batch.topic)))
     }
 
     /// Handles on the messages in order.
@@ -285,6 +298,7 @@ mod tests {
             group: GroupId::new("g").unwrap(),
             sequence: 0,
             messages: offsets.iter().map(message).collect(),
+            bytes: 0,
             keep: Some(KeepAlive::new(Arc::new(()))),
         })
     }

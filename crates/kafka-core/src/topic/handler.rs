@@ -13,7 +13,8 @@ use super::{Blocking, Cancelled, Consume, ConsumeBatch, ConsumeBlocking, KeyOf, 
 use crate::consumer::{BatchError, HandlerError, HandlerPanic};
 use crate::error::ConfigErrors;
 use crate::format::{Decode, DecodeError, Field, Format, FormatContext, Part};
-use crate::message::{Message, MessageBatch, MessageRef, Run};
+use crate::message::{Message, MessageBatch, RawMessage, Run};
+use crate::names::TopicName;
 use crate::settings::Settings;
 
 /// A topic's handler for runs of raw messages.
@@ -111,8 +112,7 @@ where
     T::Key: Decode,
     T::Value: Decode,
 {
-    async fn decode(&self, message: &MessageRef) -> Decoded<KeyOf<T>, ValueOf<T>> {
-        let (raw, topic) = (message.raw(), message.topic());
+    async fn decode(&self, raw: &RawMessage, topic: &TopicName) -> Decoded<KeyOf<T>, ValueOf<T>> {
         let key = match raw.key() {
             Some(bytes) => Some(decode_part(&self.key, Part { bytes, field: Field::Key, topic }).await?),
             None => None,
@@ -126,8 +126,8 @@ where
 
     async fn decode_run(&self, run: &mut Run) {
         let mut decoded = Vec::with_capacity(run.len());
-        for message in run.refs() {
-            decoded.push(self.decode(&message).await);
+        for (raw, topic) in run.messages() {
+            decoded.push(self.decode(raw, topic).await);
         }
         run.set_decoded::<Decoded<KeyOf<T>, ValueOf<T>>>(decoded);
     }
@@ -254,7 +254,7 @@ where
                 }
                 let parts = match decoded.as_mut().and_then(Iterator::next) {
                     Some(parts) => parts,
-                    None => self.formats.decode(&raw).await,
+                    None => self.formats.decode(raw.raw(), raw.topic()).await,
                 };
                 let attempt = if done == 0 { run.attempt() } else { 1 };
                 let result = match parts {
@@ -328,15 +328,20 @@ where
 {
     /// The parts of the first messages up to one that cannot be decoded, and why it cannot.
     async fn decodable(&self, run: &mut Run, limit: usize) -> (Parts<T>, Option<HandlerError>) {
-        if run.decoded::<Decoded<KeyOf<T>, ValueOf<T>>>().is_none() {
-            self.formats.decode_run(run).await;
-        }
-        let decoded = run.take_decoded::<Decoded<KeyOf<T>, ValueOf<T>>>().unwrap_or_default();
-        let mut parts = Vec::with_capacity(limit.min(decoded.len()));
-        for decoded in decoded.into_iter().take(limit) {
-            match decoded {
-                Ok(pair) => parts.push(pair),
-                Err(error) => return (parts, Some(undecodable(error))),
+        let mut parts = Vec::with_capacity(limit);
+        if let Some(decoded) = run.take_decoded::<Decoded<KeyOf<T>, ValueOf<T>>>() {
+            for decoded in decoded.into_iter().take(limit) {
+                match decoded {
+                    Ok(pair) => parts.push(pair),
+                    Err(error) => return (parts, Some(undecodable(error))),
+                }
+            }
+        } else {
+            for (raw, topic) in run.messages().take(limit) {
+                match self.formats.decode(raw, topic).await {
+                    Ok(pair) => parts.push(pair),
+                    Err(error) => return (parts, Some(undecodable(error))),
+                }
             }
         }
         (parts, None)
@@ -353,7 +358,7 @@ where
             if done > 0 && control.stopping() {
                 return HandlerOutcome { done, failure: None };
             }
-            let result = match self.formats.decode(&message).await {
+            let result = match self.formats.decode(message.raw(), message.topic()).await {
                 Err(error) => Err(undecodable(error)),
                 Ok(parts) => {
                     let attempt = if done == 0 { run.attempt() } else { 1 };
