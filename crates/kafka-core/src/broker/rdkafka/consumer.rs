@@ -243,6 +243,11 @@ impl Drop for RdkafkaConsumer {
             self.leave();
         }
         self.queues.clear();
+        if !self.is_closed() {
+            // What is left to commit holds librdkafka's destroy for as long as no broker answers.
+            destroy_later(&self.handle);
+            return;
+        }
         // Messages that are still out need the client's memory, and to destroy it waits for them. `handle` and `events` hold it here.
         let deadline = Clock::System.now() + MESSAGES_ON_DROP;
         while Arc::strong_count(&self.handle) > 2 {
@@ -256,7 +261,7 @@ impl Drop for RdkafkaConsumer {
     }
 }
 
-/// Leaves the client to a thread of its own, so that whoever drops its last message does not join librdkafka's threads.
+/// Leaves the client to a thread of its own, so that neither the loop nor whoever drops its last message joins librdkafka's threads.
 fn destroy_later(handle: &Arc<Handle>) {
     let late = Arc::clone(handle);
     let wait = move || {
