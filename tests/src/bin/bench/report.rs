@@ -1,0 +1,91 @@
+//! Results: medians of rounds, as lines for people or for programs.
+
+use std::str::FromStr;
+
+use serde_json::json;
+
+use crate::Plan;
+use crate::side::{Figures, Side};
+
+/// How results are printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Format {
+    Text,
+    Json,
+}
+
+impl FromStr for Format {
+    type Err = anyhow::Error;
+
+    fn from_str(text: &str) -> anyhow::Result<Self> {
+        match text {
+            "text" => Ok(Self::Text),
+            "json" => Ok(Self::Json),
+            other => anyhow::bail!("{other} is no format; write text or json"),
+        }
+    }
+}
+
+/// A case: what it is called, and its two sides.
+pub(crate) struct Case {
+    pub(crate) name: String,
+    pub(crate) unit: &'static str,
+    pub(crate) ours: Side,
+    pub(crate) baseline: Side,
+}
+
+/// Measures the sides of a case in turn, and prints the medians.
+pub(crate) fn compare(plan: &Plan, case: &Case) -> anyhow::Result<()> {
+    if plan.case.as_ref().is_some_and(|only| *only != case.name) {
+        return Ok(());
+    }
+    let (mut ours, mut baselines) = (Vec::new(), Vec::new());
+    for round in 0..plan.rounds {
+        eprintln!("{} {}: round {} of {}", plan.what, case.name, round + 1, plan.rounds);
+        // Each goes first as often as the other: what the first leaves behind helps or hurts both.
+        if round % 2 == 0 {
+            baselines.push(case.baseline.run()?);
+            ours.push(case.ours.run()?);
+        } else {
+            ours.push(case.ours.run()?);
+            baselines.push(case.baseline.run()?);
+        }
+    }
+    let ratios: Vec<f64> = ours.iter().zip(&baselines).map(|(ours, baseline)| ours.rate / baseline.rate).collect();
+    print(plan, &case.name, case.unit, (&ours, &baselines), &ratios);
+    Ok(())
+}
+
+pub(crate) fn print(plan: &Plan, name: &str, unit: &str, sides: (&[Figures], &[Figures]), ratios: &[f64]) {
+    let rate = |side: &[Figures]| median(side.iter().map(|figures| figures.rate));
+    let (ours, baseline, ratio) = (rate(sides.0), rate(sides.1), median(ratios.iter().copied()));
+    let spread = ratios.iter().copied().fold(f64::MIN, f64::max) - ratios.iter().copied().fold(f64::MAX, f64::min);
+    match plan.format {
+        Format::Json => println!(
+            "{}",
+            json!({"bench": plan.what, "case": name, "ours": ours, "baseline": baseline, "ratio": round(ratio), "unit": unit, "rounds": ratios.len(), "spread": round(spread)})
+        ),
+        Format::Text => {
+            let cpu = |side: &[Figures]| median(side.iter().map(|figures| figures.cpu_micros));
+            let peak = |side: &[Figures]| median(side.iter().map(|figures| figures.peak_mib));
+            println!(
+                "{:<9} {:<14} ours {ours:>12.0} {unit}  baseline {baseline:>12.0} {unit}  ratio {ratio:.3} (spread {spread:.3}, {} rounds)  cpu {:.2} / {:.2} µs  peak {:.0} / {:.0} MiB",
+                plan.what, name, ratios.len(), cpu(sides.0), cpu(sides.1), peak(sides.0), peak(sides.1)
+            );
+        }
+    }
+}
+
+fn round(value: f64) -> f64 {
+    (value * 1000.0).round() / 1000.0
+}
+
+pub(crate) fn median(values: impl Iterator<Item = f64>) -> f64 {
+    let mut sorted: Vec<f64> = values.collect();
+    sorted.sort_by(f64::total_cmp);
+    match sorted.len() {
+        0 => f64::NAN,
+        len if len % 2 == 1 => sorted[len / 2],
+        len => f64::midpoint(sorted[len / 2 - 1], sorted[len / 2]),
+    }
+}
