@@ -64,6 +64,9 @@ pub(crate) fn run(repo: &Repo) -> Result<bool> {
         );
         outcomes.push((step.name, succeeded, begin.elapsed()));
     }
+    let begin = Instant::now();
+    let succeeded = features_build_alone(repo)?;
+    outcomes.push(("features", succeeded, begin.elapsed()));
     for (name, succeeded, time) in &outcomes {
         println!(
             "{name:<8}{:<8}{:>7.1} s",
@@ -72,6 +75,22 @@ pub(crate) fn run(repo: &Repo) -> Result<bool> {
         );
     }
     Ok(outcomes.iter().all(|(_, succeeded, _)| *succeeded))
+}
+
+/// Checks the umbrella with each of its features by itself, and with none.
+fn features_build_alone(repo: &Repo) -> Result<bool> {
+    let metadata = repo.metadata()?;
+    let packages = metadata["packages"].as_array().into_iter().flatten();
+    let umbrella = packages.into_iter().find(|package| package["name"] == "kafka-kit");
+    let features = umbrella.and_then(|package| package["features"].as_object()).into_iter().flatten().map(|(name, _)| name.as_str());
+    let mut all = true;
+    for feature in features.filter(|name| *name != "default").chain([""]) {
+        eprintln!("== features: {}", if feature.is_empty() { "none" } else { feature });
+        let mut check = repo.cargo();
+        check.args(["check", "--quiet", "--package", "kafka-kit", "--lib", "--no-default-features", "--features", feature]);
+        all &= check.status()?.success();
+    }
+    Ok(all)
 }
 
 fn command(repo: &Repo, step: &Step) -> Command {
