@@ -57,7 +57,9 @@ fn failures_that_nobody_waits_for_are_counted() {
     assert_eq!(producer.failed_deliveries(), 1);
     // A sender that went away does not wait either.
     broker.fail_next(Request::Produce, &["INVALID_RECORD"]).unwrap();
-    drop(send(&*producer, &record()));
+    let (sender, gone) = oneshot::channel();
+    drop(gone);
+    assert!(producer.send(&record(), Delivery::Awaited(sender)).is_ok());
     producer.flush(PATIENCE).unwrap();
     assert_eq!(producer.failed_deliveries(), 2);
 }

@@ -22,8 +22,8 @@ const STOP: Duration = Duration::from_secs(5);
 ///
 /// A group's first assignment comes at once: the broker's usual wait for more members is off. Later ones come by the next heartbeat
 /// under `group.protocol=consumer`; a classic group waits `session.timeout.ms` less a second for its members, and refuses commits
-/// meanwhile, which Kafka does not. Patterns under `group.protocol=consumer` match nothing. As a [`Broker`] it makes clients of itself, whatever
-/// `bootstrap.servers` says. It stops when it is dropped.
+/// meanwhile, which Kafka does not. Patterns under `group.protocol=consumer` match nothing. As a [`Broker`] it makes clients of
+/// itself, whatever `bootstrap.servers` says. It stops when it is dropped.
 #[derive(Debug)]
 pub struct EmbeddedBroker {
     /// Only empty while it stops.

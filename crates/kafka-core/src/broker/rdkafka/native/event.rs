@@ -20,7 +20,7 @@ use crate::names::TopicPartition;
 pub(crate) struct EventQueue {
     queue: NonNull<sys::rd_kafka_queue_t>,
     /// What the native callback is given. Declared before the client: freed while that is alive.
-    waker: Option<Box<PollWaker>>,
+    waker: Option<Arc<PollWaker>>,
     handle: Arc<Handle>,
 }
 
@@ -54,8 +54,8 @@ impl EventQueue {
             }
             NonNull::new(sys::rd_kafka_queue_get_consumer(handle.as_ptr()))?
         };
-        let waker = Box::new(waker);
-        let opaque: *const PollWaker = &raw const *waker;
+        let waker = Arc::new(waker);
+        let opaque = Arc::as_ptr(&waker);
         // SAFETY: the waker stays where it is until the callback is taken away in drop, under the lock it is called under.
         unsafe {
             sys::rd_kafka_queue_cb_event_enable(queue.as_ptr(), Some(wake), opaque.cast_mut().cast());

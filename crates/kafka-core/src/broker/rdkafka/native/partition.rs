@@ -28,15 +28,21 @@ pub(crate) struct PartitionQueue {
 /// The queues that turned non-empty, told by callbacks from librdkafka's threads.
 #[derive(Debug)]
 pub(crate) struct ReadyList {
-    queues: Mutex<Vec<Arc<Signal>>>,
+    queues: Mutex<Vec<Arc<Mark>>>,
     waker: PollWaker,
 }
 
-/// Lists one queue as ready, once until it is taken off the list.
+/// Whether a queue is on the list: it is there once.
 #[derive(Debug)]
-struct Signal {
+struct Mark {
     id: QueueId,
     listed: AtomicBool,
+}
+
+/// Lists a queue as ready.
+#[derive(Debug)]
+struct Signal {
+    mark: Arc<Mark>,
     ready: Arc<ReadyList>,
 }
 
@@ -56,18 +62,19 @@ impl ReadyList {
     /// Moves the listed queues out.
     pub(crate) fn take(&self, into: &mut Vec<QueueId>) {
         let mut queues = self.queues.lock().unwrap_or_else(PoisonError::into_inner);
-        for signal in queues.drain(..) {
+        for mark in queues.drain(..) {
             // Before the queue is drained: what arrives from here on lists it again.
-            signal.listed.store(false, Ordering::SeqCst);
-            into.push(signal.id);
+            mark.listed.store(false, Ordering::SeqCst);
+            into.push(mark.id);
         }
     }
 }
 
 impl Signal {
-    fn raise(self: &Arc<Self>) {
-        if !self.listed.swap(true, Ordering::SeqCst) {
-            self.ready.queues.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::clone(self));
+    fn raise(&self) {
+        if !self.mark.listed.swap(true, Ordering::SeqCst) {
+            let queues = &self.ready.queues;
+            queues.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::clone(&self.mark));
             self.ready.wake();
         }
     }
@@ -80,7 +87,8 @@ impl PartitionQueue {
         let topic = CString::new(partition.topic.as_str()).ok()?;
         // SAFETY: the client is alive; the queue is ours to destroy.
         let queue = NonNull::new(unsafe { sys::rd_kafka_queue_get_partition(handle.as_ptr(), topic.as_ptr(), partition.partition) })?;
-        let signal = Arc::new(Signal { id, listed: AtomicBool::new(false), ready: Arc::clone(ready) });
+        let mark = Arc::new(Mark { id, listed: AtomicBool::new(false) });
+        let signal = Arc::new(Signal { mark, ready: Arc::clone(ready) });
         let mut position = PartitionList::with_capacity(1);
         position.add(partition.topic.as_str(), partition.partition, None);
         let opaque = Arc::as_ptr(&signal);
@@ -142,7 +150,7 @@ impl Drop for PartitionQueue {
 
 impl fmt::Debug for PartitionQueue {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("PartitionQueue").field(&self.signal.id).finish()
+        f.debug_tuple("PartitionQueue").field(&self.signal.mark.id).finish()
     }
 }
 
@@ -160,11 +168,6 @@ impl fmt::Debug for FetchBuffer {
 }
 
 unsafe extern "C" fn raise(_client: *mut sys::rd_kafka_t, signal: *mut c_void) {
-    let signal: *const Signal = signal.cast();
-    // SAFETY: the opaque is the signal of the queue, alive while the callback is set; this counts a reference of its own.
-    let signal = unsafe {
-        Arc::increment_strong_count(signal);
-        Arc::from_raw(signal)
-    };
-    signal.raise();
+    // SAFETY: the opaque is the signal of the queue, alive while the callback is set.
+    unsafe { &*signal.cast::<Signal>() }.raise();
 }
