@@ -8,12 +8,14 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use tokio::sync::{Notify, Semaphore, watch};
+use tokio::sync::{Notify, Semaphore};
 
+use super::defect::{Defect, planted};
 use super::outcome::Hold;
 use super::pipeline::{Journal, Next, Pending, Pipeline};
 use super::reports::{Generation, Report, Reporter};
 use super::seams::Backoff;
+use super::signal::Signal;
 use crate::message::{Batch, Run, Segment};
 use crate::topic::{Concurrency, Control, Feed};
 
@@ -37,7 +39,8 @@ struct Shared {
     reporter: Reporter,
     runtime: tokio::runtime::Handle,
     state: Mutex<State>,
-    phase: watch::Sender<Phase>,
+    /// The [`Phase`] it has come to.
+    phase: Signal,
     /// Rings when a forward that had blocked the lanes was acknowledged.
     unblocked: Notify,
 }
@@ -87,11 +90,15 @@ struct Lane {
 
 impl Lane {
     fn new(key: Option<LaneKey>) -> Self {
-        Self { key, queue: VecDeque::new(), queued: 0, attempt: 1, troubles: 0, run_size: 16, held_until: None, filled: Arc::default() }
+        let attempt = if planted(Defect::AttemptsOutliveAssignment) { 2 } else { 1 };
+        Self { key, queue: VecDeque::new(), queued: 0, attempt, troubles: 0, run_size: 16, held_until: None, filled: Arc::default() }
     }
 
     fn push(&mut self, segment: Segment) {
         self.queued += segment.len();
+        if planted(Defect::LaneOrderSwapped) {
+            return self.queue.push_front(segment);
+        }
         match self.queue.back_mut() {
             Some(last) if Arc::ptr_eq(&last.batch, &segment.batch) && last.end == segment.start => last.end = segment.end,
             _ => self.queue.push_back(segment),
@@ -145,7 +152,7 @@ impl Lanes {
             reporter,
             runtime,
             state: Mutex::default(),
-            phase: watch::Sender::new(Phase::Open),
+            phase: Signal::default(),
             unblocked: Notify::new(),
         }))
     }
@@ -204,7 +211,8 @@ impl Drop for Lanes {
 impl State {
     /// Queues a segment in its lane; a lane that has to be started is returned.
     fn push(&mut self, key: Option<LaneKey>, segment: Segment, pipeline: &Pipeline) -> Option<u32> {
-        if let Some(&at) = key.as_ref().and_then(|key| self.by_key.get(key))
+        if !planted(Defect::SameKeyBesideItself)
+            && let Some(&at) = key.as_ref().and_then(|key| self.by_key.get(key))
             && let Some(lane) = &mut self.lanes[at as usize]
         {
             lane.push(segment);
@@ -245,22 +253,23 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn phase(&self) -> Phase {
-        *self.phase.borrow()
+    fn is_ending(&self) -> bool {
+        self.phase.level() > Phase::Open as u64
+    }
+
+    /// Resolves when nothing new may start any more.
+    async fn ending(&self) {
+        self.phase.reached(Phase::Stopping as u64).await;
     }
 
     fn enter(&self, phase: Phase) {
-        self.phase.send_if_modified(|present| {
-            let forward = *present < phase;
-            *present = (*present).max(phase);
-            forward
-        });
+        self.phase.rise_to(phase as u64);
     }
 
     /// Decides what the lane does next, and counts it busy when it is to process a run.
     fn step(&self, at: u32, deadline: &mut Option<Instant>) -> Step {
         let mut state = self.lock();
-        if self.phase() > Phase::Open {
+        if self.is_ending() {
             state.remove(at);
             return Step::End;
         }
@@ -295,19 +304,15 @@ impl Shared {
     async fn process(self: &Arc<Self>, at: u32, mut run: Run) -> Option<Hold> {
         let (control, mut journal) = (Control::default(), Journal::default());
         let (started, size, attempt) = (self.pipeline.clock.now(), run.len(), run.attempt());
-        let mut phase = self.phase.subscribe();
+        let again = (planted(Defect::HandOutTwice) && attempt == 1).then(|| run.piece(0, 1));
         let next = {
             let work = self.pipeline.process(&mut run, &mut journal, &control);
             tokio::pin!(work);
-            // The receiver lives as long as the sender, so the waits below never fail. They come first: a task that
-            // wakes after its partition was given up must not begin the next message.
+            // It comes first: a task that wakes after its partition was given up must not begin the next message.
             let stopping = async {
-                if phase.wait_for(|phase| *phase > Phase::Open).await.is_ok() {
-                    control.stop();
-                }
-                if phase.wait_for(|phase| *phase == Phase::CutOff).await.is_err() {
-                    std::future::pending::<()>().await;
-                }
+                self.ending().await;
+                control.stop();
+                self.phase.reached(Phase::CutOff as u64).await;
             };
             tokio::select! {
                 biased;
@@ -322,17 +327,26 @@ impl Shared {
                 "handler outlived its time and was cut off; its message will come again"
             );
         }
-        self.settle(at, run, journal, next.unwrap_or(Next::GoOn), attempt, (size, started))
+        let again = again.filter(|_| !journal.settled.is_empty());
+        let hold = self.settle(at, run, journal, next.unwrap_or(Next::GoOn), attempt, (size, started));
+        if let (Some(segments), Some(lane)) = (again, self.lock().lane(at)) {
+            lane.put_back(Run::new(segments, 2), 2);
+        }
+        hold
     }
 
     /// Writes down the result of a run: reports, what waits for acknowledgement, what is left.
     fn settle(self: &Arc<Self>, at: u32, run: Run, journal: Journal, next: Next, attempt: u32, pace: (usize, Instant)) -> Option<Hold> {
-        if !journal.settled.is_empty() {
+        if !journal.settled.is_empty() && !(planted(Defect::HandOutTwice) && attempt == 2) {
             self.reporter.send(Report::Settled { generation: self.generation, segments: journal.settled });
         }
         let now = self.pipeline.clock.now();
         let mut state = self.lock();
         state.busy += journal.pending.len();
+        if planted(Defect::StoreBeyondUnacknowledged) {
+            let segments = journal.pending.iter().flat_map(|pending| pending.segments.clone()).collect();
+            self.reporter.send(Report::Settled { generation: self.generation, segments });
+        }
         let mut hold = None;
         if let Some(lane) = state.lane(at) {
             lane.pace(pace.0 - run.len(), now.saturating_duration_since(pace.1));
@@ -343,6 +357,9 @@ impl Shared {
                     let next_attempt = run.attempt().saturating_add(1);
                     lane.put_back(run, next_attempt);
                     hold = Some(wait);
+                    if planted(Defect::HandlerErrorStopsConsumer) {
+                        self.reporter.send(Report::Stop("planted".into()));
+                    }
                 }
                 Next::HoldGated(wait) => {
                     let same = run.attempt();
@@ -351,7 +368,7 @@ impl Shared {
                 }
                 Next::Trouble(error) => {
                     lane.troubles = if fresh { 1 } else { lane.troubles.saturating_add(1) };
-                    let wait = Backoff::FRAMEWORK.after(lane.troubles);
+                    let wait = if planted(Defect::TroubleWithoutBackoff) { Duration::ZERO } else { Backoff::FRAMEWORK.after(lane.troubles) };
                     tracing::error!(topic = %self.pipeline.spec.name, error = %error, ?wait, "trouble of the framework's own, lane held");
                     let same = run.attempt();
                     lane.put_back(run, same);
@@ -376,7 +393,7 @@ impl Shared {
         for pending in journal.pending {
             self.runtime.spawn(acknowledge(Arc::clone(self), pending));
         }
-        if rested && self.phase() > Phase::Open {
+        if rested && self.is_ending() {
             self.reporter.send(Report::Rested);
         }
         hold
@@ -397,12 +414,11 @@ impl Lane {
 /// The task of one lane, from its first message until it is empty.
 async fn run_lane(shared: Arc<Shared>, at: u32) {
     let mut deadline = None;
-    let mut phase = shared.phase.subscribe();
     loop {
         let place = match &shared.places {
             // The semaphore is never closed.
-            Some(places) => places.acquire().await.ok(),
-            None => None,
+            Some(places) if !planted(Defect::ExceedConcurrency) => places.acquire().await.ok(),
+            _ => None,
         };
         let hold = match shared.step(at, &mut deadline) {
             Step::End => return,
@@ -415,7 +431,7 @@ async fn run_lane(shared: Arc<Shared>, at: u32) {
                 drop(place);
                 tokio::select! {
                     biased;
-                    _ = phase.wait_for(|phase| *phase > Phase::Open) => {}
+                    () = shared.ending() => {}
                     () = filled.notified() => {}
                     () = shared.pipeline.clock.sleep_until(until) => {}
                 }
@@ -427,7 +443,7 @@ async fn run_lane(shared: Arc<Shared>, at: u32) {
                 if shared.lock().blocked > 0 {
                     tokio::select! {
                         biased;
-                        _ = phase.wait_for(|phase| *phase > Phase::Open) => {}
+                        () = shared.ending() => {}
                         () = unblocked => {}
                     }
                 }
@@ -435,16 +451,21 @@ async fn run_lane(shared: Arc<Shared>, at: u32) {
             }
         };
         if let Some(mut hold) = hold {
+            let until = match hold.until {
+                _ if planted(Defect::HoldEndsEarly) => shared.pipeline.clock.now(),
+                until if planted(Defect::HoldEndsLate) => until + Duration::from_secs(20),
+                until => until,
+            };
             let woken = async {
                 match &mut hold.wake {
-                    Some(wake) => wake.woken().await,
-                    None => std::future::pending().await,
+                    Some(wake) if !planted(Defect::WakeIgnored) => wake.woken().await,
+                    _ => std::future::pending().await,
                 }
             };
             tokio::select! {
                 biased;
-                _ = phase.wait_for(|phase| *phase > Phase::Open) => {}
-                () = shared.pipeline.clock.sleep_until(hold.until) => {}
+                () = shared.ending() => {}
+                () = shared.pipeline.clock.sleep_until(until) => {}
                 () = woken => {}
             }
             if let Some(lane) = shared.lock().lane(at) {
@@ -461,15 +482,18 @@ async fn acknowledge(shared: Arc<Shared>, pending: Pending) {
         blocking.store(true, std::sync::atomic::Ordering::Relaxed);
         shared.lock().blocked += 1;
     };
-    let mut phase = shared.phase.subscribe();
     let result = tokio::select! {
         biased;
-        _ = phase.wait_for(|phase| *phase == Phase::CutOff) => None,
+        () = shared.phase.reached(Phase::CutOff as u64) => None,
         result = shared.pipeline.acknowledge(pending, &block) => Some(result),
     };
     match result {
         Some(Ok(segments)) => shared.reporter.send(Report::Settled { generation: shared.generation, segments }),
-        Some(Err(error)) => shared.reporter.send(Report::Stop(error)),
+        Some(Err(error)) => {
+            shared.reporter.send(Report::Stop(error));
+            // Before the block is lifted below.
+            shared.enter(Phase::Stopping);
+        }
         // Its message will come again.
         None => {}
     }
@@ -481,7 +505,7 @@ async fn acknowledge(shared: Arc<Shared>, pending: Pending) {
     }
     drop(state);
     shared.unblocked.notify_waiters();
-    if rested && shared.phase() > Phase::Open {
+    if rested && shared.is_ending() {
         shared.reporter.send(Report::Rested);
     }
 }

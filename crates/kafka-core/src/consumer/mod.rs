@@ -5,6 +5,7 @@
 //! `seams` the closed protocol between them and the feature crates, `tracker` what may be stored.
 
 mod client_error;
+pub(crate) mod defect;
 mod lanes;
 mod outcome;
 mod partition;
@@ -12,7 +13,9 @@ mod pipeline;
 mod reports;
 mod run;
 mod seams;
+mod signal;
 mod spec;
+mod state;
 mod thread;
 mod tracker;
 
@@ -20,6 +23,7 @@ pub use client_error::{ClientErrorAction, ConsumeError, ErrorHandler};
 pub use outcome::{Ack, Admission, BatchError, Directive, HandlerError, HandlerPanic, Hold, Settlement, Wake, WakeSource};
 pub use seams::{Admissions, Backoff, Decoding, Failure, FailureHandler, Gate, HoldFailed, OffsetStorage, PositionSource};
 pub use spec::{Consumer, ConsumerSpec, DeclaredTopic};
+pub use state::{ConsumerState, Flow, PartitionState};
 pub use thread::ConsumerHandle;
 pub(crate) use pipeline::Pipeline;
 pub(crate) use run::{ConsumerLoop, LoopConfig, Turn};

@@ -3,10 +3,11 @@
 use std::error::Error;
 use std::fmt;
 use std::any::Any;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures_util::future::BoxFuture;
-use tokio::sync::watch;
+use super::signal::Signal;
 
 use crate::error::BoxError;
 
@@ -178,38 +179,34 @@ impl Hold {
 }
 
 /// Ends holds early. Subscribe before looking at what you wait for, and no signal is missed.
-#[derive(Debug)]
-pub struct WakeSource(watch::Sender<u64>);
+#[derive(Debug, Default)]
+pub struct WakeSource(Arc<Signal>);
 
 /// One waiter's end of a [`WakeSource`].
 #[derive(Debug, Clone)]
-pub struct Wake(watch::Receiver<u64>);
-
-impl Default for WakeSource {
-    fn default() -> Self {
-        Self(watch::Sender::new(0))
-    }
+pub struct Wake {
+    signal: Arc<Signal>,
+    /// The level before the signal that is waited for.
+    seen: u64,
 }
 
 impl WakeSource {
     /// A waiter that resolves on the next signal after this call.
     #[must_use]
     pub fn subscribe(&self) -> Wake {
-        Wake(self.0.subscribe())
+        Wake { signal: Arc::clone(&self.0), seen: self.0.level() }
     }
 
     /// Wakes all who subscribed before.
     pub fn wake(&self) {
-        self.0.send_modify(|count| *count += 1);
+        self.0.rise();
     }
 }
 
 impl Wake {
     /// Resolves on the first signal since the subscription; never when the source is gone.
     pub async fn woken(&mut self) {
-        if self.0.changed().await.is_err() {
-            std::future::pending::<()>().await;
-        }
+        self.signal.reached(self.seen + 1).await;
     }
 }
 

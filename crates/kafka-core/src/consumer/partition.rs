@@ -1,9 +1,12 @@
 //! One assigned partition: everything that is born with its assignment and must not outlive it.
 
 use std::sync::Arc;
+use std::time::Instant;
 
+use super::defect::{Defect, planted};
 use super::lanes::Lanes;
 use super::reports::Generation;
+use super::state::{Flow, PartitionState};
 use super::tracker::Tracker;
 use crate::broker::QueueId;
 use crate::message::{Batch, KeepAlive, RawMessage, Segment};
@@ -26,17 +29,6 @@ pub(crate) struct Partition {
     next_sequence: u64,
     /// A running mean of message sizes, to fetch no more than fits.
     mean_size: usize,
-}
-
-/// Whether messages are taken from the partition.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Flow {
-    /// They are.
-    Open,
-    /// The application said no.
-    Paused,
-    /// The partition is being given up.
-    Draining,
 }
 
 /// Whether the partition stands in the round of those that may have fetched messages.
@@ -80,8 +72,15 @@ impl Partition {
 
     /// How many messages may be fetched now; 0 is back-pressure: the client's own queue fills up and it stops fetching.
     pub(crate) fn wanted(&self, room: Room) -> usize {
-        if self.flow != Flow::Open || self.lanes.is_none() {
+        let flows = self.flow == Flow::Open || (self.flow == Flow::Paused && planted(Defect::PauseIgnored));
+        if !flows || self.lanes.is_none() {
             return 0;
+        }
+        if planted(Defect::UnboundedMessages) {
+            return FETCH_MAX;
+        }
+        if planted(Defect::UnboundedBytes) {
+            return room.messages.saturating_sub(self.tracker.unfinished());
         }
         let messages = room.messages.saturating_sub(self.tracker.unfinished());
         let bytes = room.bytes.saturating_sub(self.in_flight_bytes);
@@ -97,6 +96,9 @@ impl Partition {
         let sequence = self.next_sequence;
         self.next_sequence += 1;
         self.tracker.delivered(sequence, &messages);
+        if planted(Defect::StoreSeenNotDone) {
+            self.tracker.done(sequence, 0, u32::try_from(messages.len()).unwrap_or(u32::MAX));
+        }
         let (topic, partition, group) = (self.name.topic.clone(), self.name.partition, group.clone());
         lanes.push(&Arc::new(Batch { topic, partition, group, sequence, messages, bytes, keep }));
     }
@@ -112,7 +114,25 @@ impl Partition {
 
     /// The position to store, if it is news.
     pub(crate) fn position_to_store(&self) -> Option<i64> {
+        if self.flow == Flow::Draining && planted(Defect::ForgetLastStore) {
+            return None;
+        }
         self.tracker.position().filter(|position| self.stored != Some(*position))
+    }
+
+    /// How it looks from outside.
+    pub(crate) fn state(&self, now: Instant, end: Option<i64>) -> PartitionState {
+        let held_until = self.lanes.as_ref().and_then(Lanes::held_until);
+        PartitionState {
+            name: self.name.clone(),
+            flow: self.flow,
+            position: self.stored,
+            end,
+            lowest_unfinished: self.tracker.lowest_unfinished(),
+            in_flight: self.tracker.unfinished(),
+            in_flight_bytes: self.in_flight_bytes,
+            held_for: held_until.map(|until| until.saturating_duration_since(now)),
+        }
     }
 
     /// Whether nothing of it runs any more.

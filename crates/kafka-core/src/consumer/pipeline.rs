@@ -5,7 +5,8 @@
 
 use std::sync::Arc;
 
-use super::outcome::{Ack, Admission, Hold, Settlement};
+use super::defect::{Defect, planted};
+use super::outcome::{Ack, Admission, HandlerPanic, Hold, Settlement};
 use super::seams::{Admissions, Backoff, Decoding, Failure, FailureHandler, Gate};
 use crate::clock::Clock;
 use crate::error::BoxError;
@@ -58,6 +59,7 @@ impl Pipeline {
     pub(crate) async fn process(&self, run: &mut Run, journal: &mut Journal, control: &Control) -> Next {
         let admitted = match self.admit(run).await {
             Ok(admitted) => admitted,
+            Err(_) if planted(Defect::SkipOnGateTrouble) => vec![(run.len(), Admission::Parked)],
             Err(error) => return Next::Trouble(error),
         };
         for (count, admission) in admitted {
@@ -69,7 +71,7 @@ impl Pipeline {
                 Admission::Proceed => {
                     let behind = run.len().saturating_sub(count);
                     match self.handle(run, count, journal, control).await {
-                        Next::GoOn if run.len() > behind => return Next::GoOn,
+                        Next::GoOn if run.len() > behind && !planted(Defect::SettleBehindInterruption) => return Next::GoOn,
                         Next::GoOn => {}
                         other => return other,
                     }
@@ -118,6 +120,14 @@ impl Pipeline {
             count -= outcome.done;
             let Some(error) = outcome.failure else { return Next::GoOn };
             let Some(message) = run.first() else { return Next::GoOn };
+            if planted(Defect::SwallowFailure) {
+                journal.settle(run, 1);
+                count -= 1;
+                continue;
+            }
+            if planted(Defect::PanicKillsLane) && error.is::<HandlerPanic>() {
+                std::panic::resume_unwind(Box::new("planted"));
+            }
             let failure = Failure { message, topic: Arc::clone(&self.spec), attempt: run.attempt(), error };
             match self.failure_handler.resolve(&failure).await {
                 Ok(Settlement::Done) => journal.settle(run, 1),
@@ -152,7 +162,10 @@ impl Pipeline {
         let mut tries = 0;
         loop {
             let Err(error) = ack.await else { return Ok(segments) };
-            if tries == 0 {
+            if planted(Defect::RefusedForwardSettled) {
+                return Ok(segments);
+            }
+            if tries == 0 && !planted(Defect::RefusedForwardBlocksNothing) {
                 blocked();
             }
             tracing::warn!(

@@ -3,6 +3,10 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use super::defect::{Defect, planted};
+use tokio::sync::oneshot;
+
+use super::state::ConsumerState;
 use crate::broker::PollWaker;
 use crate::error::BoxError;
 use crate::message::Segment;
@@ -28,6 +32,8 @@ pub(crate) enum Report {
     Positions(Vec<TopicPartition>, HashMap<TopicPartition, i64>),
     /// The application asks for something.
     Command(Command),
+    /// The application wants to know how the consumer is.
+    Inspect(oneshot::Sender<ConsumerState>),
 }
 
 /// What the application asks of a running consumer.
@@ -46,22 +52,34 @@ pub(crate) enum Command {
 /// The sending end. Cheap to clone.
 #[derive(Debug, Clone)]
 pub(crate) struct Reporter {
-    queue: Arc<Mutex<Vec<Report>>>,
+    /// `None` once nobody takes from it any more.
+    queue: Arc<Mutex<Option<Vec<Report>>>>,
     waker: PollWaker,
 }
 
 impl Reporter {
     pub(crate) fn new(waker: PollWaker) -> Self {
-        Self { queue: Arc::default(), waker }
+        Self { queue: Arc::new(Mutex::new(Some(Vec::new()))), waker }
     }
 
     pub(crate) fn send(&self, report: Report) {
-        self.queue.lock().unwrap_or_else(PoisonError::into_inner).push(report);
-        self.waker.wake();
+        if let Some(queue) = &mut *self.queue.lock().unwrap_or_else(PoisonError::into_inner) {
+            queue.push(report);
+        }
+        if !planted(Defect::LostWakeup) {
+            self.waker.wake();
+        }
     }
 
     /// Moves everything reported so far into `into`.
     pub(crate) fn take(&self, into: &mut Vec<Report>) {
-        into.append(&mut self.queue.lock().unwrap_or_else(PoisonError::into_inner));
+        if let Some(queue) = &mut *self.queue.lock().unwrap_or_else(PoisonError::into_inner) {
+            into.append(queue);
+        }
+    }
+
+    /// Drops what was not taken, and all that still comes: whoever waits for an answer learns that there is none.
+    pub(crate) fn close(&self) {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner).take();
     }
 }

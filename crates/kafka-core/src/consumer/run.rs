@@ -10,15 +10,18 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::Semaphore;
 
+use super::defect::{Defect, planted};
 use super::lanes::Lanes;
-use super::partition::{Flow, Partition, Readiness, Room};
+use super::partition::{Partition, Readiness, Room};
 use super::pipeline::Pipeline;
 use super::reports::{Command, Generation, Report, Reporter};
+use super::state::{ConsumerState, Flow};
 use super::seams::{Backoff, OffsetStorage, PositionSource};
 use super::{ClientErrorAction, ConsumeError, ErrorHandler};
 use crate::broker::{ClientError, ClientEvent, ConsumerClient, QueueId};
 use crate::clock::Clock;
 use crate::error::BoxError;
+use crate::message::Segment;
 use crate::names::{GroupId, TopicPartition};
 use crate::topic::TopicSpec;
 
@@ -185,6 +188,9 @@ impl ConsumerLoop {
     }
 
     fn client_error(&mut self, error: ClientError) {
+        if planted(Defect::PanicOnClientError) {
+            std::panic::resume_unwind(Box::new("planted"));
+        }
         match self.config.error_handler.decide(&error) {
             ClientErrorAction::GoOn => {
                 tracing::warn!(consumer = %self.config.name, code = %error.code, "client error: {}", error.message);
@@ -203,7 +209,7 @@ impl ConsumerLoop {
 
     fn assigned(&mut self, partitions: Vec<TopicPartition>) {
         match &self.config.storage {
-            OffsetStorage::External(source) if !partitions.is_empty() => {
+            OffsetStorage::External(source) if !partitions.is_empty() && !planted(Defect::PositionsIgnored) => {
                 let source = Arc::clone(source);
                 let (group, clock, reporter) = (self.config.group.clone(), self.config.clock.clone(), self.reporter.clone());
                 self.config.runtime.spawn(async move {
@@ -225,7 +231,7 @@ impl ConsumerLoop {
             let generation = Generation(self.next_generation);
             self.next_generation += 1;
             let lanes = self.lanes(&name, generation);
-            let flow = if self.paused_topics.iter().any(|topic| *topic == name.topic.as_str()) { Flow::Paused } else { Flow::Open };
+            let flow = if !planted(Defect::PauseForgotten) && self.paused_topics.iter().any(|topic| *topic == name.topic.as_str()) { Flow::Paused } else { Flow::Open };
             tracing::info!(consumer = %self.config.name, topic = %name.topic, partition = name.partition, "partition assigned");
             self.by_queue.insert(queue, generation);
             self.partitions.insert(generation, Partition::new(name, generation, queue, lanes, flow));
@@ -245,6 +251,7 @@ impl ConsumerLoop {
     fn revoked(&mut self, names: Vec<TopicPartition>, ownership: Ownership) {
         let timeout = match &self.closing {
             Some(closing) => closing.drained_by.saturating_duration_since(self.config.clock.now()),
+            None if planted(Defect::CutOffAtOnce) => Duration::ZERO,
             None => self.config.revoke_timeout,
         };
         let mut generations = Vec::with_capacity(names.len());
@@ -269,8 +276,12 @@ impl ConsumerLoop {
             match report {
                 Report::Settled { generation, segments } => {
                     // What comes from an assignment that is gone finds nothing to change.
+                    let generation = if planted(Defect::IgnoreGeneration) { self.present_generation(&segments).unwrap_or(generation) } else { generation };
                     if let Some(partition) = self.partitions.get_mut(&generation) {
                         partition.settled(&segments);
+                        if planted(Defect::SettledNotReady) {
+                            continue;
+                        }
                         make_ready(partition, &mut self.ready);
                     }
                 }
@@ -278,10 +289,20 @@ impl ConsumerLoop {
                 Report::Stop(source) => self.fail(ConsumeError::Stopped { consumer: self.config.name.clone(), source }),
                 Report::Positions(partitions, positions) => self.assign(partitions, &positions),
                 Report::Command(command) => self.command(command),
+                // Whoever asked may be gone; then nobody wants to know.
+                Report::Inspect(answer) => drop(answer.send(self.state())),
             }
         }
         self.reports = reports;
         any
+    }
+
+    fn state(&self) -> ConsumerState {
+        let now = self.config.clock.now();
+        let mut partitions: Vec<_> =
+            self.partitions.values().map(|partition| partition.state(now, self.client.end_offset(&partition.name))).collect();
+        partitions.sort_by(|one, other| one.name.cmp(&other.name));
+        ConsumerState { partitions }
     }
 
     fn command(&mut self, command: Command) {
@@ -301,6 +322,9 @@ impl ConsumerLoop {
         for partition in self.partitions.values_mut() {
             if partition.name.topic.as_str() == topic && partition.flow != Flow::Draining {
                 partition.flow = flow;
+                if planted(Defect::ResumedNotReady) {
+                    continue;
+                }
                 make_ready(partition, &mut self.ready);
             }
         }
@@ -343,7 +367,7 @@ impl ConsumerLoop {
         };
         for partition in self.partitions.values_mut() {
             let Some(position) = partition.position_to_store() else { continue };
-            if lost(&partition.generation, &self.revocations) {
+            if lost(&partition.generation, &self.revocations) && !planted(Defect::StoreAfterLost) {
                 continue;
             }
             match self.client.store(&partition.name, position) {
@@ -353,7 +377,17 @@ impl ConsumerLoop {
         }
     }
 
+    /// For a planted defect: the present assignment of the partition that the segments came from.
+    fn present_generation(&self, segments: &[Segment]) -> Option<Generation> {
+        let batch = &segments.first()?.batch;
+        let present = self.partitions.values().find(|one| one.name.topic == batch.topic && one.name.partition == batch.partition);
+        present.map(|partition| partition.generation)
+    }
+
     fn rested(&self, revocation: &Revocation) -> bool {
+        if planted(Defect::GiveUpWhileRunning) {
+            return true;
+        }
         revocation.generations.iter().filter_map(|generation| self.partitions.get(generation)).all(Partition::at_rest)
     }
 
@@ -383,6 +417,9 @@ impl ConsumerLoop {
                     self.by_queue.remove(&partition.queue);
                     tracing::info!(consumer = %self.config.name, topic = %partition.name.topic, partition = partition.name.partition, position = ?partition.stored, "partition given up");
                 }
+            }
+            if planted(Defect::AnswerTwice) {
+                drop(self.client.unassign(&revocation.partitions));
             }
             if let Err(source) = self.client.unassign(&revocation.partitions) {
                 // The group would wait for the answer for ever, and nobody would read the partitions meanwhile.
@@ -427,6 +464,12 @@ impl ConsumerLoop {
             more = true;
         }
         more
+    }
+}
+
+impl Drop for ConsumerLoop {
+    fn drop(&mut self) {
+        self.reporter.close();
     }
 }
 

@@ -7,7 +7,7 @@ use std::thread::{self, Thread};
 use tokio::sync::oneshot;
 
 use super::outcome::HandlerPanic;
-use super::{Command, ConsumeError, ConsumerLoop, Report, Reporter, Turn};
+use super::{Command, ConsumeError, ConsumerLoop, ConsumerState, Report, Reporter, Turn};
 use crate::broker::PollWaker;
 use crate::clock::Clock;
 
@@ -38,6 +38,13 @@ impl ConsumerHandle {
     /// Takes no more messages of this topic; what is in flight finishes. Survives rebalances.
     pub fn pause(&self, topic: impl Into<String>) {
         self.reporter.send(Report::Command(Command::Pause(topic.into())));
+    }
+
+    /// How it is right now: its partitions, what is held, how far behind. `None` when it has ended.
+    pub async fn state(&self) -> Option<ConsumerState> {
+        let (answer, state) = oneshot::channel();
+        self.reporter.send(Report::Inspect(answer));
+        state.await.ok()
     }
 
     /// Takes messages of this topic again.

@@ -6,6 +6,7 @@
 
 use std::collections::VecDeque;
 
+use super::defect::{Defect, planted};
 use crate::message::RawMessage;
 
 /// Tracks one assignment of one partition.
@@ -76,6 +77,9 @@ impl Tracker {
         while let Some(first) = self.batches.front() {
             if let Some(last_done) = first.prefix.checked_sub(1) {
                 self.position = Some(first.offsets.at(last_done) + 1);
+                if planted(Defect::OffsetGapFilled) {
+                    self.position = Some(first.offsets.at(0) + i64::from(first.prefix));
+                }
             }
             if first.prefix < first.len {
                 break;

@@ -1,0 +1,109 @@
+//! Planted defects: ways in which the loop is broken on purpose, to prove that the simulation notices.
+//!
+//! Compiled out without the feature `__planted-defects`. One is planted at a time, for the present thread.
+
+/// A defect. Its comment says what the loop does wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Defect {
+    /// Positions move when a message is fetched.
+    StoreSeenNotDone,
+    /// A forwarded message counts before its record is acknowledged.
+    StoreBeyondUnacknowledged,
+    /// A refused forward counts as done.
+    RefusedForwardSettled,
+    /// Lanes go on while a forward is refused.
+    RefusedForwardBlocksNothing,
+    /// A completion counts for the partition, whichever assignment it is from.
+    IgnoreGeneration,
+    /// Positions are computed from counts, as if there were no gaps.
+    OffsetGapFilled,
+    /// What stands behind an interrupted group is settled in its place.
+    SettleBehindInterruption,
+    /// Attempts go on from an earlier assignment.
+    AttemptsOutliveAssignment,
+    /// A handler's error stops the consumer.
+    HandlerErrorStopsConsumer,
+    /// A failed message is taken as done.
+    SwallowFailure,
+    /// A handler's panic kills its lane.
+    PanicKillsLane,
+    /// Messages that a gate had trouble with are skipped.
+    SkipOnGateTrouble,
+    /// Trouble is tried again at once.
+    TroubleWithoutBackoff,
+    /// A partition is given up while its calls run.
+    GiveUpWhileRunning,
+    /// Calls are cut off as soon as their partition is revoked.
+    CutOffAtOnce,
+    /// Positions of lost partitions are stored.
+    StoreAfterLost,
+    /// What was settled last is not stored before a partition is given up.
+    ForgetLastStore,
+    /// Each message of a key gets a lane of its own.
+    SameKeyBesideItself,
+    /// What comes later stands in front.
+    LaneOrderSwapped,
+    /// Nobody asks for a place.
+    ExceedConcurrency,
+    /// Something done is handed out again.
+    HandOutTwice,
+    /// Fetches without a bound on messages.
+    UnboundedMessages,
+    /// Fetches without a bound on bytes.
+    UnboundedBytes,
+    /// A hold ends at once.
+    HoldEndsEarly,
+    /// A hold ends too late.
+    HoldEndsLate,
+    /// Waking a hold does nothing.
+    WakeIgnored,
+    /// Reports wake nobody.
+    LostWakeup,
+    /// A partition whose messages are settled is not looked at again.
+    SettledNotReady,
+    /// A resumed partition is not looked at again.
+    ResumedNotReady,
+    /// A paused partition is fetched from.
+    PauseIgnored,
+    /// A pause ends with the next assignment.
+    PauseForgotten,
+    /// Positions of the database are not asked for.
+    PositionsIgnored,
+    /// A revocation is answered twice.
+    AnswerTwice,
+    /// An error of the client panics the loop.
+    PanicOnClientError,
+}
+
+#[cfg(feature = "__planted-defects")]
+mod planting {
+    use std::cell::Cell;
+
+    use super::Defect;
+
+    thread_local! {
+        static PLANTED: Cell<Option<Defect>> = const { Cell::new(None) };
+    }
+
+    /// Whether this defect is planted.
+    pub(crate) fn planted(defect: Defect) -> bool {
+        PLANTED.get() == Some(defect)
+    }
+
+    /// Runs something with the defect planted.
+    pub(crate) fn with<R>(defect: Defect, run: impl FnOnce() -> R) -> R {
+        PLANTED.set(Some(defect));
+        let result = run();
+        PLANTED.set(None);
+        result
+    }
+}
+
+#[cfg(feature = "__planted-defects")]
+pub(crate) use planting::{planted, with};
+
+/// No defect is planted in what users build.
+#[cfg(not(feature = "__planted-defects"))]
+pub(crate) const fn planted(_: Defect) -> bool {
+    false
+}

@@ -1,0 +1,174 @@
+//! The application on the broker in memory: assembly, its errors, running, pausing, and how it looks from outside.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use kafka_core::app::{App, MissingState, StartError, State};
+use kafka_core::broker::memory::MemoryBroker;
+use kafka_core::clock::Clock;
+use kafka_core::consumer::{Consumer, ConsumerHandle, ConsumerSpec, ConsumerState, Flow, HandlerError};
+use kafka_core::error::ConfigErrors;
+use kafka_core::format::Text;
+use kafka_core::message::{Message, Record};
+use kafka_core::names::TopicName;
+use kafka_core::settings::Settings;
+use kafka_core::topic::{Concurrency, Consume, Single, Topic, TopicSpec};
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+
+/// A topic by hand, as the derive would write it.
+struct Words {
+    seen: UnboundedSender<String>,
+}
+
+impl Topic for Words {
+    type Key = Text;
+    type Value = Text;
+    type Style = Single;
+
+    fn spec() -> TopicSpec {
+        TopicSpec::named("words")
+    }
+
+    fn from_state(state: &State) -> Result<Self, MissingState> {
+        Ok(Self { seen: state.get()? })
+    }
+}
+
+impl Consume for Words {
+    async fn consume(&self, message: Message<String, String>) -> Result<(), HandlerError> {
+        let word = message.require_value()?;
+        if word == "fail" {
+            return Err("told to".into());
+        }
+        Ok(self.seen.send(word.clone())?)
+    }
+}
+
+struct Reader;
+
+impl Consumer for Reader {
+    fn spec() -> ConsumerSpec {
+        ConsumerSpec::new("reader", "readers").topic::<Words>().config("auto.offset.reset", "earliest")
+    }
+}
+
+fn words() -> TopicName {
+    TopicName::new("words").unwrap()
+}
+
+fn broker(values: &[&'static str]) -> MemoryBroker {
+    let broker = MemoryBroker::new(Clock::System);
+    broker.create_topic(&words(), 1);
+    values.iter().for_each(|value| write(&broker, value));
+    broker
+}
+
+fn write(broker: &MemoryBroker, value: &'static str) {
+    broker.append(&Record::new(words()).value(value.as_bytes())).unwrap();
+}
+
+fn app(broker: &MemoryBroker) -> (App, UnboundedReceiver<String>) {
+    let (seen, words) = unbounded_channel();
+    let app = App::builder(Settings::default()).broker(Arc::new(broker.clone())).state(seen).consumer::<Reader>().build();
+    (app.unwrap(), words)
+}
+
+async fn next(words: &mut UnboundedReceiver<String>) -> String {
+    tokio::time::timeout(Duration::from_secs(10), words.recv()).await.expect("a word within 10 s").unwrap()
+}
+
+/// Looks at the consumer until it is as wanted.
+async fn until(consumer: &ConsumerHandle, wanted: impl Fn(&ConsumerState) -> bool) -> ConsumerState {
+    let look = async {
+        loop {
+            let state = consumer.state().await.expect("a running consumer");
+            if wanted(&state) {
+                return state;
+            }
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(10), look).await.expect("the state within 10 s")
+}
+
+fn problems(result: Result<App, ConfigErrors>) -> Vec<String> {
+    result.err().expect("an error").iter().map(ToString::to_string).collect()
+}
+
+#[test]
+fn everything_that_is_wrong_is_told_at_once_with_its_path() {
+    let mut spec = Reader::spec().config("enable.auto.commit", "false");
+    spec.topics[0].spec.concurrency = Concurrency::Key { max: 0 };
+    let app = App::builder(Settings::default()).broker(Arc::new(broker(&[]))).consumer_spec(spec).consumer::<Reader>().build();
+    let problems = problems(app);
+    for (path, word) in [
+        ("consumers.reader", "two consumers have this name"),
+        ("consumers.reader.config.enable.auto.commit", "false"),
+        ("topics.words.concurrency", "max is 0"),
+        ("topics.words", "UnboundedSender"),
+    ] {
+        assert!(problems.iter().any(|problem| problem.starts_with(path) && problem.contains(word)), "{path} is not in {problems:#?}");
+    }
+}
+
+#[test]
+fn a_cluster_without_an_address_is_an_error_before_anything_runs() {
+    let app = App::builder(Settings::default()).state(unbounded_channel::<String>().0).consumer::<Reader>().build();
+    assert!(problems(app)[0].contains("KAFKA_KIT_GLOBAL_CONFIG__BOOTSTRAP_SERVERS"));
+}
+
+#[test]
+fn two_topics_that_take_the_same_messages_are_refused() {
+    let mut spec = Reader::spec();
+    let mut pattern = spec.topics[0].clone();
+    "^wor".clone_into(&mut pattern.spec.name);
+    spec.topics.push(pattern);
+    let app = App::builder(Settings::default()).broker(Arc::new(broker(&[]))).state(unbounded_channel::<String>().0).consumer_spec(spec).build();
+    assert!(problems(app)[0].contains("narrow the pattern"));
+}
+
+#[tokio::test]
+async fn an_unknown_consumer_is_named_with_the_known_ones() {
+    let (app, _words) = app(&broker(&[]));
+    let error = app.start(&["writer".to_owned()]).unwrap_err();
+    assert!(matches!(error, StartError::Unknown { .. }) && error.to_string().contains("there are: reader"), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn messages_are_handled_paused_resumed_and_committed() {
+    let broker = broker(&["one", "two"]);
+    let (app, mut words) = app(&broker);
+    let mut running = app.start(&[]).unwrap();
+    let reader = running.consumers()[0].clone();
+    assert_eq!((next(&mut words).await, next(&mut words).await), ("one".to_owned(), "two".to_owned()));
+    until(&reader, |state| state.partitions[0].position == Some(2)).await;
+
+    reader.pause("words");
+    until(&reader, |state| state.partitions[0].flow == Flow::Paused).await;
+    write(&broker, "three");
+    until(&reader, |state| state.partitions[0].lag() == Some(1)).await;
+    assert!(words.try_recv().is_err(), "a paused topic was read");
+    reader.resume("words");
+    assert_eq!(next(&mut words).await, "three");
+
+    running.stop();
+    running.finished().await.unwrap();
+    let partition = kafka_core::names::TopicPartition::new(self::words(), 0);
+    assert_eq!(broker.committed(&kafka_core::names::GroupId::new("readers").unwrap(), &partition), Some(3));
+    assert_eq!(reader.state().await, None, "a consumer that has ended has no state");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_failed_message_holds_its_lane_and_is_seen_from_outside() {
+    let broker = broker(&["one", "fail", "after"]);
+    let (app, mut words) = app(&broker);
+    let mut running = app.start(&[]).unwrap();
+    assert_eq!(next(&mut words).await, "one");
+    let held = |state: &ConsumerState| state.partitions.iter().any(|partition| partition.held_for.is_some() && partition.position.is_some());
+    let state = until(&running.consumers()[0], held).await;
+    let partition = &state.partitions[0];
+    assert_eq!((partition.position, partition.lowest_unfinished, partition.in_flight), (Some(1), Some(1), 2));
+    running.stop();
+    running.finished().await.unwrap();
+    assert!(words.try_recv().is_err(), "what stands behind a failed message was handled");
+}
