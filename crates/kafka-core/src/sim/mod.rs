@@ -40,6 +40,23 @@ use self::plan::Plan;
 use self::script::Script;
 use self::world::World;
 
+/// The loop with a defect planted in it, to prove that the checker notices.
+#[cfg(feature = "__planted-defects")]
+#[doc(hidden)]
+pub mod planted {
+    pub use crate::consumer::defect::Defect;
+
+    use super::{Scenario, Stats, Violation};
+
+    /// Runs a scenario from a seed on a loop with this defect.
+    ///
+    /// # Errors
+    /// When it was noticed.
+    pub fn run(defect: Defect, scenario: &Scenario, seed: u64) -> Result<Stats, Violation> {
+        crate::consumer::defect::with(defect, || super::run(scenario, seed))
+    }
+}
+
 /// The most lines of history that a violation shows.
 const LINES: usize = 40;
 

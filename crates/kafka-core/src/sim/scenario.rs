@@ -143,6 +143,12 @@ const CRASH: [(Action, u32); 23] = only(&[
     (Action::BrokerDown, 2), (Action::BrokerUp, 5), (Action::FatalError, 2), (Action::RefuseAssign, 2), (Action::RefuseStore, 4),
 ]);
 
+/// As after a crash, but a database does not rewind.
+const POSITIONS: [(Action, u32); 23] = only(&[
+    (Action::Join, 20), (Action::Crash, 12), (Action::Stop, 6), (Action::Expire, 4), (Action::BrokerDown, 2), (Action::BrokerUp, 5),
+    (Action::FatalError, 1), (Action::RefuseAssign, 1),
+]);
+
 const EXPIRY: [(Action, u32); 23] = only(&[
     (Action::Join, 10), (Action::Expire, 20), (Action::Commit, 20), (Action::Starve, 12), (Action::Feed, 12), (Action::Stop, 3),
     (Action::Crash, 1), (Action::BrokerDown, 1), (Action::BrokerUp, 4), (Action::Rewind, 3), (Action::RefuseStore, 3),
@@ -216,7 +222,7 @@ pub(super) const ALL: &[Scenario] = &[
     Scenario {
         name: "positions",
         about: "positions live in a database",
-        weights: Weights { external_positions: 100, fails: 5, actions_percent: 5, actions: CRASH, ..STEADY },
+        weights: Weights { external_positions: 100, fails: 5, actions_percent: 5, actions: POSITIONS, ..STEADY },
     },
 ];
 

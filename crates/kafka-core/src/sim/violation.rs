@@ -32,6 +32,8 @@ pub enum Invariant {
     HoldsEnd,
     /// Nothing is fetched of a paused topic.
     PausesKept,
+    /// Positions that are kept elsewhere decide where reading begins, and are left alone.
+    PositionsKept,
     /// The client's port is used by its rules.
     PortKept,
     /// The loop does not panic, and its tasks come to rest.
@@ -56,6 +58,7 @@ impl fmt::Display for Invariant {
             Self::MemoryBounded => "memory bounded",
             Self::HoldsEnd => "holds end",
             Self::PausesKept => "pauses kept",
+            Self::PositionsKept => "positions kept",
             Self::PortKept => "port kept",
             Self::LoopAlive => "loop alive",
             Self::Progress => "progress",

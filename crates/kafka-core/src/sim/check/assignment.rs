@@ -20,6 +20,8 @@ pub(super) struct Assignment {
     pub(super) failed: BTreeSet<i64>,
     /// Forwarded, refused, and not forwarded again yet.
     pub(super) refused: BTreeSet<i64>,
+    /// The lanes that were at work when the first of those was refused.
+    pub(super) at_work: BTreeSet<Lane>,
     pub(super) bytes: usize,
     pub(super) stored: Option<i64>,
     pub(super) end: End,
@@ -110,6 +112,7 @@ impl Assignment {
             held: BTreeSet::new(),
             failed: BTreeSet::new(),
             refused: BTreeSet::new(),
+            at_work: BTreeSet::new(),
             bytes: 0,
             stored: None,
             end: End::No,

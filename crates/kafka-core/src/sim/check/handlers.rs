@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::assignment::{Delivered, End, Fate, Held, HeldBy};
+use super::assignment::{Assignment, Delivered, End, Fate, Held, HeldBy, Lane};
 use super::{Call, Checked, Checker, fault};
 use crate::broker::memory::ClientId;
 use crate::names::TopicPartition;
@@ -28,6 +28,7 @@ impl Checker<'_> {
         if let Some((other, _)) = beside {
             return fault(Invariant::LaneAlone, partition, format!("{partition} {offsets:?} started beside call {other} of the same lane"));
         }
+        stands_still(partition, offsets[0], assignment, first.lane)?;
         for (at, offset) in offsets.iter().enumerate() {
             let Some(message) = assignment.delivered.get(offset) else { continue };
             may_start(partition, *offset, message, now, wakes)?;
@@ -36,6 +37,9 @@ impl Checker<'_> {
                 let what = format!("{partition} [{offset}] was called at attempt {expected}, and it is attempt {} of this assignment", message.attempt);
                 return fault(Invariant::AttemptsFresh, partition, what);
             }
+        }
+        if let Some(failed) = assignment.failed.range(..offsets[0]).find(|failed| assignment.delivered[*failed].lane == first.lane) {
+            return fault(Invariant::FailuresContained, partition, format!("the failed attempt of {partition} [{failed}] was not brought before the failure handler"));
         }
         if !assignment.are_next(offsets) {
             return fault(Invariant::OrderKept, partition, format!("{partition} {offsets:?} are not what their lane must take next"));
@@ -79,29 +83,26 @@ impl Checker<'_> {
         Ok(())
     }
 
-    fn seam(&mut self, member: ClientId, partition: &TopicPartition, by: isize) {
-        let at_work = self.member(member).seams.entry(partition.topic.as_str().to_owned()).or_default();
-        *at_work = at_work.saturating_add_signed(by);
-    }
-
     pub(super) fn asked(&mut self, member: ClientId, call: u64, partition: &TopicPartition, offsets: &[i64]) -> Checked {
-        self.seam(member, partition, 1);
         let (now, wakes) = (self.now, self.wakes);
-        let Some(assignment) = self.assignment(member, partition) else {
+        let Some(assignment) = self.assignments.get_mut(&(member, partition.clone())) else {
             return fault(Invariant::Ownership, partition, format!("a gate was asked for {partition} {offsets:?}, which is not {member}'s own any more"));
         };
         let Some(first) = offsets.first() else { return Ok(()) };
         if let Some(message) = assignment.delivered.get(first) {
             may_start(partition, *first, message, now, wakes)?;
+            let lane = message.lane;
+            stands_still(partition, *first, assignment, lane)?;
+            offsets.iter().for_each(|offset| assignment.set(*offset, Fate::Waiting));
+            let number = assignment.number;
+            self.begun.insert(call, number);
+            self.seams.insert(call, Call { member, partition: partition.clone(), lane });
         }
-        offsets.iter().for_each(|offset| assignment.set(*offset, Fate::Waiting));
-        let number = assignment.number;
-        self.begun.insert(call, number);
         Ok(())
     }
 
     pub(super) fn answered(&mut self, member: ClientId, call: u64, partition: &TopicPartition, offsets: &[i64], answer: Option<&Answer>) {
-        self.seam(member, partition, -1);
+        self.seams.remove(&call);
         let (now, wakes) = (self.now, self.wakes);
         let Some(assignment) = self.assignment_of(call, member, partition) else { return };
         let Some(first) = offsets.first() else { return };
@@ -123,14 +124,14 @@ impl Checker<'_> {
     }
 
     pub(super) fn brought(&mut self, member: ClientId, call: u64, partition: &TopicPartition, offset: i64, attempt: u32) -> Checked {
-        self.seam(member, partition, 1);
         let (now, wakes) = (self.now, self.wakes);
         let readable = self.messages.get(partition).and_then(|messages| messages.get(&offset)).is_none_or(|message| message.readable);
-        let Some(assignment) = self.assignment(member, partition) else {
+        let Some(assignment) = self.assignments.get_mut(&(member, partition.clone())) else {
             return fault(Invariant::Ownership, partition, format!("{partition} [{offset}] came before {member}'s failure handler after it was given up"));
         };
         let number = assignment.number;
         let Some(message) = assignment.delivered.get(&offset).copied() else { return Ok(()) };
+        self.seams.insert(call, Call { member, partition: partition.clone(), lane: message.lane });
         if message.attempt != attempt {
             let what = format!("{partition} [{offset}] failed at attempt {attempt}, and it is attempt {} of this assignment", message.attempt);
             return fault(Invariant::AttemptsFresh, partition, what);
@@ -156,7 +157,7 @@ impl Checker<'_> {
     }
 
     pub(super) fn resolved(&mut self, member: ClientId, call: u64, partition: &TopicPartition, offset: i64, verdict: Option<Verdict>) {
-        self.seam(member, partition, -1);
+        self.seams.remove(&call);
         let (now, wakes) = (self.now, self.wakes);
         if let Some(Verdict::Stop) = verdict {
             self.member(member).may_fail = true;
@@ -185,13 +186,28 @@ impl Checker<'_> {
 
     pub(super) fn acknowledged(&mut self, member: ClientId, call: u64, partition: &TopicPartition, offset: i64, durable: bool) {
         let again = self.now + BACKOFF;
+        let here = |one: &&Call| one.member == member && one.partition == *partition;
+        let at_work = self.calls.values().chain(self.seams.values()).filter(here).map(|call| call.lane).collect();
         let Some(assignment) = self.assignment_of(call, member, partition) else { return };
         if durable {
             assignment.set(offset, Fate::Settled);
         } else {
+            if assignment.refused.is_empty() {
+                assignment.at_work = at_work;
+            }
             assignment.set(offset, Fate::Forwarded { again });
             assignment.refused.insert(offset);
         }
+    }
+}
+
+/// While a forward is refused, only what was at work goes on.
+fn stands_still(partition: &TopicPartition, offset: i64, assignment: &Assignment, lane: Lane) -> Checked {
+    match assignment.refused.first() {
+        Some(refused) if !assignment.at_work.contains(&lane) => {
+            fault(Invariant::TroubleHolds, partition, format!("{partition} [{offset}] was begun while the forward of {refused} is refused"))
+        }
+        _ => Ok(()),
     }
 }
 

@@ -34,6 +34,8 @@ pub(super) struct Checker<'a> {
     messages: BTreeMap<TopicPartition, BTreeMap<i64, Message>>,
     assignments: BTreeMap<(ClientId, TopicPartition), Assignment>,
     calls: BTreeMap<u64, Call>,
+    /// Gates and failure handlers at work.
+    seams: BTreeMap<u64, Call>,
     /// The assignment in which each call began; what ends in a later one says nothing of that.
     begun: BTreeMap<u64, u64>,
     assigned: u64,
@@ -49,7 +51,7 @@ struct Message {
     readable: bool,
 }
 
-/// A handler at work.
+/// A handler, a gate or a failure handler at work.
 #[derive(Debug)]
 struct Call {
     member: ClientId,
@@ -68,9 +70,9 @@ struct Known {
     unassign_refused: bool,
     /// Topics that it was told to pause, and whether it has heard it.
     paused: BTreeMap<String, bool>,
-    /// Gates and failure handlers at work, by topic.
-    seams: BTreeMap<String, usize>,
     ended: bool,
+    /// Its position source has answered.
+    asked_positions: bool,
 }
 
 /// Reads the whole history; the place of the entry that breaks a rule, and which.
@@ -83,6 +85,7 @@ pub(super) fn check(plan: &Plan, history: &[Entry]) -> Result<(), (usize, Fault)
         messages: BTreeMap::new(),
         assignments: BTreeMap::new(),
         calls: BTreeMap::new(),
+        seams: BTreeMap::new(),
         begun: BTreeMap::new(),
         assigned: 0,
         members: BTreeMap::new(),
@@ -128,7 +131,10 @@ impl Checker<'_> {
                 Ok(())
             }
             // What it was late with is done by its first rest.
-            Happening::Fed { .. } => Ok(()),
+            Happening::Fed { member } => {
+                self.member(*member);
+                Ok(())
+            }
             Happening::Rested { member, alive } => {
                 self.member(*member).starved = false;
                 self.rested(*member, *alive)
@@ -150,6 +156,7 @@ impl Checker<'_> {
                 Ok(())
             }
             Happening::Positions { member, positions } => {
+                self.member(*member).asked_positions = true;
                 self.positions.extend(positions.iter().map(|(partition, position)| ((*member, partition.clone()), *position)));
                 Ok(())
             }
@@ -205,9 +212,9 @@ impl Checker<'_> {
     /// No task of the member can go on: what is due was done, and nothing is left of what it no longer owns.
     fn rested(&mut self, member: ClientId, alive: usize) -> Checked {
         let (now, wakes, external) = (self.now, self.wakes, self.plan.positions == super::plan::Positions::External);
-        let mut busy: BTreeMap<&str, usize> = BTreeMap::new();
-        for call in self.calls.values().filter(|call| call.member == member) {
-            *busy.entry(call.partition.topic.as_str()).or_default() += 1;
+        let mut busy = BTreeSet::new();
+        for call in self.calls.values().chain(self.seams.values()).filter(|call| call.member == member) {
+            busy.insert(call.partition.topic.as_str());
         }
         let idle = Known::default();
         let known = self.members.get(&member).unwrap_or(&idle);
@@ -222,9 +229,7 @@ impl Checker<'_> {
                 continue;
             }
             let topic = self.plan.topic(partition.topic.as_str());
-            let waits_for_place = topic.spec.concurrency.limit().is_some()
-                && (busy.contains_key(partition.topic.as_str()) || known.seams.get(partition.topic.as_str()).is_some_and(|at_work| *at_work > 0));
-            if waits_for_place {
+            if topic.spec.concurrency.limit().is_some() && busy.contains(partition.topic.as_str()) {
                 continue;
             }
             for offset in &assignment.held {
