@@ -1,0 +1,113 @@
+//! The cluster under test, asked by a client that is not ours.
+
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use rdkafka::admin::{AdminClient, AdminOptions, NewPartitions, NewTopic, TopicReplication};
+use rdkafka::client::DefaultClientContext;
+use rdkafka::config::ClientConfig;
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::error::KafkaResult;
+use rdkafka::{Offset, TopicPartitionList};
+
+use crate::checks::Positions;
+use crate::until::{until, until_some};
+
+/// How long the cluster may take to answer.
+const ANSWER: Duration = Duration::from_secs(30);
+
+/// How long one question may take before it is asked again.
+const TRY: Duration = Duration::from_secs(3);
+
+/// Where the cluster is.
+///
+/// # Panics
+/// When nobody says so: a story that cannot be told must not pass.
+#[must_use]
+pub fn bootstrap() -> String {
+    match std::env::var("KAFKA_BOOTSTRAP") {
+        Ok(address) if !address.is_empty() => address,
+        _ => panic!("KAFKA_BOOTSTRAP is not set, and this test needs a real Kafka: run `cargo xtask test`"),
+    }
+}
+
+/// Configuration of a client that knows nothing but where the cluster is.
+#[must_use]
+pub fn client() -> ClientConfig {
+    let mut config = ClientConfig::new();
+    config.set("bootstrap.servers", bootstrap());
+    config
+}
+
+/// Makes a topic, and waits until the broker leads all its partitions.
+///
+/// # Panics
+/// When the broker refuses.
+pub fn create_topic(name: &str, partitions: i32) {
+    let topic = NewTopic::new(name, partitions, TopicReplication::Fixed(1));
+    let made = answer(admin().create_topics([&topic], &patient()));
+    assert!(made.iter().all(Result::is_ok), "topic {name}: {made:?}");
+    drop(ends(name, partitions));
+}
+
+/// Gives a topic more partitions, so many altogether.
+///
+/// # Panics
+/// When the broker refuses.
+pub fn add_partitions(name: &str, partitions: i32) {
+    let more = NewPartitions::new(name, usize::try_from(partitions).unwrap_or(0));
+    let made = answer(admin().create_partitions([&more], &patient()));
+    assert!(made.iter().all(Result::is_ok), "partitions of {name}: {made:?}");
+    drop(ends(name, partitions));
+}
+
+fn admin() -> &'static AdminClient<DefaultClientContext> {
+    static ADMIN: OnceLock<AdminClient<DefaultClientContext>> = OnceLock::new();
+    ADMIN.get_or_init(|| client().create().expect("an admin client"))
+}
+
+fn patient() -> AdminOptions {
+    AdminOptions::new().operation_timeout(Some(ANSWER))
+}
+
+fn answer<T>(asked: impl Future<Output = KafkaResult<T>>) -> T {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    runtime.block_on(asked).expect("an answer of the broker")
+}
+
+/// Where every partition ends.
+///
+/// # Panics
+/// When the broker does not say.
+#[must_use]
+pub fn ends(topic: &str, partitions: i32) -> Positions {
+    static PROBE: OnceLock<BaseConsumer> = OnceLock::new();
+    let probe = PROBE.get_or_init(|| client().create().expect("a consumer"));
+    until("a leader of every partition", ANSWER, || {
+        let metadata = probe.fetch_metadata(Some(topic), TRY);
+        let partitions = usize::try_from(partitions).unwrap_or(0);
+        metadata.is_ok_and(|known| {
+            let led = known.topics()[0].partitions().iter().filter(|partition| partition.leader() >= 0);
+            led.count() == partitions
+        })
+    });
+    let end = |partition| until_some("the end of a partition", ANSWER, || probe.fetch_watermarks(topic, partition, TRY).ok()).1;
+    (0..partitions).map(|partition| (partition, end(partition))).collect()
+}
+
+/// What the group has committed; partitions without a commit are left out.
+///
+/// # Panics
+/// When the broker does not say.
+#[must_use]
+pub fn committed(group: &str, topic: &str, partitions: i32) -> Positions {
+    let probe: BaseConsumer = client().set("group.id", group).create().expect("a consumer");
+    let mut wanted = TopicPartitionList::new();
+    wanted.add_partition_range(topic, 0, partitions - 1);
+    let found = until_some("the group's positions", ANSWER, || probe.committed_offsets(wanted.clone(), TRY).ok());
+    let positions = found.elements().into_iter().filter_map(|element| match element.offset() {
+        Offset::Offset(offset) => Some((element.partition(), offset)),
+        _ => None,
+    });
+    positions.collect()
+}

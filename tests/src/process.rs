@@ -1,0 +1,192 @@
+//! The example `ledger` as a process: started, ended softly or by `kill -9`, and asked for its exit code.
+
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::OnceLock;
+use std::time::{Duration, SystemTime};
+
+use rustix::process::{Pid, Signal, kill_process};
+
+use crate::until::until_some;
+
+/// A ledger that is about to be started.
+#[derive(Debug)]
+pub struct Ledger {
+    command: Command,
+    log: PathBuf,
+}
+
+/// A ledger at work. Dropping it kills it.
+#[derive(Debug)]
+pub struct Running {
+    child: Child,
+    log: PathBuf,
+}
+
+impl Ledger {
+    /// A ledger with these arguments; its log goes to the file `log`.
+    #[must_use]
+    pub fn new(bootstrap: &str, topic: &str, group: &str, out: &Path, log: PathBuf) -> Self {
+        let mut command = Command::new(program());
+        command.args(["--bootstrap-servers", bootstrap, "--topic", topic, "--group", group, "--out"]).arg(out);
+        command.env("RUST_LOG", "info").env("NO_COLOR", "1").stdin(Stdio::null()).stdout(Stdio::null());
+        Self { command, log }
+    }
+
+    /// Adds a flag with its value.
+    #[must_use]
+    pub fn flag(mut self, name: &str, value: impl ToString) -> Self {
+        self.command.arg(name).arg(value.to_string());
+        self
+    }
+
+    /// Sets a property of the consumer's client.
+    #[must_use]
+    pub fn set(self, property: &str, value: impl ToString) -> Self {
+        self.flag("--set", format!("{property}={}", value.to_string()))
+    }
+
+    /// Sets properties of the consumer's client.
+    #[must_use]
+    pub fn set_all(self, properties: &[(&str, &str)]) -> Self {
+        properties.iter().fold(self, |ledger, (property, value)| ledger.set(property, value))
+    }
+
+    /// Starts it.
+    ///
+    /// # Panics
+    /// When the system does not.
+    #[must_use]
+    pub fn start(mut self) -> Running {
+        let log = File::create(&self.log).expect("a file for the log");
+        let child = self.command.stderr(log).spawn().expect("the ledger starts");
+        Running { child, log: self.log }
+    }
+}
+
+impl Running {
+    /// What it has logged so far.
+    #[must_use]
+    pub fn log(&self) -> String {
+        fs::read_to_string(&self.log).unwrap_or_default()
+    }
+
+    /// How many lines of its log have this in them.
+    #[must_use]
+    pub fn logged(&self, words: &str) -> usize {
+        self.log().lines().filter(|line| line.contains(words)).count()
+    }
+
+    /// Whether it has not ended.
+    pub fn is_running(&mut self) -> bool {
+        matches!(self.child.try_wait(), Ok(None))
+    }
+
+    /// Asks it to end softly.
+    pub fn terminate(&self) {
+        self.signal(Signal::TERM);
+    }
+
+    /// Freezes it, as a machine that swaps or a paused container does.
+    pub fn freeze(&self) {
+        self.signal(Signal::STOP);
+    }
+
+    /// Lets it go on after a freeze.
+    pub fn thaw(&self) {
+        self.signal(Signal::CONT);
+    }
+
+    /// Ends it as a crash would, and waits until it is gone.
+    pub fn kill_9(mut self) {
+        self.signal(Signal::KILL);
+        drop(self.child.wait());
+    }
+
+    /// Waits for its end. The exit code; `None` when a signal ended it.
+    ///
+    /// # Panics
+    /// When it goes on for longer.
+    #[track_caller]
+    pub fn ended(&mut self, limit: Duration) -> Option<i32> {
+        let status = until_some("the process ends", limit, || self.child.try_wait().expect("a child to wait for"));
+        status.code()
+    }
+
+    /// Asks it to end softly and waits until it has.
+    ///
+    /// # Panics
+    /// When it takes longer, or ends with anything but 0.
+    #[track_caller]
+    pub fn stop(mut self, limit: Duration) {
+        self.terminate();
+        assert_eq!(self.ended(limit), Some(0), "a soft end is exit code 0");
+    }
+
+    fn signal(&self, signal: Signal) {
+        if let Some(pid) = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw) {
+            // One that has ended needs no signal.
+            let _gone = kill_process(pid, signal);
+        }
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        drop(self.child.kill());
+        drop(self.child.wait());
+        if std::thread::panicking() {
+            let log = self.log();
+            let from = log.lines().count().saturating_sub(40);
+            let tail: Vec<&str> = log.lines().skip(from).collect();
+            #[allow(clippy::print_stderr, reason = "the log of a story that failed")]
+            {
+                eprintln!("--- end of {}\n{}", self.log.display(), tail.join("\n"));
+            }
+        }
+    }
+}
+
+/// The program: built already beside these tests, or built now. `KAFKA_TESTS_LEDGER` names another one.
+fn program() -> &'static Path {
+    static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
+    PROGRAM.get_or_init(|| match std::env::var_os("KAFKA_TESTS_LEDGER") {
+        Some(path) => path.into(),
+        None => build(),
+    })
+}
+
+fn build() -> PathBuf {
+    let test = std::env::current_exe().expect("the path of the tests");
+    let profile = test.parent().and_then(Path::parent).expect("tests run from target/PROFILE/deps");
+    let program = profile.join("examples").join("ledger");
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the package lies in the workspace");
+    let built = fs::metadata(&program).and_then(|metadata| metadata.modified()).ok();
+    if built.is_some_and(|built| built >= newest(&root.join("crates"))) {
+        return program;
+    }
+    let profile = match profile.file_name().and_then(|name| name.to_str()) {
+        None | Some("debug") => "dev",
+        Some(name) => name,
+    };
+    let mut cargo = Command::new(env!("CARGO"));
+    cargo.current_dir(root).args(["build", "--quiet", "--package", "kafka-kit", "--example", "ledger", "--profile", profile]);
+    let status = cargo.status().expect("cargo runs");
+    assert!(status.success(), "cargo build --package kafka-kit --example ledger failed");
+    program
+}
+
+/// When the newest source below this directory was written.
+fn newest(dir: &Path) -> SystemTime {
+    let entries = fs::read_dir(dir).into_iter().flatten().flatten();
+    let times = entries.filter_map(|entry| {
+        let path = entry.path();
+        if path.is_dir() {
+            return Some(newest(&path));
+        }
+        let is_source = path.extension().is_some_and(|ending| ending == "rs" || ending == "toml");
+        if is_source { entry.metadata().and_then(|metadata| metadata.modified()).ok() } else { None }
+    });
+    times.max().unwrap_or(SystemTime::UNIX_EPOCH)
+}

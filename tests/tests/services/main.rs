@@ -1,0 +1,33 @@
+//! What the framework promises, shown on a real Kafka: stories of the example `ledger`, and of applications in this process.
+//!
+//! `cargo xtask test --only services` runs them; `cargo xtask test -- NAME` runs one.
+
+mod configuration;
+mod crashes;
+mod failures;
+mod frozen_members;
+mod in_process;
+mod keys;
+mod odd_messages;
+mod outages;
+mod patterns;
+mod rebalances;
+mod slow_handlers;
+mod static_members;
+mod stopping;
+mod transactions;
+
+/// What a member of a group says to use one of the three ways to share partitions, with quick sessions where the client may say so.
+mod protocol {
+    pub(crate) const EAGER: &[(&str, &str)] =
+        &[("partition.assignment.strategy", "range"), ("session.timeout.ms", "6000"), ("heartbeat.interval.ms", "300")];
+    pub(crate) const COOPERATIVE: &[(&str, &str)] =
+        &[("partition.assignment.strategy", "cooperative-sticky"), ("session.timeout.ms", "6000"), ("heartbeat.interval.ms", "300")];
+    /// KIP-848: the broker decides; see [`quick_heartbeats`].
+    pub(crate) const CONSUMER: &[(&str, &str)] = &[("group.protocol", "consumer")];
+
+    /// Makes the broker ask members of this group often, so that they hear of a change soon.
+    pub(crate) fn quick_heartbeats(group: &str) {
+        kafka_tests::wire::configure_group(group, &[("consumer.heartbeat.interval.ms", "300"), ("consumer.session.timeout.ms", "6000")]);
+    }
+}

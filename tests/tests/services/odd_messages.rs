@@ -1,0 +1,101 @@
+//! Messages that nobody expects: all are representable, none crashes, and poison is held and never skipped.
+
+use std::time::Duration;
+
+use kafka_tests::calls::Call;
+use kafka_tests::produce::Record;
+use kafka_tests::story::{SOON, Story};
+use kafka_tests::until::{throughout, until};
+use kafka_tests::wire;
+use serde_json::json;
+
+/// Sends these, and expects a successful call for each, and the positions at the end.
+fn all_handled(word: &str, records: Vec<Record>) -> Vec<Call> {
+    let story = Story::new(word, 1);
+    let count = records.len();
+    story.send(records);
+    let ledger = story.ledger().start();
+    let calls = story.until_handled(count);
+    assert_eq!(calls.iter().map(|call| call.offset).collect::<Vec<_>>(), (0..count as i64).collect::<Vec<_>>());
+    story.stop_at_the_end(ledger);
+    calls
+}
+
+#[test]
+fn null_and_empty_keys_are_different() {
+    let calls = all_handled("odd-keys", vec![Record::number(0), Record::number(1).key(""), Record::number(2).key([0xff, 0xfe])]);
+    let keys: Vec<_> = calls.iter().map(|call| call.key.as_deref()).collect();
+    assert_eq!(keys, [None, Some(""), Some("\u{fffd}\u{fffd}")]);
+}
+
+#[test]
+fn null_and_empty_keys_have_lanes() {
+    let story = Story::new("odd-lanes", 1);
+    story.send((0..100).flat_map(|n| [Record::number(2 * n), Record::number(2 * n + 1).key("")]));
+    let ledger = story.ledger().flag("--order", "key").start();
+    let calls = story.until_handled(200);
+    assert_eq!(kafka_tests::checks::none_lost(&calls, 0..200), Ok(()));
+    assert_eq!(kafka_tests::checks::order_kept(&calls, kafka_tests::checks::Order::Key), Ok(()));
+    story.stop_at_the_end(ledger);
+}
+
+#[test]
+fn a_null_value_is_a_tombstone() {
+    let calls = all_handled("odd-null", vec![Record::empty().key("gone"), Record::empty()]);
+    assert!(calls.iter().all(|call| call.n.is_none()));
+}
+
+#[test]
+fn a_mebibyte_goes_through() {
+    let pad = "x".repeat(1024 * 1024);
+    all_handled("odd-big", (0..40).map(|n| Record::work(json!({ "n": n, "pad": pad }))).collect());
+}
+
+#[test]
+fn a_thousand_headers_go_through() {
+    let many = (0..1_000).fold(Record::number(0), |record, n| record.header(format!("h{}", n % 7), vec![0xff; n % 5]));
+    all_handled("odd-headers", vec![many, Record::number(1)]);
+}
+
+#[test]
+fn header_names_need_not_be_utf_8() {
+    let story = Story::new("odd-names", 1);
+    wire::produce_with_headers(&story.name, br#"{"n":0}"#, &[(&[0xff, 0xfe], b"a"), (b"", b""), (b"ORIGIN_TOPIC", &[0xc3])]);
+    let ledger = story.ledger().start();
+    assert_eq!(story.until_handled(1)[0].n, Some(0));
+    story.stop_at_the_end(ledger);
+}
+
+/// Without the retry feature poison holds its partition: the others go on, and nothing after it is handled or committed.
+fn poison_is_held(word: &str, flags: &[(&str, &str)], poison: Record) {
+    let story = Story::new(word, 2);
+    story.send((0..5).map(Record::number).chain([poison]).chain((6..10).map(Record::number)));
+    story.send((10..110).map(|n| Record::number(n).to(1)));
+    let ledger = flags.iter().fold(story.ledger().set("auto.commit.interval.ms", 100), |ledger, (flag, value)| ledger.flag(flag, value));
+    let ledger = ledger.start();
+    let calls = story.until_handled(105);
+    assert!(calls.iter().all(|call| call.partition == 1 || call.offset < 5), "it was skipped: {calls:?}");
+    until("the position before the poison", SOON, || story.committed().get(&0) == Some(&5) && story.committed().get(&1) == Some(&100));
+    until("it is tried again", SOON, || ledger.logged("message failed, held") >= 3);
+    let log = ledger.log();
+    let held = log.lines().find(|line| line.contains("message failed, held")).unwrap_or_default();
+    assert!(held.contains("offset=5") && held.contains("could not be decoded"), "the log says what is wrong: {held}");
+    throughout("nothing passes it", Duration::from_millis(500), || story.calls().len() == 105);
+    ledger.stop(Duration::from_secs(5));
+    assert_eq!(story.committed().get(&0), Some(&5));
+}
+
+#[test]
+fn poison_holds_its_partition() {
+    poison_is_held("poison", &[], Record::empty().value([0xff, 0x00, 0x7b]));
+}
+
+#[test]
+fn an_empty_value_is_poison_for_json() {
+    poison_is_held("poison-empty", &[], Record::empty().key("").value(""));
+}
+
+#[test]
+fn poison_holds_its_partition_in_batches() {
+    poison_is_held("poison-batch", &[("--batch", "50")], Record::empty().value("{"));
+}
