@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use super::defect::{Defect, planted};
 use super::outcome::{Ack, Admission, HandlerPanic, Hold, Settlement};
-use super::seams::{Admissions, Backoff, Decoding, Failure, FailureHandler, Gate};
+use super::seams::{Admissions, Backoff, Decoding, Failure, FailureHandler, Gate, contained};
 use crate::clock::Clock;
 use crate::error::BoxError;
 use crate::message::{Run, Segment};
@@ -88,7 +88,7 @@ impl Pipeline {
         }
         let mut merged: Option<Vec<Admission>> = None;
         for gate in &self.gates {
-            let Admissions::Each(each) = gate.admit(run).await? else { continue };
+            let Admissions::Each(each) = contained(|| gate.admit(run)).await? else { continue };
             merged = Some(match merged {
                 None => each,
                 // The first gate that does not let a message in has the word.
@@ -129,7 +129,7 @@ impl Pipeline {
                 std::panic::resume_unwind(Box::new("planted"));
             }
             let failure = Failure { message, topic: Arc::clone(&self.spec), attempt: run.attempt(), error };
-            match self.failure_handler.resolve(&failure).await {
+            match contained(|| self.failure_handler.resolve(&failure)).await {
                 Ok(Settlement::Done) => journal.settle(run, 1),
                 Ok(Settlement::Pending(ack)) => {
                     let segments = run.split_front(1).into_segments();
@@ -161,7 +161,7 @@ impl Pipeline {
         let Pending { segments, mut ack, failure } = pending;
         let mut tries = 0;
         loop {
-            let Err(error) = ack.await else { return Ok(segments) };
+            let Err(error) = contained(|| ack).await else { return Ok(segments) };
             if planted(Defect::RefusedForwardSettled) {
                 return Ok(segments);
             }
@@ -175,7 +175,7 @@ impl Pipeline {
             ack = loop {
                 tries += 1;
                 self.clock.sleep(Backoff::FRAMEWORK.after(tries)).await;
-                match self.failure_handler.resolve(&failure).await {
+                match contained(|| self.failure_handler.resolve(&failure)).await {
                     Ok(Settlement::Pending(ack)) => break ack,
                     Ok(Settlement::Done) => return Ok(segments),
                     Ok(Settlement::Hold(hold)) => self.clock.sleep_until(hold.until).await,

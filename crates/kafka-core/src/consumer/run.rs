@@ -12,46 +12,20 @@ use tokio::sync::Semaphore;
 
 use super::defect::{Defect, planted};
 use super::lanes::Lanes;
+use super::loop_config::LoopConfig;
 use super::partition::{Partition, Readiness, Room};
 use super::pipeline::Pipeline;
 use super::reports::{Command, Generation, Report, Reporter};
+use super::revocation::{Closing, LAST_WORD, LEAVE_TIMEOUT, Ownership, Revocation, Stage};
+use super::seams::{Backoff, OffsetStorage, PositionSource, contained};
 use super::state::{ConsumerState, Flow};
-use super::seams::{Backoff, OffsetStorage, PositionSource};
-use super::{ClientErrorAction, ConsumeError, ErrorHandler};
+use super::{ClientErrorAction, ConsumeError};
 use crate::broker::{ClientError, ClientEvent, ConsumerClient, QueueId};
 use crate::clock::Clock;
 use crate::error::BoxError;
 use crate::message::Segment;
 use crate::names::{GroupId, TopicPartition};
 use crate::topic::TopicSpec;
-
-/// What the loop needs to know of its consumer.
-#[derive(Debug)]
-pub(crate) struct LoopConfig {
-    pub(crate) name: String,
-    pub(crate) group: GroupId,
-    pub(crate) topics: Vec<Arc<Pipeline>>,
-    pub(crate) storage: OffsetStorage,
-    pub(crate) error_handler: ErrorHandler,
-    pub(crate) clock: Clock,
-    pub(crate) runtime: tokio::runtime::Handle,
-    /// How long messages in flight may finish before a revoked partition is given up.
-    pub(crate) revoke_timeout: Duration,
-    /// The same at shutdown.
-    pub(crate) shutdown_timeout: Duration,
-    /// The longest time between two polls.
-    pub(crate) poll_interval: Duration,
-    /// Bound of memory in flight over all partitions.
-    pub(crate) max_in_flight_bytes: usize,
-    /// Bound of messages in flight for each partition.
-    pub(crate) max_in_flight_messages: usize,
-}
-
-/// How long leaving the group may take once nothing is in flight.
-const LEAVE_TIMEOUT: Duration = Duration::from_secs(10);
-
-/// How long handlers that were cut off may take to say how far they had come.
-const LAST_WORD: Duration = Duration::from_millis(500);
 
 /// The most events served in one turn, so that a storm of errors starves no partition.
 const EVENTS_A_TURN: usize = 64;
@@ -86,39 +60,6 @@ pub(crate) struct ConsumerLoop {
     failure: Option<ConsumeError>,
     reports: Vec<Report>,
     newly_ready: Vec<QueueId>,
-}
-
-/// Partitions on their way out, and the answer that the client waits for.
-#[derive(Debug)]
-struct Revocation {
-    partitions: Vec<TopicPartition>,
-    generations: Vec<Generation>,
-    ownership: Ownership,
-    stage: Stage,
-}
-
-/// How far a revocation has come.
-#[derive(Debug, Clone, Copy)]
-enum Stage {
-    /// What is in flight may finish until then.
-    Finishing(Instant),
-    /// It was cut off, and may say until then how far it had come.
-    CutOff(Instant),
-}
-
-/// Whether revoked partitions are still ours while we finish.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Ownership {
-    Held,
-    Lost,
-}
-
-#[derive(Debug)]
-struct Closing {
-    /// Until when handlers may finish.
-    drained_by: Instant,
-    /// Until when the client must have left.
-    left_by: Instant,
 }
 
 impl ConsumerLoop {
@@ -165,9 +106,7 @@ impl ConsumerLoop {
 
     fn next_deadline(&self) -> Instant {
         let now = self.config.clock.now();
-        let deadlines = self.revocations.iter().map(|revocation| match revocation.stage {
-            Stage::Finishing(until) | Stage::CutOff(until) => until,
-        });
+        let deadlines = self.revocations.iter().map(Revocation::due);
         let closing = self.closing.iter().map(|closing| closing.left_by);
         deadlines.chain(closing).fold(now + self.config.poll_interval, Instant::min)
     }
@@ -490,7 +429,7 @@ async fn ask_positions(
 ) -> HashMap<TopicPartition, i64> {
     let mut tries = 0;
     loop {
-        let error: BoxError = match source.positions(group, partitions).await {
+        let error: BoxError = match contained(|| source.positions(group, partitions)).await {
             Ok(positions) => return positions,
             Err(error) => error,
         };

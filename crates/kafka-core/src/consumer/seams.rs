@@ -2,12 +2,14 @@
 
 use std::collections::HashMap;
 use std::fmt;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 
-use super::outcome::{Admission, HandlerError, Hold, Settlement};
+use super::outcome::{Admission, HandlerError, HandlerPanic, Hold, Settlement};
 use crate::clock::Clock;
 use crate::error::BoxError;
 use crate::message::{MessageRef, Run};
@@ -81,6 +83,20 @@ pub enum OffsetStorage {
     /// Whoever handles the messages, in the same transaction as their effects; the loop reads them
     /// back on assignment and stores none.
     External(Arc<dyn PositionSource>),
+}
+
+/// Begins work of a plugged-in part and sees it through; its panic is trouble like any other.
+pub(super) fn contained<'a, T: 'a>(
+    begin: impl FnOnce() -> BoxFuture<'a, Result<T, BoxError>>,
+) -> impl Future<Output = Result<T, BoxError>> + Send + 'a {
+    let begun = std::panic::catch_unwind(AssertUnwindSafe(begin));
+    async move {
+        let ended = match begun {
+            Ok(work) => AssertUnwindSafe(work).catch_unwind().await,
+            Err(payload) => Err(payload),
+        };
+        ended.unwrap_or_else(|payload| Err(format!("it panicked: {}", HandlerPanic::new(&*payload).message).into()))
+    }
 }
 
 /// A growing wait: doubles from the first to the longest.

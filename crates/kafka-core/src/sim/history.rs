@@ -198,6 +198,8 @@ struct Written {
     seen: usize,
     ledger: Ledger,
     calls: u64,
+    /// Members of which nothing is heard any more.
+    gone: BTreeSet<ClientId>,
 }
 
 impl History {
@@ -230,6 +232,15 @@ impl History {
             at: Duration::from_millis(u64::try_from(entry.at_ms - ManualClock::EPOCH_MS).unwrap_or(0)),
             what: Happening::Broker(entry.event),
         }));
+    }
+
+    /// Nothing of the member is written down from here on: its process is gone.
+    pub(super) fn silence(&self, member: ClientId) {
+        self.lock().gone.insert(member);
+    }
+
+    pub(super) fn is_silent(&self, member: ClientId) -> bool {
+        self.lock().gone.contains(&member)
     }
 
     pub(super) fn next_call(&self) -> u64 {

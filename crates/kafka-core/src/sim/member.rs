@@ -140,6 +140,7 @@ impl Member {
         drop(consumer);
         tasks.rest();
         history.push(Happening::Rested { member: id, alive: tasks.alive() });
+        history.silence(id);
     }
 }
 

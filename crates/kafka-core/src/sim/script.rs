@@ -71,6 +71,8 @@ pub(super) enum Step {
     Pending,
     Hold { wait: Duration, wake: Option<Wake> },
     Trouble,
+    /// Trouble by way of a panic.
+    Panic,
     Stop,
 }
 
@@ -141,7 +143,7 @@ impl Script {
         }
         if conduct.troubles > 0 {
             conduct.troubles -= 1;
-            return Step::Trouble;
+            return if inner.dice.percent(30) { Step::Panic } else { Step::Trouble };
         }
         if conduct.holds > 0 {
             conduct.holds -= 1;
@@ -176,6 +178,7 @@ impl Script {
                 conduct.forwarded = true;
                 Step::Pending
             }
+            Choice::Trouble if inner.dice.percent(30) => Step::Panic,
             Choice::Trouble => Step::Trouble,
             Choice::Stop => Step::Stop,
         }

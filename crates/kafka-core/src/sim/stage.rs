@@ -120,21 +120,21 @@ impl ConsumeBatch for Batches {
 
 /// Writes down how something ended, also when it is dropped before its end.
 struct Watched<'a> {
-    history: &'a History,
+    stage: &'a Stage,
     dropped: Option<Happening>,
 }
 
 impl Watched<'_> {
     fn end(mut self, what: Happening) {
         self.dropped = None;
-        self.history.push(what);
+        self.stage.history.push(what);
     }
 }
 
 impl Drop for Watched<'_> {
     fn drop(&mut self) {
-        if let Some(what) = self.dropped.take() {
-            self.history.push(what);
+        if let Some(what) = self.dropped.take().filter(|_| !self.stage.history.is_silent(self.stage.member)) {
+            self.stage.history.push(what);
         }
     }
 }
@@ -142,7 +142,7 @@ impl Drop for Watched<'_> {
 impl Stage {
     fn watch(&self, begun: Happening, dropped: Happening) -> Watched<'_> {
         self.history.push(begun);
-        Watched { history: &self.history, dropped: Some(dropped) }
+        Watched { stage: self, dropped: Some(dropped) }
     }
 
     /// Handles messages, the first of which may be at a later attempt; fails with the place of the one that failed, if it is known.
@@ -225,6 +225,10 @@ impl Gate for ScriptedGate {
                         watched.end(answered(Some(Answer::Trouble)));
                         return Err("the gate has trouble".into());
                     }
+                    Step::Panic => {
+                        watched.end(answered(Some(Answer::Trouble)));
+                        std::panic::resume_unwind(Box::new("the gate panicked"));
+                    }
                     _ => (Word::Proceed, Admission::Proceed),
                 };
                 words.push(word);
@@ -258,6 +262,10 @@ impl FailureHandler for ScriptedFailures {
                     (Verdict::Hold(stage.wait(wait, &hold)), Ok(Settlement::Hold(hold)))
                 }
                 Step::Trouble => (Verdict::Trouble, Err("the failure handler has trouble".into())),
+                Step::Panic => {
+                    watched.end(resolved(Some(Verdict::Trouble)));
+                    std::panic::resume_unwind(Box::new("the failure handler panicked"));
+                }
                 Step::Stop => (Verdict::Stop, Ok(Settlement::Stop("the failure handler says so".into()))),
                 _ => (Verdict::Done, Ok(Settlement::Done)),
             };

@@ -99,6 +99,8 @@ impl World {
         if at < self.members.len() {
             let member = self.members.remove(at);
             self.broker.crash(member.id);
+            // Its tasks are dropped in an order that nobody chooses.
+            self.history.silence(member.id);
         }
     }
 

@@ -28,6 +28,8 @@ impl Checker<'_> {
             Event::Committed { client: Some(_), partition, position, .. } => self.durable_below(partition, *position, "committed"),
             Event::Crashed { client } => {
                 self.assignments.retain(|(owner, _), _| owner != client);
+                self.calls.retain(|_, call| call.member != *client);
+                self.seams.retain(|_, call| call.member != *client);
                 Ok(())
             }
             Event::Violation { client, what } if what.starts_with("stored") => fault_of(Invariant::Ownership, *client, what),
