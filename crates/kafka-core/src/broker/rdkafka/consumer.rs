@@ -279,9 +279,8 @@ fn destroy_later(handle: &Arc<Handle>) {
 fn native_subscription(subscription: &Subscription, protocol: &str) -> String {
     match subscription {
         Subscription::Exact(name) => name.as_str().to_owned(),
-        // The broker matches (RE2J), and whole names; but librdkafka has the pattern compiled as POSIX ERE before it sends it
-        // (rdkafka_subscription.c:62), which knows no group that does not capture.
-        Subscription::Pattern(pattern) if protocol == "consumer" => pattern.whole_name().replacen("^(?:", "^(", 1),
+        // There the broker matches, and whole names.
+        Subscription::Pattern(pattern) if protocol == "consumer" => pattern.whole_name(),
         Subscription::Pattern(pattern) => pattern.as_str().to_owned(),
     }
 }

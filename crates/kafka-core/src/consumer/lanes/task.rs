@@ -1,0 +1,259 @@
+//! The task of a lane: takes runs through the pipeline until the lane is empty.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use tokio::sync::Notify;
+
+use super::{Phase, Shared};
+use crate::consumer::defect::{Defect, planted};
+use crate::consumer::outcome::Hold;
+use crate::consumer::pipeline::{Journal, Next, Pending};
+use crate::consumer::reports::Report;
+use crate::consumer::seams::Backoff;
+use crate::message::{Run, Segment};
+use crate::topic::{Control, Feed};
+
+/// The task of one lane, from its first message until it is empty.
+pub(super) async fn run(shared: Arc<Shared>, at: u32) {
+    let mut deadline = None;
+    loop {
+        let place = match &shared.places {
+            // The semaphore is never closed.
+            Some(places) if !planted(Defect::ExceedConcurrency) => places.acquire().await.ok(),
+            _ => None,
+        };
+        let hold = match shared.step(at, &mut deadline) {
+            Step::End => return,
+            Step::Process(run) => {
+                let hold = shared.process(at, run).await;
+                drop(place);
+                hold
+            }
+            Step::Fill(filled, until) => {
+                drop(place);
+                tokio::select! {
+                    biased;
+                    () = shared.ending() => {}
+                    () = filled.notified() => {}
+                    () = shared.pipeline.clock.sleep_until(until) => {}
+                }
+                None
+            }
+            Step::Blocked => {
+                drop(place);
+                let unblocked = shared.unblocked.notified();
+                if shared.lock().blocked > 0 {
+                    tokio::select! {
+                        biased;
+                        () = shared.ending() => {}
+                        () = unblocked => {}
+                    }
+                }
+                None
+            }
+        };
+        if let Some(mut hold) = hold {
+            let until = match hold.until {
+                _ if planted(Defect::HoldEndsEarly) => shared.pipeline.clock.now(),
+                until if planted(Defect::HoldEndsLate) => until + Duration::from_secs(20),
+                until => until,
+            };
+            let woken = async {
+                match &mut hold.wake {
+                    Some(wake) if !planted(Defect::WakeIgnored) => wake.woken().await,
+                    _ => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                biased;
+                () = shared.ending() => {}
+                () = shared.pipeline.clock.sleep_until(until) => {}
+                () = woken => {}
+            }
+            if let Some(lane) = shared.lock().lane(at) {
+                lane.held_until = None;
+            }
+        }
+    }
+}
+
+/// What a lane's task does next.
+enum Step {
+    Process(Run),
+    /// A batch may still fill.
+    Fill(Arc<Notify>, Instant),
+    Blocked,
+    End,
+}
+
+impl Shared {
+    /// Decides what the lane does next, and counts it busy when it is to process a run.
+    fn step(&self, at: u32, deadline: &mut Option<Instant>) -> Step {
+        let mut state = self.lock();
+        if self.is_ending() {
+            state.remove(at);
+            return Step::End;
+        }
+        if state.blocked > 0 {
+            return Step::Blocked;
+        }
+        let Some(lane) = state.lane(at) else { return Step::End };
+        if lane.queued == 0 {
+            state.remove(at);
+            return Step::End;
+        }
+        let limits = self.pipeline.spec.batch;
+        let run = match self.pipeline.handler.feed() {
+            Feed::Each => lane.take(lane.run_size.min(lane.queued)),
+            Feed::Batches => {
+                // The wait begins with the first message that this lane sees; a message being retried waits for nobody.
+                if lane.queued < limits.max && !limits.wait.is_zero() && lane.attempt == 1 {
+                    let until = *deadline.get_or_insert_with(|| self.pipeline.clock.now() + limits.wait);
+                    if self.pipeline.clock.now() < until {
+                        return Step::Fill(Arc::clone(&lane.filled), until);
+                    }
+                }
+                *deadline = None;
+                lane.take(limits.max.min(lane.queued))
+            }
+        };
+        state.busy += 1;
+        Step::Process(run)
+    }
+
+    /// Takes a run through the pipeline, to its end or until it is cut off. Reports what is settled.
+    async fn process(self: &Arc<Self>, at: u32, mut run: Run) -> Option<Hold> {
+        let (control, mut journal) = (Control::default(), Journal::default());
+        let (started, size, attempt) = (self.pipeline.clock.now(), run.len(), run.attempt());
+        let again = (planted(Defect::HandOutTwice) && attempt == 1).then(|| run.piece(0, 1));
+        let next = {
+            let work = self.pipeline.process(&mut run, &mut journal, &control);
+            tokio::pin!(work);
+            // It comes first: a task that wakes after its partition was given up must not begin the next message.
+            let stopping = async {
+                self.ending().await;
+                control.stop();
+                self.phase.reached(Phase::CutOff as u64).await;
+            };
+            tokio::select! {
+                biased;
+                () = stopping => None,
+                next = &mut work => Some(next),
+            }
+        };
+        if next.is_none() {
+            journal.settle(&mut run, control.done());
+            tracing::warn!(
+                topic = %self.pipeline.spec.name, offset = run.iter().next().map_or(-1, crate::message::RawMessage::offset),
+                "handler outlived its time and was cut off; its message will come again"
+            );
+        }
+        let again = again.filter(|_| !journal.settled.is_empty());
+        let hold = self.settle(at, run, journal, next.unwrap_or(Next::GoOn), attempt, (size, started));
+        if let (Some(segments), Some(lane)) = (again, self.lock().lane(at)) {
+            lane.put_back(Run::new(segments, 2), 2);
+        }
+        hold
+    }
+
+    /// Writes down the result of a run: reports, what waits for acknowledgement, what is left.
+    fn settle(self: &Arc<Self>, at: u32, run: Run, journal: Journal, next: Next, attempt: u32, pace: (usize, Instant)) -> Option<Hold> {
+        if !journal.settled.is_empty() && !(planted(Defect::HandOutTwice) && attempt == 2) {
+            self.reporter.send(Report::Settled { generation: self.generation, segments: journal.settled });
+        }
+        let now = self.pipeline.clock.now();
+        let mut state = self.lock();
+        state.busy += journal.pending.len();
+        if planted(Defect::StoreBeyondUnacknowledged) {
+            let segments = journal.pending.iter().flat_map(|pending| pending.segments.clone()).collect();
+            self.reporter.send(Report::Settled { generation: self.generation, segments });
+        }
+        let mut hold = None;
+        if let Some(lane) = state.lane(at) {
+            lane.pace(pace.0 - run.len(), now.saturating_duration_since(pace.1));
+            let fresh = run.attempt() != attempt || run.is_empty();
+            match next {
+                Next::GoOn => lane.put_back(run, 1),
+                Next::HoldFailed(wait) => {
+                    let next_attempt = run.attempt().saturating_add(1);
+                    lane.put_back(run, next_attempt);
+                    hold = Some(wait);
+                    if planted(Defect::HandlerErrorStopsConsumer) {
+                        self.reporter.send(Report::Stop("planted".into()));
+                    }
+                }
+                Next::HoldGated(wait) => {
+                    let same = run.attempt();
+                    lane.put_back(run, same);
+                    hold = Some(wait);
+                }
+                Next::Trouble(error) => {
+                    lane.troubles = if fresh { 1 } else { lane.troubles.saturating_add(1) };
+                    let wait = if planted(Defect::TroubleWithoutBackoff) { Duration::ZERO } else { Backoff::FRAMEWORK.after(lane.troubles) };
+                    tracing::error!(topic = %self.pipeline.spec.name, error = %error, ?wait, "trouble of the framework's own, lane held");
+                    let same = run.attempt();
+                    lane.put_back(run, same);
+                    hold = Some(Hold::until(now + wait));
+                }
+                Next::Stop(error) => {
+                    self.reporter.send(Report::Stop(error));
+                    self.enter(Phase::Stopping);
+                }
+            }
+            if let Some(hold) = &hold {
+                lane.held_until = Some(hold.until);
+                // A wait must not pin fetch buffers, or the bound in bytes lies.
+                lane.queue.iter_mut().for_each(Segment::compact);
+            } else {
+                lane.troubles = 0;
+            }
+        }
+        state.busy -= 1;
+        let rested = state.busy == 0;
+        drop(state);
+        for pending in journal.pending {
+            self.runtime.spawn(acknowledge(Arc::clone(self), pending));
+        }
+        if rested && self.is_ending() {
+            self.reporter.send(Report::Rested);
+        }
+        hold
+    }
+}
+
+/// Waits for the acknowledgement of a forwarded message, and forwards again while it is refused.
+async fn acknowledge(shared: Arc<Shared>, pending: Pending) {
+    let blocking = AtomicBool::new(false);
+    let block = || {
+        blocking.store(true, Ordering::Relaxed);
+        shared.lock().blocked += 1;
+    };
+    let result = tokio::select! {
+        biased;
+        () = shared.phase.reached(Phase::CutOff as u64) => None,
+        result = shared.pipeline.acknowledge(pending, &block) => Some(result),
+    };
+    match result {
+        Some(Ok(segments)) => shared.reporter.send(Report::Settled { generation: shared.generation, segments }),
+        Some(Err(error)) => {
+            shared.reporter.send(Report::Stop(error));
+            // Before the block is lifted below.
+            shared.enter(Phase::Stopping);
+        }
+        // Its message will come again.
+        None => {}
+    }
+    let mut state = shared.lock();
+    state.busy -= 1;
+    let rested = state.busy == 0;
+    if blocking.load(Ordering::Relaxed) {
+        state.blocked -= 1;
+    }
+    drop(state);
+    shared.unblocked.notify_waiters();
+    if rested && shared.is_ending() {
+        shared.reporter.send(Report::Rested);
+    }
+}

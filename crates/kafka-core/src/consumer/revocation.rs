@@ -1,0 +1,54 @@
+//! Partitions on their way out: how far each has come, and until when it may take.
+
+use std::time::{Duration, Instant};
+
+use super::reports::Generation;
+use crate::names::TopicPartition;
+
+/// How long leaving the group may take once nothing is in flight.
+pub(super) const LEAVE_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How long handlers that were cut off may take to say how far they had come.
+pub(super) const LAST_WORD: Duration = Duration::from_millis(500);
+
+/// Partitions on their way out, and the answer that the client waits for.
+#[derive(Debug)]
+pub(super) struct Revocation {
+    pub(super) partitions: Vec<TopicPartition>,
+    pub(super) generations: Vec<Generation>,
+    pub(super) ownership: Ownership,
+    pub(super) stage: Stage,
+}
+
+/// How far a revocation has come.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Stage {
+    /// What is in flight may finish until then.
+    Finishing(Instant),
+    /// It was cut off, and may say until then how far it had come.
+    CutOff(Instant),
+}
+
+/// Whether revoked partitions are still ours while we finish.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Ownership {
+    Held,
+    Lost,
+}
+
+#[derive(Debug)]
+pub(super) struct Closing {
+    /// Until when handlers may finish.
+    pub(super) drained_by: Instant,
+    /// Until when the client must have left.
+    pub(super) left_by: Instant,
+}
+
+impl Revocation {
+    /// When the loop must look at it again at the latest.
+    pub(super) fn due(&self) -> Instant {
+        match self.stage {
+            Stage::Finishing(until) | Stage::CutOff(until) => until,
+        }
+    }
+}
