@@ -1,5 +1,7 @@
 //! The application on the broker in memory: assembly, its errors, running, pausing, and how it looks from outside.
 
+#![allow(clippy::unwrap_used, reason = "a test")]
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -92,7 +94,7 @@ async fn until(consumer: &ConsumerHandle, wanted: impl Fn(&ConsumerState) -> boo
 }
 
 fn problems(result: Result<App, ConfigErrors>) -> Vec<String> {
-    result.err().expect("an error").iter().map(ToString::to_string).collect()
+    result.expect_err("an error").iter().map(ToString::to_string).collect()
 }
 
 #[test]

@@ -2,6 +2,8 @@
 //!
 //! `ledger --bootstrap-servers localhost:9092 --topic work --group g --out calls.jsonl`
 
+#![allow(clippy::disallowed_methods, reason = "its work is to take time, and to say when")]
+
 use std::fs::{File, OpenOptions};
 use std::io::Write;
 use std::path::{Path, PathBuf};

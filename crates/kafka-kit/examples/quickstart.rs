@@ -3,6 +3,8 @@
 //! `cargo run -p kafka-kit --example quickstart` needs no server: it starts a broker inside this process.
 //! With `--bootstrap-servers localhost:9092` the same runs on a real cluster.
 
+#![allow(clippy::print_stdout, reason = "an example is there to be looked at")]
+
 use std::io::IsTerminal;
 use std::process::ExitCode;
 use std::sync::Arc;

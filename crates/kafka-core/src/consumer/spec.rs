@@ -41,8 +41,11 @@ pub struct DeclaredTopic {
     pub spec: TopicSpec,
     /// The Rust type, for messages.
     pub type_name: &'static str,
-    make: Arc<dyn Fn(&State, &Settings) -> Result<Arc<dyn Handler>, ConfigErrors> + Send + Sync>,
+    make: Arc<MakeHandler>,
 }
+
+/// Makes a topic's handler when the application is built.
+type MakeHandler = dyn Fn(&State, &Settings) -> Result<Arc<dyn Handler>, ConfigErrors> + Send + Sync;
 
 impl fmt::Debug for DeclaredTopic {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

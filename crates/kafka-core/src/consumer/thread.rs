@@ -80,7 +80,7 @@ pub(crate) fn start(
     let consumer_name = name.to_owned();
     thread::Builder::new().name(format!("kafka-{name}")).spawn(move || {
         // Set before the first turn: what woke earlier is seen by that turn.
-        let _ = parking.0.set(thread::current());
+        parking.0.set(thread::current()).ok();
         let run = AssertUnwindSafe(|| turn_until_finished(consumer, &clock));
         let result = std::panic::catch_unwind(run).unwrap_or_else(|payload| {
             let message = HandlerPanic::new(&*payload).message;

@@ -7,7 +7,7 @@ mod run;
 mod timestamp;
 
 pub use headers::{Header, Headers};
-pub use raw::{OwnedMessage, RawMessage};
+pub use raw::{HeaderVisitor, OwnedMessage, RawMessage};
 pub use record::Record;
 pub use run::{Batch, KeepAlive, MessageRef, Run};
 pub(crate) use run::Segment;

@@ -9,6 +9,9 @@ use crate::broker::rdkafka::NativeMessage;
 #[derive(Debug)]
 pub struct RawMessage(Repr);
 
+/// Is shown a header's name and value; a null value is `None`.
+pub type HeaderVisitor<'a> = dyn FnMut(&[u8], Option<&[u8]>) + 'a;
+
 #[derive(Debug)]
 enum Repr {
     /// librdkafka's own memory: nothing was copied.
@@ -70,7 +73,7 @@ impl RawMessage {
     }
 
     /// Shows each header in its order, without copying.
-    pub fn visit_headers(&self, visit: &mut dyn FnMut(&[u8], Option<&[u8]>)) {
+    pub fn visit_headers(&self, visit: &mut HeaderVisitor<'_>) {
         match &self.0 {
             Repr::Native(message) => message.visit_headers(visit),
             Repr::Owned(message) => message.headers.iter().for_each(|header| visit(header.name(), header.value())),

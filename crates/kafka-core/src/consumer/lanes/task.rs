@@ -160,7 +160,8 @@ impl Shared {
 
     /// Writes down the result of a run: reports, what waits for acknowledgement, what is left.
     fn settle(self: &Arc<Self>, at: u32, run: Run, journal: Journal, next: Next, attempt: u32, pace: (usize, Instant)) -> Option<Hold> {
-        if !journal.settled.is_empty() && !(planted(Defect::HandOutTwice) && attempt == 2) {
+        let again = planted(Defect::HandOutTwice) && attempt == 2;
+        if !journal.settled.is_empty() && !again {
             self.reporter.send(Report::Settled { generation: self.generation, segments: journal.settled });
         }
         let now = self.pipeline.clock.now();
