@@ -4,6 +4,7 @@
 
 /// A defect. Its comment says what the loop does wrong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(not(feature = "__planted-defects"), allow(unreachable_pub, reason = "public for this crate's own tests only"))]
 pub enum Defect {
     /// Positions move when a message is fetched.
     StoreSeenNotDone,
