@@ -50,6 +50,12 @@ pub fn create_topic(name: &str, partitions: i32) {
     drop(ends(name, partitions));
 }
 
+/// Removes a topic, if it is there.
+pub fn delete_topic(name: &str) {
+    // Nobody needs the answer.
+    drop(answer(admin().delete_topics(&[name], &patient())));
+}
+
 /// Gives a topic more partitions, so many altogether.
 ///
 /// # Panics

@@ -76,7 +76,7 @@ impl Story {
     #[must_use]
     pub fn without_topic(word: &str) -> Self {
         // Nothing to tell without a cluster.
-        let _ = cluster::bootstrap();
+        drop(cluster::bootstrap());
         Self { name: unique(word), partitions: 1, dir: tempfile::tempdir().expect("a directory"), started: AtomicU32::new(0) }
     }
 
@@ -160,10 +160,12 @@ impl Story {
 }
 
 impl Drop for Story {
-    /// The files of a story that failed are evidence.
+    /// The files and the topic of a story that failed are evidence.
     fn drop(&mut self) {
         if std::thread::panicking() {
             self.dir.disable_cleanup(true);
+        } else {
+            cluster::delete_topic(&self.name);
         }
     }
 }

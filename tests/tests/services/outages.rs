@@ -14,7 +14,7 @@ use crate::protocol;
 
 fn goes_on_after(word: &str, properties: &[(&str, &str)]) {
     let (story, proxy) = (Story::new(word, 3), Proxy::start());
-    story.send((0..3_000).map(|n| Record::work(json!({ "n": n, "work_ms": 3 })).to((n % 3) as i32)));
+    story.send((0..3_000).map(|n| Record::work(json!({ "n": n, "work_ms": 3 })).to(n % 3)));
     let mut ledger =
         story.ledger_of(&story.name, "ledger", &proxy.address()).set_all(properties).set("auto.commit.interval.ms", 100).start();
     story.until_handled(200);

@@ -82,7 +82,7 @@ fn cut_off_at_shutdown_comes_again_under_the_consumer_protocol() {
 #[test]
 fn the_shutdown_timeout_bounds_a_revocation_under_way() {
     let story = Story::new("revoke-term", 2);
-    story.send((0..2).map(|n| Record::work(json!({ "n": n, "work_ms": 25_000 })).to(n as i32)));
+    story.send((0..2).map(|n| Record::work(json!({ "n": n, "work_ms": 25_000 })).to(n)));
     let start = |file| story.ledger_into(file).set_all(protocol::EAGER).flag("--shutdown-timeout-ms", 1_000).start();
     let mut first = start("a");
     until("both partitions assigned", SOON, || first.logged("partition assigned") == 2);

@@ -41,7 +41,7 @@ fn restart_disturbs_nobody(word: &str, properties: &'static [(&'static str, &'st
     let (a, b) = (members.start("a"), members.start("b"));
     until("two partitions each", SOON, || assigned(&a) == 2 && assigned(&b) == 2);
     let before = (a.logged("partition assigned"), a.logged("partition given up"));
-    members.story.send((0..4_000).map(|n| Record::work(json!({ "n": n, "work_ms": 2 })).to((n % 4) as i32)));
+    members.story.send((0..4_000).map(|n| Record::work(json!({ "n": n, "work_ms": 2 })).to(n % 4)));
     until("both at work", SOON, || members.handled("a") > 50 && members.handled("b") > 50);
     b.stop(Duration::from_secs(10));
     let b = members.start("b");

@@ -50,7 +50,7 @@ fn ends_at_once_before_it_has_partitions() {
 #[test]
 fn handlers_may_finish() {
     let story = Story::new("finish", 2);
-    story.send((0..20).map(|n| Record::work(json!({ "n": n, "work_ms": 700 })).to((n % 2) as i32)));
+    story.send((0..20).map(|n| Record::work(json!({ "n": n, "work_ms": 700 })).to(n % 2)));
     let ledger = story.ledger().start();
     until("work in flight", SOON, || story.calls().len() >= 2);
     ledger.stop(Duration::from_secs(3));
