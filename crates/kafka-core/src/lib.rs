@@ -9,7 +9,7 @@
 //!                                 └──────── what is settled ────┘
 //! ```
 //!
-//! In reading order: [`names`] and [`message`] are the words, [`format`] and [`topic`] what a user
+//! In reading order: [`names`] and [`message`] are the words, [`mod@format`] and [`topic`] what a user
 //! declares, [`consumer`] the loop, [`producer`] the way out, [`broker`] the ports to a cluster,
 //! [`settings`] and [`app`] the assembly.
 

@@ -8,13 +8,14 @@ use std::time::Duration;
 use kafka_core::app::{App, MissingState, StartError, State};
 use kafka_core::broker::memory::MemoryBroker;
 use kafka_core::clock::Clock;
-use kafka_core::consumer::{Consumer, ConsumerHandle, ConsumerSpec, ConsumerState, Flow, HandlerError};
+use kafka_core::consumer::{Consumer, ConsumerHandle, ConsumerSpec, ConsumerState, DeclaredTopic, Flow, HandlerError};
 use kafka_core::error::ConfigErrors;
 use kafka_core::format::Text;
 use kafka_core::message::{Message, Record};
 use kafka_core::names::TopicName;
+use kafka_core::producer::{Producer, Sent};
 use kafka_core::settings::Settings;
-use kafka_core::topic::{Concurrency, Consume, Single, Topic, TopicSpec};
+use kafka_core::topic::{Blocking, Cancelled, Concurrency, Consume, ConsumeBlocking, Single, Topic, TopicSpec};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 /// A topic by hand, as the derive would write it.
@@ -158,6 +159,81 @@ async fn messages_are_handled_paused_resumed_and_committed() {
     let partition = kafka_core::names::TopicPartition::new(self::words(), 0);
     assert_eq!(broker.committed(&kafka_core::names::GroupId::new("readers").unwrap(), &partition), Some(3));
     assert_eq!(reader.state().await, None, "a consumer that has ended has no state");
+}
+
+/// Answers each word on a topic of its own, blocking or not.
+struct Echo {
+    producer: Producer,
+    seen: UnboundedSender<String>,
+}
+
+struct BlockingEcho(Echo);
+
+impl Topic for Echo {
+    type Key = Text;
+    type Value = Text;
+    type Style = Single;
+
+    fn spec() -> TopicSpec {
+        TopicSpec::named("words").suppress(["echoes"])
+    }
+
+    fn from_state(state: &State) -> Result<Self, MissingState> {
+        Ok(Self { producer: state.get()?, seen: state.get()? })
+    }
+}
+
+impl Echo {
+    async fn answer(&self, message: Message<String, String>) -> Result<(), HandlerError> {
+        for topic in ["echoes", "others"] {
+            let record = Record::new(TopicName::new(topic)?).value(&b"heard"[..]);
+            self.seen.send(format!("{topic} {}", self.producer.send(record).await? == Sent::Suppressed))?;
+        }
+        Ok(self.seen.send(message.require_value()?.clone())?)
+    }
+}
+
+impl Consume for Echo {
+    async fn consume(&self, message: Message<String, String>) -> Result<(), HandlerError> {
+        self.answer(message).await
+    }
+}
+
+impl Topic for BlockingEcho {
+    type Key = Text;
+    type Value = Text;
+    type Style = Blocking;
+
+    fn spec() -> TopicSpec {
+        Echo::spec()
+    }
+
+    fn from_state(state: &State) -> Result<Self, MissingState> {
+        Echo::from_state(state).map(Self)
+    }
+}
+
+impl ConsumeBlocking for BlockingEcho {
+    fn consume_blocking(&self, message: Message<String, String>, _: &Cancelled) -> Result<(), HandlerError> {
+        tokio::runtime::Handle::current().block_on(self.0.answer(message))
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_topic_suppresses_its_handlers_do_not_send() {
+    for topic in [DeclaredTopic::of::<Echo>(), DeclaredTopic::of::<BlockingEcho>()] {
+        let broker = broker(&["one"]);
+        let (seen, mut words) = unbounded_channel();
+        let spec = ConsumerSpec::new("echo", "echoes").declared(topic).config("auto.offset.reset", "earliest");
+        let app = App::builder(Settings::default()).broker(Arc::new(broker.clone())).state(seen).consumer_spec(spec).build().unwrap();
+        let mut running = app.start(&[]).unwrap();
+        let heard = [next(&mut words).await, next(&mut words).await, next(&mut words).await];
+        assert_eq!(heard, ["echoes true", "others false", "one"]);
+        running.stop();
+        running.finished().await.unwrap();
+        let count = |topic| broker.records(&TopicName::new(topic).unwrap()).len();
+        assert_eq!((count("echoes"), count("others")), (0, 1));
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

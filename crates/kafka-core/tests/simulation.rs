@@ -75,7 +75,7 @@ mod defects {
         (Defect::RefusedForwardBlocksNothing, "forwarding", &[Invariant::TroubleHolds]),
         (Defect::IgnoreGeneration, "expiry", &[Invariant::NoLoss]),
         (Defect::OffsetGapFilled, "steady", &[Invariant::NoLoss]),
-        (Defect::SettleBehindInterruption, "batch", &[Invariant::NoLoss]),
+        (Defect::SettleInFrontOfParked, "batch", &[Invariant::OrderKept, Invariant::OnceDone]),
         (Defect::AttemptsOutliveAssignment, "rebalance", &[Invariant::AttemptsFresh]),
         (Defect::HandlerErrorStopsConsumer, "failures", &[Invariant::FailuresContained]),
         (Defect::SwallowFailure, "failures", &[Invariant::FailuresContained]),

@@ -12,6 +12,7 @@ use crate::consumer::{ConsumerSpec, DeclaredTopic, ErrorHandler, FailureHandler,
 use crate::error::ConfigErrors;
 use crate::names::{GroupId, Subscription};
 use crate::producer::Producer;
+use crate::producer::suppression::Suppression;
 use crate::registry;
 use crate::settings::{LayeredProperties, OwnConfig, Settings};
 
@@ -206,7 +207,8 @@ impl Assembly<'_> {
         let spec = Arc::new(topic.spec.clone());
         match (handler, failure_handler) {
             (Some(handler), Some(failure_handler)) if errors.is_empty() => {
-                Ok(Arc::new(Pipeline { spec, handler, gates, failure_handler, clock: self.tools.clock.clone() }))
+                let suppression = Suppression::default().with(&consumer.suppress).with(&topic.spec.suppress);
+                Ok(Arc::new(Pipeline { spec, handler, gates, failure_handler, suppression, clock: self.tools.clock.clone() }))
             }
             _ => Err(errors),
         }

@@ -18,8 +18,8 @@ pub enum Defect {
     IgnoreGeneration,
     /// Positions are computed from counts, as if there were no gaps.
     OffsetGapFilled,
-    /// What stands behind an interrupted group is settled in its place.
-    SettleBehindInterruption,
+    /// What a gate parks is settled from the front of the run, not where it stands.
+    SettleInFrontOfParked,
     /// Attempts go on from an earlier assignment.
     AttemptsOutliveAssignment,
     /// A handler's error stops the consumer.

@@ -107,7 +107,7 @@ impl Partition {
     pub(crate) fn settled(&mut self, segments: &[Segment]) {
         for segment in segments {
             let count = segment.end - segment.start;
-            self.in_flight_bytes -= segment.bytes();
+            self.in_flight_bytes = self.in_flight_bytes.saturating_sub(segment.bytes());
             self.tracker.done(segment.batch.sequence, segment.origin, segment.origin + count);
         }
     }

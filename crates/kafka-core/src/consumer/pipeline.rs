@@ -11,6 +11,7 @@ use super::seams::{Admissions, Backoff, Decoding, Failure, FailureHandler, Gate,
 use crate::clock::Clock;
 use crate::error::BoxError;
 use crate::message::{Run, Segment};
+use crate::producer::suppression::Suppression;
 use crate::topic::{Control, Handler, TopicSpec};
 
 /// One declared topic with everything a message of it passes.
@@ -20,6 +21,8 @@ pub(crate) struct Pipeline {
     pub(crate) handler: Arc<dyn Handler>,
     pub(crate) gates: Vec<Arc<dyn Gate>>,
     pub(crate) failure_handler: Arc<dyn FailureHandler>,
+    /// What the consumer and the topic suppress of the handler's produces.
+    pub(crate) suppression: Suppression,
     pub(crate) clock: Clock,
 }
 
@@ -57,21 +60,19 @@ pub(crate) enum Next {
 impl Pipeline {
     /// Takes the run as far as it goes. What is settled leaves the run and enters the journal.
     pub(crate) async fn process(&self, run: &mut Run, journal: &mut Journal, control: &Control) -> Next {
-        let admitted = match self.admit(run).await {
+        let admitted = match self.admit(run, journal).await {
             Ok(admitted) => admitted,
-            Err(_) if planted(Defect::SkipOnGateTrouble) => vec![(run.len(), Admission::Parked)],
+            Err(_) if planted(Defect::SkipOnGateTrouble) => return journal.skip(run),
             Err(error) => return Next::Trouble(error),
         };
-        for (count, admission) in admitted {
-            match admission {
-                // Also when stopping: whoever comes next would park it once more.
-                Admission::Parked => journal.settle(run, count),
-                _ if control.stopping() => return Next::GoOn,
-                Admission::Hold(hold) => return Next::HoldGated(hold),
-                Admission::Proceed => {
+        for group in admitted {
+            match group {
+                Group::Hold(hold) => return Next::HoldGated(hold),
+                Group::Proceed(_) if control.stopping() => return Next::GoOn,
+                Group::Proceed(count) => {
                     let behind = run.len().saturating_sub(count);
                     match self.handle(run, count, journal, control).await {
-                        Next::GoOn if run.len() > behind && !planted(Defect::SettleBehindInterruption) => return Next::GoOn,
+                        Next::GoOn if run.len() > behind => return Next::GoOn,
                         Next::GoOn => {}
                         other => return other,
                     }
@@ -81,40 +82,44 @@ impl Pipeline {
         Next::GoOn
     }
 
-    /// Asks the gates, and groups equal neighbours: so many messages, with what becomes of them.
-    async fn admit(&self, run: &mut Run) -> Result<Vec<(usize, Admission)>, BoxError> {
+    /// Asks the gates. What they park leaves the run at once, wherever it stands: it is durable elsewhere,
+    /// and whoever asked again would park it twice.
+    async fn admit(&self, run: &mut Run, journal: &mut Journal) -> Result<Vec<Group>, BoxError> {
         if self.gates.iter().any(|gate| gate.wants_decoded() == Decoding::Needed) {
             self.handler.decode(run).await;
         }
-        let mut merged: Option<Vec<Admission>> = None;
+        let mut holds: Vec<Option<Hold>> = vec![None; if self.gates.is_empty() { 0 } else { run.len() }];
         for gate in &self.gates {
             let Admissions::Each(each) = contained(|| gate.admit(run)).await? else { continue };
-            merged = Some(match merged {
-                None => each,
-                // The first gate that does not let a message in has the word.
-                Some(before) => before
-                    .into_iter()
-                    .zip(each)
-                    .map(|(before, after)| if let Admission::Proceed = before { after } else { before })
-                    .collect(),
-            });
-        }
-        let Some(each) = merged else { return Ok(vec![(run.len(), Admission::Proceed)]) };
-        let mut groups: Vec<(usize, Admission)> = Vec::new();
-        for admission in each.into_iter().take(run.len()) {
-            match (groups.last_mut(), admission) {
-                (Some((count, Admission::Proceed)), Admission::Proceed) | (Some((count, Admission::Parked)), Admission::Parked) => *count += 1,
-                (_, admission) => groups.push((1, admission)),
+            if each.len() != run.len() {
+                return Err(format!("{gate:?} gave {} admissions for {} messages", each.len(), run.len()).into());
             }
+            let parked: Vec<bool> = each.iter().map(|admission| matches!(admission, Admission::Parked)).collect();
+            if planted(Defect::SettleInFrontOfParked) {
+                journal.settle(run, parked.iter().filter(|parked| **parked).count());
+            } else {
+                journal.settled.extend(run.take_out(&parked));
+            }
+            let said = holds.into_iter().zip(each);
+            // The first gate that does not let a message in has the word.
+            holds = said
+                .filter_map(|(before, admission)| match admission {
+                    Admission::Parked => None,
+                    Admission::Hold(hold) => Some(before.or(Some(hold))),
+                    Admission::Proceed => Some(before),
+                })
+                .collect();
         }
-        Ok(groups)
+        Ok(grouped(holds, run.len()))
     }
 
     /// Handles the first `count` messages of the run, failures included.
     async fn handle(&self, run: &mut Run, mut count: usize, journal: &mut Journal, control: &Control) -> Next {
         while count > 0 {
             control.set_done(0);
-            let outcome = self.handler.handle(run, count, control).await;
+            let work = self.handler.handle(run, count, control);
+            // Most topics suppress nothing; then nothing is entered and left at every step.
+            let outcome = if self.suppression.is_empty() { work.await } else { self.suppression.clone().scope(work).await };
             control.set_done(0);
             journal.settle(run, outcome.done);
             count -= outcome.done;
@@ -187,7 +192,28 @@ impl Pipeline {
     }
 }
 
+/// What the gates said of neighbours in a run.
+enum Group {
+    /// So many may proceed.
+    Proceed(usize),
+    /// The next one waits, and so does what stands behind it.
+    Hold(Hold),
+}
+
+/// The messages up to the first that waits, and that one's hold.
+fn grouped(holds: Vec<Option<Hold>>, messages: usize) -> Vec<Group> {
+    let free = holds.iter().position(Option::is_some).unwrap_or(messages);
+    let proceed = (free > 0).then_some(Group::Proceed(free));
+    proceed.into_iter().chain(holds.into_iter().flatten().next().map(Group::Hold)).collect()
+}
+
 impl Journal {
+    /// Counts everything as done: a defect.
+    fn skip(&mut self, run: &mut Run) -> Next {
+        self.settle(run, run.len());
+        Next::GoOn
+    }
+
     pub(crate) fn settle(&mut self, run: &mut Run, count: usize) {
         if count > 0 {
             self.settled.extend(run.split_front(count).into_segments());

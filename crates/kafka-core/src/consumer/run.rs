@@ -30,6 +30,9 @@ use crate::topic::TopicSpec;
 /// The most events served in one turn, so that a storm of errors starves no partition.
 const EVENTS_A_TURN: usize = 64;
 
+/// How often the same kind of client error is worth a warning.
+const TELL_AGAIN: Duration = Duration::from_secs(10);
+
 /// What the thread does after a turn.
 #[derive(Debug)]
 pub(crate) enum Turn {
@@ -55,6 +58,8 @@ pub(crate) struct ConsumerLoop {
     ready: VecDeque<QueueId>,
     revocations: Vec<Revocation>,
     paused_topics: Vec<String>,
+    /// When each kind of client error was last logged.
+    told: BTreeMap<String, Instant>,
     next_generation: u64,
     closing: Option<Closing>,
     failure: Option<ConsumeError>,
@@ -75,6 +80,7 @@ impl ConsumerLoop {
             ready: VecDeque::new(),
             revocations: Vec::new(),
             paused_topics: Vec::new(),
+            told: BTreeMap::new(),
             next_generation: 0,
             closing: None,
             failure: None,
@@ -131,14 +137,28 @@ impl ConsumerLoop {
             std::panic::resume_unwind(Box::new("planted"));
         }
         match self.config.error_handler.decide(&error) {
-            ClientErrorAction::GoOn => {
-                tracing::warn!(consumer = %self.config.name, code = %error.code, "client error: {}", error.message);
-            }
+            ClientErrorAction::GoOn => self.tell(&error),
             ClientErrorAction::Stop => {
                 tracing::error!(consumer = %self.config.name, code = %error.code, "fatal client error: {}", error.message);
                 self.fail(ConsumeError::Client { consumer: self.config.name.clone(), source: error });
             }
         }
+    }
+
+    /// Logs an error that the client recovers from. A broker that is away is reported many times a second; once in a while is enough.
+    fn tell(&mut self, error: &ClientError) {
+        let now = self.config.clock.now();
+        if self.told.get(&error.code).is_some_and(|last| now < *last + TELL_AGAIN) {
+            tracing::debug!(consumer = %self.config.name, code = %error.code, "client error, again: {}", error.message);
+            return;
+        }
+        self.told.insert(error.code.clone(), now);
+        let hint = match error.code.as_str() {
+            "_ALL_BROKERS_DOWN" | "_TRANSPORT" | "_RESOLVE" => "; it goes on trying: is `bootstrap.servers` right, and the broker up?",
+            "UNKNOWN_TOPIC_OR_PART" => "; create the topic, or mend its name: it is read as soon as it is there",
+            _ => "",
+        };
+        tracing::warn!(consumer = %self.config.name, code = %error.code, "client error: {}{hint}", error.message);
     }
 
     fn fail(&mut self, error: ConsumeError) {
@@ -249,8 +269,6 @@ impl ConsumerLoop {
             Command::Stop => self.close(self.config.shutdown_timeout),
             Command::Abort => {
                 self.close(Duration::ZERO);
-                let now = self.config.clock.now();
-                self.revocations.iter_mut().for_each(|revocation| revocation.stage = Stage::Finishing(now));
             }
             Command::Pause(topic) => self.set_flow(topic, Flow::Paused),
             Command::Resume(topic) => self.set_flow(topic, Flow::Open),
@@ -275,7 +293,14 @@ impl ConsumerLoop {
 
     fn close(&mut self, timeout: Duration) {
         let drained_by = self.config.clock.now() + timeout;
-        let left_by = drained_by + LEAVE_TIMEOUT;
+        // Without partitions there is nothing to finish, only a group to leave.
+        let handlers = if self.partitions.is_empty() { Duration::ZERO } else { timeout };
+        let left_by = self.config.clock.now() + handlers + LEAVE_TIMEOUT;
+        for revocation in &mut self.revocations {
+            if let Stage::Finishing(until) = &mut revocation.stage {
+                *until = (*until).min(drained_by);
+            }
+        }
         match &mut self.closing {
             Some(closing) => {
                 closing.drained_by = closing.drained_by.min(drained_by);
@@ -359,6 +384,9 @@ impl ConsumerLoop {
             }
             if planted(Defect::AnswerTwice) {
                 drop(self.client.unassign(&revocation.partitions));
+            }
+            if let Some(closing) = &mut self.closing {
+                closing.left_by = closing.left_by.min(now + LEAVE_TIMEOUT);
             }
             if let Err(source) = self.client.unassign(&revocation.partitions) {
                 // The group would wait for the answer for ever, and nobody would read the partitions meanwhile.

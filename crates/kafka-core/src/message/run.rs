@@ -157,14 +157,22 @@ pub struct Run {
 }
 
 /// The decoded messages of a run, of a type that only the topic's handler and its gates know.
-trait Decoded: Any + Send {
+trait Decoded: Any + Send + Sync {
     fn split_front(&mut self, count: usize) -> Box<dyn Decoded>;
+
+    /// Drops the entries that are marked.
+    fn take_out(&mut self, gone: &[bool]);
 }
 
-impl<T: Send + 'static> Decoded for Vec<T> {
+impl<T: Send + Sync + 'static> Decoded for Vec<T> {
     fn split_front(&mut self, count: usize) -> Box<dyn Decoded> {
         let rest = self.split_off(count);
         Box::new(std::mem::replace(self, rest))
+    }
+
+    fn take_out(&mut self, gone: &[bool]) {
+        let mut gone = gone.iter();
+        self.retain(|_| !gone.next().copied().unwrap_or(false));
     }
 }
 
@@ -215,6 +223,11 @@ impl Run {
         })
     }
 
+    /// The offset of its last message.
+    pub(crate) fn last_offset(&self) -> i64 {
+        self.segments.last().and_then(|segment| segment.messages().last()).map_or(i64::MIN, RawMessage::offset)
+    }
+
     /// A handle on the first message.
     #[must_use]
     pub fn first(&self) -> Option<MessageRef> {
@@ -223,17 +236,17 @@ impl Run {
 
     /// What was decoded of this run so far, one entry a message, by whoever needed it first.
     #[must_use]
-    pub fn decoded<T: Send + 'static>(&self) -> Option<&Vec<T>> {
+    pub fn decoded<T: Send + Sync + 'static>(&self) -> Option<&Vec<T>> {
         let decoded: &dyn Any = &**self.decoded.as_ref()?;
         decoded.downcast_ref()
     }
 
-    pub(crate) fn take_decoded<T: Send + 'static>(&mut self) -> Option<Vec<T>> {
+    pub(crate) fn take_decoded<T: Send + Sync + 'static>(&mut self) -> Option<Vec<T>> {
         let decoded: Box<dyn Any> = self.decoded.take()?;
         decoded.downcast().ok().map(|decoded| *decoded)
     }
 
-    pub(crate) fn set_decoded<T: Send + 'static>(&mut self, decoded: Vec<T>) {
+    pub(crate) fn set_decoded<T: Send + Sync + 'static>(&mut self, decoded: Vec<T>) {
         self.decoded = Some(Box::new(decoded));
     }
 
@@ -260,6 +273,25 @@ impl Run {
             }
         }
         front
+    }
+
+    /// Takes out the messages that are marked, one mark a message.
+    pub(crate) fn take_out(&mut self, gone: &[bool]) -> Vec<Segment> {
+        let (mut taken, mut kept) = (Vec::new(), Vec::new());
+        if !gone.contains(&true) {
+            return taken;
+        }
+        let (attempt, mut decoded) = (self.attempt, self.decoded.take());
+        for part in gone.chunk_by(|one, other| one == other) {
+            let piece = self.split_front(part.len()).segments;
+            if part[0] { taken.extend(piece) } else { kept.extend(piece) }
+        }
+        if let Some(decoded) = &mut decoded {
+            decoded.take_out(gone);
+        }
+        // A message that comes to the front is at its first attempt.
+        *self = Self { len: kept.iter().map(Segment::len).sum(), segments: kept, attempt: if gone[0] { 1 } else { attempt }, decoded };
+        taken
     }
 
     /// The `count` messages from `start` on, left in place.
@@ -319,6 +351,19 @@ mod tests {
         assert_eq!((front.attempt(), run.attempt()), (3, 1));
         assert_eq!(front.decoded::<&str>(), Some(&vec!["1", "2", "5", "9"]));
         assert_eq!(run.take_decoded::<&str>(), Some(vec!["10"]));
+    }
+
+    #[test]
+    fn marked_messages_leave_a_run_with_what_was_decoded() {
+        let (a, b) = (batch(&[1, 2, 5]), batch(&[9, 10]));
+        let mut run = Run::new(vec![Segment::whole(&a), Segment::whole(&b)], 3);
+        run.set_decoded(vec!["1", "2", "5", "9", "10"]);
+        let taken = run.take_out(&[false, true, false, true, true]);
+        let taken: Vec<_> = taken.iter().flat_map(Segment::messages).map(RawMessage::offset).collect();
+        assert_eq!((taken, offsets(&run), run.attempt()), (vec![2, 9, 10], vec![1, 5], 3));
+        assert_eq!(run.decoded::<&str>(), Some(&vec!["1", "5"]));
+        run.take_out(&[true, false]);
+        assert_eq!((offsets(&run), run.attempt()), (vec![5], 1));
     }
 
     #[test]

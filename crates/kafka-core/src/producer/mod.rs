@@ -1,6 +1,7 @@
 //! The producer: `send` waits for the acknowledgement, `submit` hands over and gives a receipt,
 //! `enqueue` hands over and forgets.
 
+pub mod suppression;
 mod topic;
 
 use std::any::{Any, TypeId};
@@ -89,22 +90,53 @@ impl ProduceError {
     }
 }
 
-/// A record's acknowledgement to come: a future of where it was written. Dropping it changes nothing for the record.
+/// What became of a record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sent {
+    /// The broker has it, there.
+    Written(Delivered),
+    /// It was produced in a scope that suppresses its topic, and went nowhere.
+    Suppressed,
+}
+
+impl Sent {
+    /// Where it was written, unless it was suppressed.
+    #[must_use]
+    pub fn written(self) -> Option<Delivered> {
+        match self {
+            Self::Written(delivered) => Some(delivered),
+            Self::Suppressed => None,
+        }
+    }
+}
+
+/// A record's acknowledgement to come: a future of what became of it. Dropping it changes nothing for the record.
 #[derive(Debug)]
 #[must_use = "await it to know whether the record was written; `enqueue` is for those who need not know"]
-pub struct Receipt {
+pub struct Receipt(Option<Awaited>);
+
+#[derive(Debug)]
+struct Awaited {
     topic: TopicName,
     acknowledged: oneshot::Receiver<Result<Delivered, ClientError>>,
 }
 
+impl Receipt {
+    /// The receipt of a record that went nowhere.
+    const fn suppressed() -> Self {
+        Self(None)
+    }
+}
+
 impl Future for Receipt {
-    type Output = Result<Delivered, ProduceError>;
+    type Output = Result<Sent, ProduceError>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let result = std::task::ready!(Pin::new(&mut self.acknowledged).poll(cx));
+        let Some(awaited) = &mut self.0 else { return Poll::Ready(Ok(Sent::Suppressed)) };
+        let result = std::task::ready!(Pin::new(&mut awaited.acknowledged).poll(cx));
         let gone = |_| Err(ClientError::transient("_DESTROY", "the producer was closed before the record was acknowledged"));
-        let failed = |source| ProduceError::Unacknowledged { topic: self.topic.to_string(), source };
-        Poll::Ready(result.unwrap_or_else(gone).map_err(failed))
+        let failed = |source| ProduceError::Unacknowledged { topic: awaited.topic.to_string(), source };
+        Poll::Ready(result.unwrap_or_else(gone).map(Sent::Written).map_err(failed))
     }
 }
 
@@ -128,7 +160,7 @@ impl Producer {
     ///
     /// # Errors
     /// When the record was not taken or not acknowledged.
-    pub async fn send(&self, record: Record<'_>) -> Result<Delivered, ProduceError> {
+    pub async fn send(&self, record: Record<'_>) -> Result<Sent, ProduceError> {
         self.submit(record).await?.await
     }
 
@@ -137,9 +169,12 @@ impl Producer {
     /// # Errors
     /// When the record was not taken.
     pub async fn submit(&self, record: Record<'_>) -> Result<Receipt, ProduceError> {
+        if suppression::is_suppressed(record.topic.as_str()) {
+            return Ok(Receipt::suppressed());
+        }
         let (sender, acknowledged) = oneshot::channel();
         self.hand_over(&record, Delivery::Awaited(sender)).await?;
-        Ok(Receipt { topic: record.topic, acknowledged })
+        Ok(Receipt(Some(Awaited { topic: record.topic, acknowledged })))
     }
 
     /// Hands over a record and forgets it. A failed delivery is logged and counted. Waits only while the local queue is full.
@@ -147,6 +182,9 @@ impl Producer {
     /// # Errors
     /// When the record was not taken.
     pub async fn enqueue(&self, record: Record<'_>) -> Result<(), ProduceError> {
+        if suppression::is_suppressed(record.topic.as_str()) {
+            return Ok(());
+        }
         self.hand_over(&record, Delivery::Unattended).await
     }
 

@@ -2,8 +2,8 @@
 
 use std::marker::PhantomData;
 
-use super::{ProduceError, Producer, Receipt};
-use crate::broker::Delivered;
+use super::suppression::is_suppressed;
+use super::{ProduceError, Producer, Receipt, Sent};
 use crate::error::ConfigErrors;
 use crate::format::{Encode, Field, Format, FormatContext, FormatTarget};
 use crate::message::{Headers, Record};
@@ -63,7 +63,7 @@ where
     ///
     /// # Errors
     /// When it cannot be encoded, was not taken or not acknowledged.
-    pub async fn send(&self, key: &KeyOf<T>, value: &ValueOf<T>) -> Result<Delivered, ProduceError> {
+    pub async fn send(&self, key: &KeyOf<T>, value: &ValueOf<T>) -> Result<Sent, ProduceError> {
         self.send_parts(Some(key), Some(value)).await
     }
 
@@ -71,7 +71,7 @@ where
     ///
     /// # Errors
     /// As [`TopicProducer::send`].
-    pub async fn send_tombstone(&self, key: &KeyOf<T>) -> Result<Delivered, ProduceError> {
+    pub async fn send_tombstone(&self, key: &KeyOf<T>) -> Result<Sent, ProduceError> {
         self.send_parts(Some(key), None).await
     }
 
@@ -79,9 +79,8 @@ where
     ///
     /// # Errors
     /// As [`TopicProducer::send`].
-    pub async fn send_parts(&self, key: Option<&KeyOf<T>>, value: Option<&ValueOf<T>>) -> Result<Delivered, ProduceError> {
-        let record = self.record(key, value).await?;
-        self.producer.send(record).await
+    pub async fn send_parts(&self, key: Option<&KeyOf<T>>, value: Option<&ValueOf<T>>) -> Result<Sent, ProduceError> {
+        self.submit(key, value).await?.await
     }
 
     /// Hands over a record, in order with all others, and returns its receipt: a future of the acknowledgement.
@@ -89,8 +88,10 @@ where
     /// # Errors
     /// When it cannot be encoded or was not taken.
     pub async fn submit(&self, key: Option<&KeyOf<T>>, value: Option<&ValueOf<T>>) -> Result<Receipt, ProduceError> {
-        let record = self.record(key, value).await?;
-        self.producer.submit(record).await
+        match self.record(key, value).await? {
+            Some(record) => self.producer.submit(record).await,
+            None => Ok(Receipt::suppressed()),
+        }
     }
 
     /// Hands over a record and forgets it; a failed delivery is logged and counted.
@@ -98,13 +99,19 @@ where
     /// # Errors
     /// When it cannot be encoded or was not taken.
     pub async fn enqueue(&self, key: Option<&KeyOf<T>>, value: Option<&ValueOf<T>>) -> Result<(), ProduceError> {
-        let record = self.record(key, value).await?;
-        self.producer.enqueue(record).await
+        match self.record(key, value).await? {
+            Some(record) => self.producer.enqueue(record).await,
+            None => Ok(()),
+        }
     }
 
-    async fn record(&self, key: Option<&KeyOf<T>>, value: Option<&ValueOf<T>>) -> Result<Record<'static>, ProduceError> {
+    /// The encoded record; none when it is suppressed, and then nothing was encoded.
+    async fn record(&self, key: Option<&KeyOf<T>>, value: Option<&ValueOf<T>>) -> Result<Option<Record<'static>>, ProduceError> {
         let config = |source| ProduceError::Config { topic: T::spec().name, source };
         let formats = self.producer.formats::<T, Formats<T>>(Formats::build).map_err(config)?;
+        if is_suppressed(formats.name.as_str()) {
+            return Ok(None);
+        }
         let mut record = Record::new(formats.name.clone());
         let failed = |source| ProduceError::Encode { topic: formats.name.to_string(), source };
         if let Some(key) = key {
@@ -120,7 +127,7 @@ where
         record.headers = self.headers.clone();
         record.partition = self.partition;
         record.timestamp = self.timestamp;
-        Ok(record)
+        Ok(Some(record))
     }
 }
 

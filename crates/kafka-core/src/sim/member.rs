@@ -155,6 +155,7 @@ fn pipeline(topic: &PlannedTopic, stage: &Stage) -> Pipeline {
         handler: handler.expect("the simulation's formats need nothing"),
         gates: gate.into_iter().collect(),
         failure_handler: Arc::new(ScriptedFailures(stage.clone())),
+        suppression: crate::producer::suppression::Suppression::default(),
         clock: stage.clock.clone(),
     }
 }

@@ -15,6 +15,7 @@ use crate::error::ConfigErrors;
 use crate::format::{Decode, DecodeError, Field, Format, FormatContext, Part};
 use crate::message::{Message, MessageBatch, RawMessage, Run};
 use crate::names::TopicName;
+use crate::producer::suppression;
 use crate::settings::Settings;
 
 /// A topic's handler for runs of raw messages.
@@ -217,8 +218,9 @@ impl<T: ConsumeBlocking> Call<T> for Blocking {
     async fn call(topic: &Arc<T>, message: Message<KeyOf<T>, ValueOf<T>>) -> Result<(), HandlerError> {
         let guard = CancelOnDrop(Cancelled::default());
         let (topic, cancelled) = (Arc::clone(topic), guard.0.clone());
+        let suppressed = suppression::current();
         let work = tokio::task::spawn_blocking(move || {
-            let _at_work = AtWork::enter();
+            let (_at_work, _suppressed) = (AtWork::enter(), suppressed.guard());
             std::panic::catch_unwind(AssertUnwindSafe(|| topic.consume_blocking(message, &cancelled)))
         });
         match work.await {

@@ -88,7 +88,8 @@ impl Lanes {
         }
     }
 
-    /// Starts nothing new; holds end, and what runs stops after its present message.
+    /// Starts nothing new; holds end, and what runs stops after its present message. Lanes that others have overtaken
+    /// go on until they have caught up: what was done beyond them would otherwise be done again by the next owner.
     pub(crate) fn stop(&self) {
         self.0.enter(Phase::Stopping);
     }
@@ -100,7 +101,7 @@ impl Lanes {
 
     /// Whether nothing runs and no acknowledgement is outstanding.
     pub(crate) fn at_rest(&self) -> bool {
-        self.0.lock().busy == 0
+        self.0.rests(&self.0.lock())
     }
 
     /// Until when the earliest held lane waits.
@@ -127,6 +128,22 @@ impl Shared {
     /// Resolves when nothing new may start any more.
     async fn ending(&self) {
         self.phase.reached(Phase::Stopping as u64).await;
+    }
+
+    /// The highest offset that a lane may still take: while the assignment ends, the highest that any lane has taken.
+    fn horizon(&self, state: &State) -> i64 {
+        match self.pipeline.spec.concurrency {
+            _ if !self.is_ending() => i64::MAX,
+            Concurrency::Key { .. } | Concurrency::Unordered { .. } if state.blocked == 0 && self.phase.level() < Phase::CutOff as u64 => state.reached,
+            // A single lane overtakes nobody.
+            Concurrency::Partition | Concurrency::Key { .. } | Concurrency::Unordered { .. } => i64::MIN,
+        }
+    }
+
+    /// Whether nothing runs, no acknowledgement is outstanding, and no lane has to catch up.
+    fn rests(&self, state: &State) -> bool {
+        let horizon = self.horizon(state);
+        state.busy == 0 && (!self.is_ending() || state.lanes.iter().flatten().all(|lane| lane.held_until.is_some() || lane.up_to(horizon) == 0))
     }
 
     fn enter(&self, phase: Phase) {

@@ -17,13 +17,15 @@ const RUN_TARGET: Duration = Duration::from_millis(20);
 /// The most messages of a run of single messages.
 const RUN_MAX: usize = 1_000;
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct State {
     pub(super) lanes: Vec<Option<Lane>>,
     pub(super) free: Vec<u32>,
     pub(super) by_key: HashMap<LaneKey, u32>,
     /// Runs in the pipeline and acknowledgements outstanding: what a revocation waits for.
     pub(super) busy: usize,
+    /// The highest offset that a lane has taken.
+    pub(super) reached: i64,
     /// Forwards that were refused; nothing starts while there is one.
     pub(super) blocked: usize,
 }
@@ -67,6 +69,22 @@ impl Lane {
         }
     }
 
+    /// How many messages from the front stand at or below the offset.
+    pub(super) fn up_to(&self, offset: i64) -> usize {
+        if offset == i64::MAX {
+            return self.queued;
+        }
+        let mut count = 0;
+        for segment in &self.queue {
+            let within = segment.messages().partition_point(|message| message.offset() <= offset);
+            count += within;
+            if within < segment.len() {
+                break;
+            }
+        }
+        count
+    }
+
     /// Takes up to `max` messages from the front.
     pub(super) fn take(&mut self, max: usize) -> Run {
         let (mut segments, mut wanted) = (Vec::with_capacity(1), max);
@@ -100,6 +118,12 @@ impl Lane {
             let fits = RUN_TARGET.as_nanos().checked_div(each).and_then(|fits| usize::try_from(fits).ok()).unwrap_or(RUN_MAX);
             self.run_size = fits.clamp(1, self.run_size.saturating_mul(4)).min(RUN_MAX);
         }
+    }
+}
+
+impl Default for State {
+    fn default() -> Self {
+        Self { lanes: Vec::new(), free: Vec::new(), by_key: HashMap::new(), busy: 0, reached: i64::MIN, blocked: 0 }
     }
 }
 

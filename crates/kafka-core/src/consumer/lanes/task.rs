@@ -72,6 +72,10 @@ pub(super) async fn run(shared: Arc<Shared>, at: u32) {
                 () = shared.pipeline.clock.sleep_until(until) => {}
                 () = woken => {}
             }
+            // A message that failed is not tried before its time, not even for the last time.
+            if shared.is_ending() {
+                return shared.leave(at);
+            }
             if let Some(lane) = shared.lock().lane(at) {
                 lane.held_until = None;
             }
@@ -92,40 +96,54 @@ impl Shared {
     /// Decides what the lane does next, and counts it busy when it is to process a run.
     fn step(&self, at: u32, deadline: &mut Option<Instant>) -> Step {
         let mut state = self.lock();
-        if self.is_ending() {
-            state.remove(at);
-            return Step::End;
-        }
-        if state.blocked > 0 {
+        let ending = self.is_ending();
+        if !ending && state.blocked > 0 {
             return Step::Blocked;
         }
+        let horizon = self.horizon(&state);
         let Some(lane) = state.lane(at) else { return Step::End };
-        if lane.queued == 0 {
-            state.remove(at);
+        let available = lane.up_to(horizon);
+        if available == 0 {
+            drop(state);
+            self.leave(at);
             return Step::End;
         }
         let limits = self.pipeline.spec.batch;
         let run = match self.pipeline.handler.feed() {
-            Feed::Each => lane.take(lane.run_size.min(lane.queued)),
+            Feed::Each => lane.take(lane.run_size.min(available)),
             Feed::Batches => {
                 // The wait begins with the first message that this lane sees; a message being retried waits for nobody.
-                if lane.queued < limits.max && !limits.wait.is_zero() && lane.attempt == 1 {
+                if available < limits.max && !limits.wait.is_zero() && lane.attempt == 1 && !ending {
                     let until = *deadline.get_or_insert_with(|| self.pipeline.clock.now() + limits.wait);
                     if self.pipeline.clock.now() < until {
                         return Step::Fill(Arc::clone(&lane.filled), until);
                     }
                 }
                 *deadline = None;
-                lane.take(limits.max.min(lane.queued))
+                lane.take(limits.max.min(available))
             }
         };
+        state.reached = state.reached.max(run.last_offset());
         state.busy += 1;
         Step::Process(run)
+    }
+
+    /// Ends a lane, and says so when nothing of an ending assignment is left to wait for.
+    fn leave(&self, at: u32) {
+        let mut state = self.lock();
+        state.remove(at);
+        let rested = self.is_ending() && self.rests(&state);
+        drop(state);
+        if rested {
+            self.reporter.send(Report::Rested);
+        }
     }
 
     /// Takes a run through the pipeline, to its end or until it is cut off. Reports what is settled.
     async fn process(self: &Arc<Self>, at: u32, mut run: Run) -> Option<Hold> {
         let (control, mut journal) = (Control::default(), Journal::default());
+        // What an ending assignment still begins, it must finish.
+        let draining = self.is_ending();
         let (started, size, attempt) = (self.pipeline.clock.now(), run.len(), run.attempt());
         let again = (planted(Defect::HandOutTwice) && attempt == 1).then(|| run.piece(0, 1));
         let next = {
@@ -133,8 +151,10 @@ impl Shared {
             tokio::pin!(work);
             // It comes first: a task that wakes after its partition was given up must not begin the next message.
             let stopping = async {
-                self.ending().await;
-                control.stop();
+                if !draining {
+                    self.ending().await;
+                    control.stop();
+                }
                 self.phase.reached(Phase::CutOff as u64).await;
             };
             tokio::select! {
@@ -176,7 +196,10 @@ impl Shared {
             lane.pace(pace.0 - run.len(), now.saturating_duration_since(pace.1));
             let fresh = run.attempt() != attempt || run.is_empty();
             match next {
-                Next::GoOn => lane.put_back(run, 1),
+                Next::GoOn => {
+                    let same = run.attempt();
+                    lane.put_back(run, same);
+                }
                 Next::HoldFailed(wait) => {
                     let next_attempt = run.attempt().saturating_add(1);
                     lane.put_back(run, next_attempt);
@@ -201,6 +224,9 @@ impl Shared {
                 Next::Stop(error) => {
                     self.reporter.send(Report::Stop(error));
                     self.enter(Phase::Stopping);
+                    // What stands behind the message must not overtake it while others catch up.
+                    lane.queue.clear();
+                    lane.queued = 0;
                 }
             }
             if let Some(hold) = &hold {
@@ -212,12 +238,12 @@ impl Shared {
             }
         }
         state.busy -= 1;
-        let rested = state.busy == 0;
+        let rested = self.is_ending() && self.rests(&state);
         drop(state);
         for pending in journal.pending {
             self.runtime.spawn(acknowledge(Arc::clone(self), pending));
         }
-        if rested && self.is_ending() {
+        if rested {
             self.reporter.send(Report::Rested);
         }
         hold
@@ -248,13 +274,13 @@ async fn acknowledge(shared: Arc<Shared>, pending: Pending) {
     }
     let mut state = shared.lock();
     state.busy -= 1;
-    let rested = state.busy == 0;
     if blocking.load(Ordering::Relaxed) {
         state.blocked -= 1;
     }
+    let rested = shared.is_ending() && shared.rests(&state);
     drop(state);
     shared.unblocked.notify_waiters();
-    if rested && shared.is_ending() {
+    if rested {
         shared.reporter.send(Report::Rested);
     }
 }

@@ -58,8 +58,6 @@ pub(super) enum Fate {
     Troubled(Duration),
     /// On its way elsewhere; not to be tried again before then.
     Forwarded { again: Duration },
-    /// Parked behind others of its run; settled when they are.
-    Parked,
     Settled,
 }
 
@@ -145,14 +143,6 @@ impl Assignment {
                 if let Fate::Held(_) = fate {
                     self.held.insert(offset);
                 }
-                // The rest of its run is asked for again.
-                for waiting in self.lanes.get(&lane).into_iter().flatten() {
-                    if let Some(message) = self.delivered.get_mut(waiting)
-                        && let Fate::Parked = message.fate
-                    {
-                        message.fate = Fate::Waiting;
-                    }
-                }
             }
             Fate::Failed => {
                 self.failed.insert(offset);
@@ -160,17 +150,13 @@ impl Assignment {
             Fate::Settled | Fate::Forwarded { .. } => {
                 let waiting = self.lanes.entry(lane).or_default();
                 waiting.remove(&offset);
-                let next = waiting.first().copied();
                 if let Fate::Settled = fate
                     && self.unsettled.remove(&offset)
                 {
                     self.bytes -= size;
                 }
-                if let Some(next) = next.filter(|next| matches!(self.delivered[next].fate, Fate::Parked)) {
-                    self.set(next, Fate::Settled);
-                }
             }
-            Fate::Waiting | Fate::Running | Fate::Brought | Fate::Parked => {}
+            Fate::Waiting | Fate::Running | Fate::Brought => {}
         }
     }
 

@@ -110,13 +110,11 @@ impl Checker<'_> {
             None => {}
             Some(Answer::Trouble) => assignment.set(*first, Fate::Troubled(now + BACKOFF)),
             Some(Answer::Each(words)) => {
-                let let_in = offsets.iter().zip(words).take_while(|(_, word)| !matches!(word, Word::Hold(_)));
-                let parked: Vec<_> = let_in.filter(|(_, word)| matches!(word, Word::Parked)).map(|(offset, _)| *offset).collect();
-                parked.iter().for_each(|offset| assignment.set(*offset, Fate::Parked));
-                let in_front: Vec<_> = offsets.iter().copied().take_while(|offset| parked.contains(offset)).collect();
-                in_front.iter().for_each(|offset| assignment.set(*offset, Fate::Settled));
+                let said = || offsets.iter().zip(words);
+                // What is parked is dealt with, wherever it stands.
+                said().filter(|(_, word)| matches!(word, Word::Parked)).for_each(|(offset, _)| assignment.set(*offset, Fate::Settled));
                 // Behind others that may proceed, a hold may be asked for again before it was even begun.
-                if let Some((offset, Word::Hold(wait))) = offsets.iter().zip(words).nth(in_front.len()) {
+                if let Some((offset, Word::Hold(wait))) = said().find(|(_, word)| !matches!(word, Word::Parked)) {
                     assignment.set(*offset, Fate::Held(Held { wait: *wait, wakes, by: HeldBy::Gate }));
                 }
             }
@@ -215,7 +213,6 @@ fn stands_still(partition: &TopicPartition, offset: i64, assignment: &Assignment
 fn may_start(partition: &TopicPartition, offset: i64, message: &Delivered, now: Duration, wakes: u64) -> Checked {
     match message.fate {
         Fate::Waiting => Ok(()),
-        Fate::Parked => fault(Invariant::OnceDone, partition, format!("{partition} [{offset}] was handed out after it was parked")),
         Fate::Held(held) if held.is_due(now, wakes) => Ok(()),
         Fate::Held(_) => fault(Invariant::HoldsEnd, partition, format!("the hold of {partition} [{offset}] was ended early")),
         Fate::Troubled(until) if now >= until => Ok(()),

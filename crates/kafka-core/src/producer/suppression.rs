@@ -1,0 +1,230 @@
+//! Suppression: scopes in which producing does nothing, so that what a handler writes goes out by no second way.
+//!
+//! A scope belongs to the code that runs in it: a future and all that it awaits, or the lines until a guard
+//! is dropped. Tasks spawned within do not inherit it. The framework's own records (retries, dead letters)
+//! are never suppressed.
+
+use std::cell::RefCell;
+use std::collections::BTreeSet;
+use std::marker::PhantomData;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use crate::topic::Suppress;
+
+thread_local! {
+    static CURRENT: RefCell<Suppression> = const { RefCell::new(Suppression(None)) };
+}
+
+/// What is suppressed in a scope. Made by [`suppress`], [`suppress_all`] and [`unsuppress`], from what the present scope suppresses already.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[must_use = "a suppression does nothing until `scope` runs a future in it, or `guard` is held"]
+pub struct Suppression(Option<Arc<Suppressed>>);
+
+#[derive(Debug, PartialEq, Eq)]
+enum Suppressed {
+    Topics(BTreeSet<String>),
+    All,
+}
+
+/// Suppresses records to these topics, beside what the present scope suppresses.
+///
+/// ```
+/// use kafka_core::producer::suppression::{is_suppressed, suppress, unsuppress};
+///
+/// let orders = suppress(["orders"]).guard();
+/// assert!(is_suppressed("orders") && !is_suppressed("invoices"));
+/// {
+///     let _all_lifted = unsuppress().guard();
+///     assert!(!is_suppressed("orders"));
+/// }
+/// assert!(is_suppressed("orders"));
+/// drop(orders);
+/// assert!(!is_suppressed("orders"));
+/// ```
+pub fn suppress<T: Into<String>>(topics: impl IntoIterator<Item = T>) -> Suppression {
+    current().with(&Suppress::Topics(topics.into_iter().map(Into::into).collect()))
+}
+
+/// Suppresses every record.
+pub fn suppress_all() -> Suppression {
+    current().with(&Suppress::All)
+}
+
+/// Lifts every suppression.
+pub fn unsuppress() -> Suppression {
+    Suppression(None)
+}
+
+/// Whether a record to this topic would be suppressed here.
+#[must_use]
+pub fn is_suppressed(topic: &str) -> bool {
+    CURRENT.with_borrow(|current| match current.0.as_deref() {
+        None => false,
+        Some(Suppressed::All) => true,
+        Some(Suppressed::Topics(topics)) => topics.contains(topic),
+    })
+}
+
+/// What is suppressed here, to be carried to another thread or task.
+pub fn current() -> Suppression {
+    CURRENT.with_borrow(Clone::clone)
+}
+
+impl Suppression {
+    /// This, and what was declared on a consumer or topic.
+    pub(crate) fn with(&self, declared: &Suppress) -> Self {
+        let added = match (declared, self.0.as_deref()) {
+            (Suppress::Nothing, _) | (_, Some(Suppressed::All)) => return self.clone(),
+            (Suppress::All, _) => Suppressed::All,
+            (Suppress::Topics(topics), None) => Suppressed::Topics(topics.iter().cloned().collect()),
+            (Suppress::Topics(topics), Some(Suppressed::Topics(known))) => Suppressed::Topics(known.iter().chain(topics).cloned().collect()),
+        };
+        Self(Some(Arc::new(added)))
+    }
+
+    /// Whether it suppresses nothing.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_none()
+    }
+
+    /// Runs a future in the scope. What was before is restored whenever the future gives way, ends, panics or is dropped.
+    #[must_use = "a future does nothing until it is awaited"]
+    pub fn scope<F: Future>(self, future: F) -> Scoped<F> {
+        Scoped { suppression: self, future: Box::pin(future) }
+    }
+
+    /// Holds the scope until the guard is dropped; for synchronous code. Guards are dropped in the reverse order of their making.
+    #[must_use = "the scope ends when the guard is dropped"]
+    pub fn guard(self) -> Guard {
+        Guard { before: CURRENT.replace(self), not_send: PhantomData }
+    }
+}
+
+/// A future that runs in a scope.
+#[derive(Debug)]
+pub struct Scoped<F> {
+    suppression: Suppression,
+    future: Pin<Box<F>>,
+}
+
+impl<F: Future> Future for Scoped<F> {
+    type Output = F::Output;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
+        let _scope = self.suppression.clone().guard();
+        self.future.as_mut().poll(cx)
+    }
+}
+
+/// Holds a scope on this thread. Restores what was before when it is dropped, by a panic too.
+#[derive(Debug)]
+pub struct Guard {
+    before: Suppression,
+    /// A scope is a thread's affair: a guard that moved would restore it elsewhere.
+    not_send: PhantomData<*const ()>,
+}
+
+impl Drop for Guard {
+    fn drop(&mut self) {
+        CURRENT.set(std::mem::take(&mut self.before));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+
+    use futures_util::FutureExt;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn seen() -> (bool, bool) {
+        (is_suppressed("a"), is_suppressed("b"))
+    }
+
+    #[test]
+    fn scopes_add_up_and_unsuppress_lifts_all() {
+        let table: [(fn() -> Suppression, fn() -> Suppression, (bool, bool)); 8] = [
+            (|| suppress(["a"]), || suppress(["b"]), (true, true)),
+            (|| suppress(["a"]), || suppress(["a"]), (true, false)),
+            (|| suppress(["a"]), suppress_all, (true, true)),
+            (suppress_all, || suppress(["a"]), (true, true)),
+            (|| suppress(["a"]), unsuppress, (false, false)),
+            (suppress_all, unsuppress, (false, false)),
+            (unsuppress, || suppress(["b"]), (false, true)),
+            (|| suppress(Vec::<String>::new()), || suppress(["b"]), (false, true)),
+        ];
+        for (outer, inner, expected) in table {
+            let _outer = outer().guard();
+            let before = seen();
+            {
+                let _inner = inner().guard();
+                assert_eq!(seen(), expected);
+            }
+            assert_eq!(seen(), before);
+        }
+        assert_eq!(seen(), (false, false));
+    }
+
+    #[test]
+    fn a_future_has_its_scope_at_every_step_and_leaves_none_behind() {
+        let mut work = Box::pin(suppress(["a"]).scope(async {
+            assert_eq!(seen(), (true, false));
+            tokio::task::yield_now().await;
+            suppress(["b"]).scope(async { assert_eq!(seen(), (true, true)) }).await;
+            assert_eq!(seen(), (true, false));
+        }));
+        assert!(work.as_mut().now_or_never().is_none());
+        assert_eq!(seen(), (false, false), "a future that gave way left its scope on the thread");
+        let mut dropped = Box::pin(suppress_all().scope(tokio::task::yield_now()));
+        assert!(dropped.as_mut().now_or_never().is_none());
+        drop(dropped);
+        assert_eq!(seen(), (false, false));
+        assert!(work.now_or_never().is_some());
+    }
+
+    #[test]
+    fn a_panic_restores_what_was_before() {
+        let _outer = suppress(["b"]).guard();
+        let panicking = AssertUnwindSafe(|| {
+            let _inner = suppress_all().guard();
+            panic!("as planned");
+        });
+        assert!(catch_unwind(panicking).is_err());
+        let future = suppress_all().scope(async { panic!("as planned") });
+        assert!(AssertUnwindSafe(future).catch_unwind().now_or_never().unwrap().is_err());
+        assert_eq!(seen(), (false, true));
+    }
+
+    /// Enters scope after scope, and checks on the way out, by return or by panic, that each was restored.
+    fn nest(depth: &[(u8, bool)]) {
+        let Some(((kind, panics), deeper)) = depth.split_first() else { return };
+        let before = current();
+        let inside = AssertUnwindSafe(|| {
+            let scope = match kind % 4 {
+                0 => suppress(["a"]),
+                1 => suppress(["b"]),
+                2 => suppress_all(),
+                _ => unsuppress(),
+            };
+            let _scope = scope.guard();
+            nest(deeper);
+            assert!(!panics, "as planned");
+        });
+        assert_eq!(catch_unwind(inside).is_err(), *panics);
+        assert_eq!(current(), before);
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+        #[test]
+        fn any_nesting_restores_each_scope(depth in prop::collection::vec((any::<u8>(), prop::bool::weighted(0.2)), 0..12)) {
+            nest(&depth);
+            prop_assert!(current().is_empty());
+        }
+    }
+}
