@@ -1,6 +1,5 @@
 //! What must hold of a ledger. Each check says what is wrong first, and can fail: its tests tamper with a good ledger.
 
-use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::ops::Range;
 
@@ -83,39 +82,6 @@ pub fn handled_once(calls: &[Call]) -> Verdict {
     let mut seen = HashSet::new();
     let again: Vec<&Call> = calls.iter().filter(|call| call.is_ok() && !seen.insert((&call.topic, call.partition, call.offset))).collect();
     again.first().map_or(Ok(()), |first| Err(format!("{} handled twice, first {first:?}", again.len())))
-}
-
-/// A message came again at a later owner only if a message before it was left to that owner: a position never passes an
-/// unfinished message, so with key lanes what had overtaken one comes again. One list of calls for each member.
-///
-/// # Errors
-/// How many came again with nothing before them unfinished, and the first of them.
-pub fn repeats_had_overtaken(members: &[Vec<Call>]) -> Verdict {
-    let mut by_end: Vec<(usize, &Call)> = members
-        .iter()
-        .enumerate()
-        .flat_map(|(member, calls)| calls.iter().filter(|call| call.is_ok()).map(move |call| (member, call)))
-        .collect();
-    by_end.sort_by_key(|(_, call)| call.t_end_ms);
-    let mut first: BTreeMap<(&str, i32, i64), (usize, u64)> = BTreeMap::new();
-    let mut again = Vec::new();
-    for (member, call) in by_end {
-        let place = (call.topic.as_str(), call.partition, call.offset);
-        match first.entry(place) {
-            Entry::Occupied(_) => again.push(call),
-            Entry::Vacant(entry) => {
-                entry.insert((member, call.t_end_ms));
-            }
-        }
-    }
-    let wrong = again.iter().filter(|call| {
-        let (topic, partition) = (call.topic.as_str(), call.partition);
-        let (member, end) = first[&(topic, partition, call.offset)];
-        let mut before = first.range((topic, partition, i64::MIN)..(topic, partition, call.offset));
-        !before.any(|(_, other)| other.0 != member && other.1 >= end)
-    });
-    let wrong: Vec<_> = wrong.collect();
-    wrong.first().map_or(Ok(()), |first| Err(format!("{} came again for no reason, first {first:?}", wrong.len())))
 }
 
 /// The group is at the end of every partition.
@@ -214,22 +180,6 @@ mod tests {
         calls[8].t_end_ms = 11;
         assert!(never_beside(&calls, Order::Partition).is_err());
         assert!(never_beside(&calls, Order::Key).is_ok());
-    }
-
-    #[test]
-    fn only_what_had_overtaken_may_come_again() {
-        let (mut one, mut other): (Vec<Call>, Vec<Call>) =
-            good().into_iter().filter(|call| call.partition == 0).partition(|call| call.offset < 5);
-        assert!(repeats_had_overtaken(&[one.clone(), other.clone()]).is_ok());
-        // The second owner does the last message of the first again, and there was nothing unfinished before it.
-        let repeat = |call: &Call| Call { t_start_ms: 50, t_end_ms: 51, ..call.clone() };
-        let mut twice = other.clone();
-        twice.push(repeat(&one[4]));
-        assert!(repeats_had_overtaken(&[one.clone(), twice]).unwrap_err().starts_with("1 came again"));
-        // Now the first owner had left the one before it to the second.
-        let left = one.remove(3);
-        other.extend([repeat(&left), repeat(&one[3])]);
-        assert!(repeats_had_overtaken(&[one, other]).is_ok());
     }
 
     #[test]

@@ -15,38 +15,11 @@ struct Step {
 }
 
 const STEPS: [Step; 5] = [
-    Step {
-        name: "fmt",
-        arguments: &["fmt", "--all", "--check"],
-        variable: None,
-    },
-    Step {
-        name: "tidy",
-        arguments: &["xtask", "tidy"],
-        variable: None,
-    },
-    Step {
-        name: "clippy",
-        arguments: &[
-            "clippy",
-            "--workspace",
-            "--all-targets",
-            "--",
-            "-D",
-            "warnings",
-        ],
-        variable: None,
-    },
-    Step {
-        name: "doc",
-        arguments: &["doc", "--workspace", "--no-deps"],
-        variable: Some(("RUSTDOCFLAGS", "-D warnings")),
-    },
-    Step {
-        name: "test",
-        arguments: &["xtask", "test"],
-        variable: None,
-    },
+    Step { name: "fmt", arguments: &["fmt", "--all", "--check"], variable: None },
+    Step { name: "tidy", arguments: &["xtask", "tidy"], variable: None },
+    Step { name: "clippy", arguments: &["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"], variable: None },
+    Step { name: "doc", arguments: &["doc", "--workspace", "--no-deps"], variable: Some(("RUSTDOCFLAGS", "-D warnings")) },
+    Step { name: "test", arguments: &["xtask", "test"], variable: None },
 ];
 
 /// Runs every step, then prints a line for each. Tells whether all succeeded.
@@ -56,23 +29,14 @@ pub(crate) fn run(repo: &Repo) -> Result<bool> {
         eprintln!("== {}: cargo {}", step.name, step.arguments.join(" "));
         let begin = Instant::now();
         let succeeded = command(repo, &step).status()?.success();
-        eprintln!(
-            "== {}: {}, {:.1} s",
-            step.name,
-            verdict(succeeded),
-            begin.elapsed().as_secs_f32()
-        );
+        eprintln!("== {}: {}, {:.1} s", step.name, verdict(succeeded), begin.elapsed().as_secs_f32());
         outcomes.push((step.name, succeeded, begin.elapsed()));
     }
     let begin = Instant::now();
     let succeeded = features_build_alone(repo)?;
     outcomes.push(("features", succeeded, begin.elapsed()));
     for (name, succeeded, time) in &outcomes {
-        println!(
-            "{name:<8}{:<8}{:>7.1} s",
-            verdict(*succeeded),
-            time.as_secs_f32()
-        );
+        println!("{name:<8}{:<8}{:>7.1} s", verdict(*succeeded), time.as_secs_f32());
     }
     Ok(outcomes.iter().all(|(_, succeeded, _)| *succeeded))
 }

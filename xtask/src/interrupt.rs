@@ -29,22 +29,15 @@ enum Stage {
 impl Runner {
     /// From now on a signal does not end xtask itself.
     pub(crate) fn install() -> Result<Self> {
-        let runner = Self {
-            stage: Arc::new(Mutex::new(Stage::Idle)),
-        };
-        let mut signals =
-            Signals::new([SIGHUP, SIGINT, SIGTERM]).context("cannot watch signals")?;
+        let runner = Self { stage: Arc::new(Mutex::new(Stage::Idle)) };
+        let mut signals = Signals::new([SIGHUP, SIGINT, SIGTERM]).context("cannot watch signals")?;
         let watcher = runner.clone();
         thread::spawn(move || signals.forever().for_each(|_signal| watcher.interrupt()));
         Ok(runner)
     }
 
     /// Runs a program to its end; `on_line` sees each line of its stdout, which is passed on.
-    pub(crate) fn run(
-        &self,
-        command: &mut Command,
-        mut on_line: impl FnMut(&str),
-    ) -> Result<ExitStatus> {
+    pub(crate) fn run(&self, command: &mut Command, mut on_line: impl FnMut(&str)) -> Result<ExitStatus> {
         let program = command.get_program().to_owned();
         let mut stage = self.stage();
         if matches!(*stage, Stage::Interrupted) {
@@ -103,18 +96,14 @@ mod tests {
     }
 
     fn runner() -> Runner {
-        Runner {
-            stage: Arc::new(Mutex::new(Stage::Idle)),
-        }
+        Runner { stage: Arc::new(Mutex::new(Stage::Idle)) }
     }
 
     #[test]
     fn every_line_is_seen() {
         let mut lines = Vec::new();
         let script = "echo a; printf b; exit 3";
-        let status = runner()
-            .run(&mut shell(script), |line| lines.push(line.to_owned()))
-            .unwrap();
+        let status = runner().run(&mut shell(script), |line| lines.push(line.to_owned())).unwrap();
         assert_eq!(lines, ["a", "b"]);
         assert_eq!(status.code(), Some(3));
     }
@@ -124,12 +113,9 @@ mod tests {
         let runner = runner();
         let begin = Instant::now();
         let interrupter = runner.clone();
-        let outcome = runner.run(
-            &mut shell("sh -c 'echo; exec sleep 60'; sleep 60"),
-            |_line| {
-                interrupter.interrupt();
-            },
-        );
+        let outcome = runner.run(&mut shell("sh -c 'echo; exec sleep 60'; sleep 60"), |_line| {
+            interrupter.interrupt();
+        });
         assert_eq!(outcome.unwrap_err().to_string(), "interrupted");
         assert!(begin.elapsed() < Duration::from_secs(30));
         assert!(runner.run(&mut shell("exit 0"), |_line| ()).is_err());

@@ -1,11 +1,7 @@
 //! The repository's commands: `cargo xtask services | test | ci | sim | bench | tidy`.
 //!
 //! This file holds the flags only. xtask is compiled first on a fresh machine, so it stays small and knows none of our libraries.
-#![allow(
-    clippy::print_stdout,
-    clippy::print_stderr,
-    reason = "speaking to a terminal is what this program is for"
-)]
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "speaking to a terminal is what this program is for")]
 
 mod ci;
 mod interrupt;

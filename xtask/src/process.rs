@@ -23,8 +23,7 @@ pub(crate) struct Process {
 impl Process {
     /// Starts `command` in a process group of its own, so that Ctrl-C at the terminal does not reach it, with both outputs in `log`.
     pub(crate) fn spawn(command: &mut Command, log: &Path, pid_file: &Path) -> Result<Self> {
-        let output =
-            File::create(log).with_context(|| format!("cannot write {}", log.display()))?;
+        let output = File::create(log).with_context(|| format!("cannot write {}", log.display()))?;
         let child = command
             .stdin(Stdio::null())
             .stdout(output.try_clone()?)
@@ -33,16 +32,9 @@ impl Process {
             .spawn()
             .with_context(|| format!("cannot start {}", command.get_program().display()))?;
         let Some(began) = began(child.id()) else {
-            bail!(
-                "{} ended at once; its log: {}",
-                command.get_program().display(),
-                tail(log, 20)
-            );
+            bail!("{} ended at once; its log: {}", command.get_program().display(), tail(log, 20));
         };
-        let process = Self {
-            pid: child.id(),
-            began,
-        };
+        let process = Self { pid: child.id(), began };
         fs::write(pid_file, format!("{} {}\n", process.pid, process.began))?;
         Ok(process)
     }
@@ -51,10 +43,7 @@ impl Process {
     pub(crate) fn of(pid_file: &Path) -> Option<Self> {
         let text = fs::read_to_string(pid_file).ok()?;
         let (pid, began) = text.trim().split_once(' ')?;
-        let process = Self {
-            pid: pid.parse().ok()?,
-            began: began.to_owned(),
-        };
+        let process = Self { pid: pid.parse().ok()?, began: began.to_owned() };
         process.runs().then_some(process)
     }
 
@@ -70,24 +59,15 @@ impl Process {
 
     /// Asks with `signal`, waits up to `patience`, then kills the whole process group.
     pub(crate) fn stop(&self, signal: Signal, patience: Duration) -> Result<()> {
-        let pid = i32::try_from(self.pid)
-            .ok()
-            .and_then(Pid::from_raw)
-            .context("not a pid")?;
+        let pid = i32::try_from(self.pid).ok().and_then(Pid::from_raw).context("not a pid")?;
         if self.runs() {
-            kill_process(pid, signal)
-                .with_context(|| format!("cannot signal process {}", self.pid))?;
+            kill_process(pid, signal).with_context(|| format!("cannot signal process {}", self.pid))?;
         }
         if self.ends_within(patience) {
             return Ok(());
         }
-        eprintln!(
-            "process {} did not end within {} s; killing it",
-            self.pid,
-            patience.as_secs()
-        );
-        kill_process_group(pid, Signal::KILL)
-            .with_context(|| format!("cannot kill process {}", self.pid))?;
+        eprintln!("process {} did not end within {} s; killing it", self.pid, patience.as_secs());
+        kill_process_group(pid, Signal::KILL).with_context(|| format!("cannot kill process {}", self.pid))?;
         if !self.ends_within(Duration::from_secs(5)) {
             bail!("process {} cannot be killed", self.pid);
         }
@@ -111,10 +91,7 @@ fn began(pid: u32) -> Option<String> {
     if Path::new("/proc/self/stat").exists() {
         return began_by_proc(&fs::read_to_string(format!("/proc/{pid}/stat")).ok()?);
     }
-    let listing = Command::new("ps")
-        .args(["-o", "stat=,lstart=", "-p", &pid.to_string()])
-        .output()
-        .ok()?;
+    let listing = Command::new("ps").args(["-o", "stat=,lstart=", "-p", &pid.to_string()]).output().ok()?;
     let listing = String::from_utf8_lossy(&listing.stdout).into_owned();
     let (state, began) = listing.trim().split_once(char::is_whitespace)?;
     (!state.starts_with('Z')).then(|| began.trim().to_owned())
@@ -173,16 +150,11 @@ mod tests {
     #[test]
     fn a_deaf_process_is_killed() {
         let dir = tempfile::tempdir().unwrap();
-        let process = sleeper(
-            dir.path(),
-            "trap '' TERM; echo ready; while :; do sleep 0.05; done",
-        );
+        let process = sleeper(dir.path(), "trap '' TERM; echo ready; while :; do sleep 0.05; done");
         while tail(&dir.path().join("log"), 1) != "ready" {
             thread::sleep(Duration::from_millis(10));
         }
-        process
-            .stop(Signal::TERM, Duration::from_millis(100))
-            .unwrap();
+        process.stop(Signal::TERM, Duration::from_millis(100)).unwrap();
         assert!(!process.runs());
     }
 
@@ -196,14 +168,8 @@ mod tests {
 
     #[test]
     fn the_name_in_a_stat_line_may_hold_anything() {
-        let fields = (4..=21)
-            .map(|n| n.to_string())
-            .collect::<Vec<_>>()
-            .join(" ");
-        assert_eq!(
-            began_by_proc(&format!("7 (a) b (c) S {fields} 4711 23")),
-            Some("4711".to_owned())
-        );
+        let fields = (4..=21).map(|n| n.to_string()).collect::<Vec<_>>().join(" ");
+        assert_eq!(began_by_proc(&format!("7 (a) b (c) S {fields} 4711 23")), Some("4711".to_owned()));
         assert_eq!(began_by_proc(&format!("7 (java) Z {fields} 4711 23")), None);
     }
 

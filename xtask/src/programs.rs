@@ -54,9 +54,7 @@ enum What {
 impl What {
     fn services(self) -> &'static [&'static str] {
         match self {
-            Self::Consume | Self::Produce | Self::Lanes | Self::Retry | Self::Overhead => {
-                &["kafka"]
-            }
+            Self::Consume | Self::Produce | Self::Lanes | Self::Retry | Self::Overhead => &["kafka"],
             Self::Resolver | Self::Modelsync => &["kafka", "postgres"],
         }
     }
@@ -83,11 +81,7 @@ impl Sim {
         for (flag, number) in numbers {
             command.args(number.map(|number| format!("{flag}={number}")));
         }
-        command.args(
-            self.scenario
-                .as_ref()
-                .map(|name| format!("--scenario={name}")),
-        );
+        command.args(self.scenario.as_ref().map(|name| format!("--scenario={name}")));
         command.args(&self.rest);
         command
     }
@@ -108,11 +102,7 @@ impl Bench {
 
     fn command(&self, repo: &Repo) -> Command {
         let mut command = program(repo, BENCHMARKS);
-        command.args(
-            self.what
-                .to_possible_value()
-                .map(|what| what.get_name().to_owned()),
-        );
+        command.args(self.what.to_possible_value().map(|what| what.get_name().to_owned()));
         if self.format == Format::Json {
             command.arg("--format=json");
         }
@@ -139,10 +129,7 @@ mod tests {
     use super::*;
 
     fn arguments(command: &Command) -> String {
-        let arguments: Vec<_> = command
-            .get_args()
-            .map(|word| word.to_string_lossy())
-            .collect();
+        let arguments: Vec<_> = command.get_args().map(|word| word.to_string_lossy()).collect();
         arguments.join(" ").split_once(" -- ").unwrap().1.to_owned()
     }
 
@@ -150,21 +137,9 @@ mod tests {
     fn flags_are_passed_on() {
         let repo = Repo::here().unwrap();
         let scenario = Some("crash".to_owned());
-        let sim = Sim {
-            seeds: Some(5),
-            from: None,
-            scenario,
-            rest: vec!["-v".to_owned()],
-        };
-        assert_eq!(
-            arguments(&sim.command(&repo)),
-            "--seeds=5 --scenario=crash -v"
-        );
-        let bench = Bench {
-            what: What::Modelsync,
-            format: Format::Json,
-            rest: Vec::new(),
-        };
+        let sim = Sim { seeds: Some(5), from: None, scenario, rest: vec!["-v".to_owned()] };
+        assert_eq!(arguments(&sim.command(&repo)), "--seeds=5 --scenario=crash -v");
+        let bench = Bench { what: What::Modelsync, format: Format::Json, rest: Vec::new() };
         assert_eq!(arguments(&bench.command(&repo)), "modelsync --format=json");
     }
 }

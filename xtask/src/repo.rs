@@ -16,14 +16,9 @@ pub(crate) struct Repo {
 impl Repo {
     /// The checkout whose cargo runs this xtask; several checkouts may share one target directory, and so one program.
     pub(crate) fn here() -> Result<Self> {
-        let manifest =
-            env::var_os("CARGO_MANIFEST_DIR").unwrap_or(env!("CARGO_MANIFEST_DIR").into());
-        let root = Path::new(&manifest)
-            .parent()
-            .context("xtask/ has no parent directory")?;
-        let root = root
-            .canonicalize()
-            .with_context(|| format!("{} is gone", root.display()))?;
+        let manifest = env::var_os("CARGO_MANIFEST_DIR").unwrap_or(env!("CARGO_MANIFEST_DIR").into());
+        let root = Path::new(&manifest).parent().context("xtask/ has no parent directory")?;
+        let root = root.canonicalize().with_context(|| format!("{} is gone", root.display()))?;
         Ok(Self { root })
     }
 
@@ -41,15 +36,9 @@ impl Repo {
 
     /// What cargo says of the workspace's own packages.
     pub(crate) fn metadata(&self) -> Result<Value> {
-        let output = self
-            .cargo()
-            .args(["metadata", "--no-deps", "--format-version", "1"])
-            .output()?;
+        let output = self.cargo().args(["metadata", "--no-deps", "--format-version", "1"]).output()?;
         if !output.status.success() {
-            bail!(
-                "cargo metadata failed: {}",
-                String::from_utf8_lossy(&output.stderr).trim()
-            );
+            bail!("cargo metadata failed: {}", String::from_utf8_lossy(&output.stderr).trim());
         }
         Ok(serde_json::from_slice(&output.stdout)?)
     }
@@ -60,9 +49,7 @@ impl Repo {
             .as_os_str()
             .as_encoded_bytes()
             .iter()
-            .fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
-                (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
-            })
+            .fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3))
     }
 }
 
@@ -79,12 +66,8 @@ mod tests {
 
     #[test]
     fn two_checkouts_have_two_fingerprints() {
-        let first = Repo {
-            root: "/a/main".into(),
-        };
-        let second = Repo {
-            root: "/b/main".into(),
-        };
+        let first = Repo { root: "/a/main".into() };
+        let second = Repo { root: "/b/main".into() };
         assert_ne!(first.fingerprint(), second.fingerprint());
     }
 }

@@ -47,12 +47,8 @@ impl Tally {
             return;
         };
         let count = |word: &str| {
-            let before = result
-                .split(';')
-                .find_map(|part| part.trim_end().strip_suffix(word));
-            before
-                .and_then(|part| part.split_whitespace().last()?.parse().ok())
-                .unwrap_or(0)
+            let before = result.split(';').find_map(|part| part.trim_end().strip_suffix(word));
+            before.and_then(|part| part.split_whitespace().last()?.parse().ok()).unwrap_or(0)
         };
         self.passed += count(" passed");
         self.failed += count(" failed");
@@ -62,23 +58,9 @@ impl Tally {
 /// Runs the tests; the last line is `N passed, M failed`. Tells whether all is well.
 pub(crate) fn run(repo: &Repo, options: &Options) -> Result<bool> {
     let runner = Runner::install()?;
-    let afterwards = if options.keep {
-        Afterwards::Keep
-    } else {
-        Afterwards::Stop
-    };
-    let names: &[&str] = if options.only == Some(Tier::Pure) {
-        &[]
-    } else {
-        &["postgres", "kafka"]
-    };
-    let session = Session::open(
-        repo,
-        names,
-        &[Tool::CCompiler],
-        Missing::Install,
-        afterwards,
-    )?;
+    let afterwards = if options.keep { Afterwards::Keep } else { Afterwards::Stop };
+    let names: &[&str] = if options.only == Some(Tier::Pure) { &[] } else { &["postgres", "kafka"] };
+    let session = Session::open(repo, names, &[Tool::CCompiler], Missing::Install, afterwards)?;
     let mut tally = Tally::default();
     let outcome = tiers(repo, options, &runner, &session, &mut tally);
     let closed = session.close();
@@ -91,31 +73,26 @@ pub(crate) fn run(repo: &Repo, options: &Options) -> Result<bool> {
     if tally.passed == 0 {
         complaints.push("no test passed".to_owned());
     }
-    complaints
-        .iter()
-        .for_each(|complaint| eprintln!("error: {complaint}"));
+    complaints.iter().for_each(|complaint| eprintln!("error: {complaint}"));
     println!("{} passed, {} failed", tally.passed, tally.failed);
     Ok(complaints.is_empty() && tally.failed == 0)
 }
 
 /// Runs `cargo test`; returns what failed.
-fn tiers(
-    repo: &Repo,
-    options: &Options,
-    runner: &Runner,
-    session: &Session,
-    tally: &mut Tally,
-) -> Result<Vec<String>> {
+fn tiers(repo: &Repo, options: &Options, runner: &Runner, session: &Session, tally: &mut Tally) -> Result<Vec<String>> {
     let mut failures = Vec::new();
     let mut test = repo.cargo();
-    test.args(["test", "--no-fail-fast"])
-        .args(packages(options));
+    test.args(["test", "--no-fail-fast"]).args(packages(options));
     if options.only == Some(Tier::Pure) {
         services::env(repo).iter().for_each(|(name, _)| {
             test.env_remove(name);
         });
     }
     test.args(&options.rest);
+    // The stories mostly wait, for timeouts and for restarts: more of them side by side than there are processors.
+    if std::env::var_os("RUST_TEST_THREADS").is_none() {
+        test.env("RUST_TEST_THREADS", "4");
+    }
     session.tell(&mut test);
     if !runner.run(&mut test, |line| tally.add(line))?.success() {
         failures.push("cargo test failed".to_owned());
@@ -149,27 +126,14 @@ mod tests {
         ] {
             tally.add(line);
         }
-        assert_eq!(
-            tally,
-            Tally {
-                passed: 21,
-                failed: 1
-            }
-        );
+        assert_eq!(tally, Tally { passed: 21, failed: 1 });
     }
 
     #[test]
     fn the_tiers_are_packages() {
-        let options = |only, rest: &[&str]| Options {
-            keep: false,
-            only,
-            rest: rest.iter().map(|&word| word.to_owned()).collect(),
-        };
+        let options = |only, rest: &[&str]| Options { keep: false, only, rest: rest.iter().map(|&word| word.to_owned()).collect() };
         assert_eq!(packages(&options(None, &["name"])), ["--workspace"]);
-        assert_eq!(
-            packages(&options(Some(Tier::Services), &[])),
-            ["--package", "kafka-tests"]
-        );
+        assert_eq!(packages(&options(Some(Tier::Services), &[])), ["--package", "kafka-tests"]);
         assert!(packages(&options(None, &["-p", "xtask"])).is_empty());
     }
 }

@@ -66,50 +66,27 @@ pub(crate) fn require(tools: &[Tool], missing: Missing) -> Result<()> {
         return Ok(());
     }
     let packages: Vec<&str> = absent.iter().map(|tool| tool.package()).collect();
-    if missing == Missing::Install
-        && rustix::process::geteuid().is_root()
-        && on_path("apt-get").is_some()
-    {
+    if missing == Missing::Install && rustix::process::geteuid().is_root() && on_path("apt-get").is_some() {
         install(&packages)?;
         let still: Vec<&str> = self::absent(tools).iter().map(|tool| tool.what()).collect();
         if still.is_empty() {
             return Ok(());
         }
-        bail!(
-            "still missing after apt-get install {}: {}",
-            packages.join(" "),
-            still.join(", ")
-        );
+        bail!("still missing after apt-get install {}: {}", packages.join(" "), still.join(", "));
     }
     let names: Vec<&str> = absent.iter().map(|tool| tool.what()).collect();
-    bail!(
-        "missing: {}\n  on Debian or Ubuntu: sudo apt-get install -y {}",
-        names.join(", "),
-        packages.join(" ")
-    );
+    bail!("missing: {}\n  on Debian or Ubuntu: sudo apt-get install -y {}", names.join(", "), packages.join(" "));
 }
 
 fn absent(tools: &[Tool]) -> Vec<Tool> {
-    tools
-        .iter()
-        .copied()
-        .filter(|tool| !tool.present())
-        .collect()
+    tools.iter().copied().filter(|tool| !tool.present()).collect()
 }
 
 fn install(packages: &[&str]) -> Result<()> {
-    let installation: Vec<&str> = ["install", "-y", "--no-install-recommends"]
-        .iter()
-        .chain(packages)
-        .copied()
-        .collect();
+    let installation: Vec<&str> = ["install", "-y", "--no-install-recommends"].iter().chain(packages).copied().collect();
     for arguments in [vec!["update"], installation] {
         eprintln!("$ apt-get {}", arguments.join(" "));
-        let status = Command::new("apt-get")
-            .env("DEBIAN_FRONTEND", "noninteractive")
-            .args(["-q"])
-            .args(&arguments)
-            .status()?;
+        let status = Command::new("apt-get").env("DEBIAN_FRONTEND", "noninteractive").args(["-q"]).args(&arguments).status()?;
         if !status.success() {
             bail!("apt-get {} failed: {status}", arguments.join(" "));
         }
@@ -119,17 +96,10 @@ fn install(packages: &[&str]) -> Result<()> {
 
 /// The directory of `initdb` and `postgres`, which Debian keeps off the path.
 pub(crate) fn postgres_programs() -> Option<PathBuf> {
-    let by_config = Command::new("pg_config")
-        .arg("--bindir")
-        .output()
-        .ok()
-        .map(|output| PathBuf::from(String::from_utf8_lossy(&output.stdout).trim()));
+    let by_config =
+        Command::new("pg_config").arg("--bindir").output().ok().map(|output| PathBuf::from(String::from_utf8_lossy(&output.stdout).trim()));
     let on_path = on_path("initdb").and_then(|program| program.parent().map(Path::to_path_buf));
-    by_config
-        .into_iter()
-        .chain(on_path)
-        .chain(debian_versions())
-        .find(|dir| dir.join("initdb").is_file() && dir.join("postgres").is_file())
+    by_config.into_iter().chain(on_path).chain(debian_versions()).find(|dir| dir.join("initdb").is_file() && dir.join("postgres").is_file())
 }
 
 /// `/usr/lib/postgresql/*/bin`, the newest version first.
@@ -138,12 +108,7 @@ fn debian_versions() -> Vec<PathBuf> {
         .into_iter()
         .flatten()
         .flatten()
-        .filter_map(|entry| {
-            Some((
-                entry.file_name().to_str()?.parse().ok()?,
-                entry.path().join("bin"),
-            ))
-        })
+        .filter_map(|entry| Some((entry.file_name().to_str()?.parse().ok()?, entry.path().join("bin"))))
         .collect();
     versions.sort_by_key(|(version, _)| std::cmp::Reverse(*version));
     versions.into_iter().map(|(_, dir)| dir).collect()
@@ -158,45 +123,28 @@ fn java_version() -> Option<u32> {
 fn major_version(banner: &str) -> Option<u32> {
     let (_, version) = banner.split_once("version \"")?;
     let version = version.strip_prefix("1.").unwrap_or(version);
-    version
-        .split(|c: char| !c.is_ascii_digit())
-        .next()?
-        .parse()
-        .ok()
+    version.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok()
 }
 
 fn on_path(program: &str) -> Option<PathBuf> {
     let path = env::var_os("PATH")?;
-    env::split_paths(&path)
-        .map(|dir| dir.join(program))
-        .find(|candidate| candidate.is_file())
+    env::split_paths(&path).map(|dir| dir.join(program)).find(|candidate| candidate.is_file())
 }
 
 /// Runs a command to its end, with its output kept for the error message.
 pub(crate) fn quietly(command: &mut Command) -> Result<()> {
     let program = command.get_program().to_owned();
-    let output = command
-        .output()
-        .with_context(|| format!("cannot start {}", program.display()))?;
+    let output = command.output().with_context(|| format!("cannot start {}", program.display()))?;
     if output.status.success() {
         return Ok(());
     }
     let said = [output.stdout, output.stderr].concat();
-    bail!(
-        "{} failed ({}):\n{}",
-        called(&program, command.get_args()),
-        output.status,
-        String::from_utf8_lossy(&said).trim()
-    );
+    bail!("{} failed ({}):\n{}", called(&program, command.get_args()), output.status, String::from_utf8_lossy(&said).trim());
 }
 
 fn called<'a>(program: &'a OsStr, arguments: impl Iterator<Item = &'a OsStr>) -> String {
     let name = Path::new(program).file_name().unwrap_or(program);
-    std::iter::once(name)
-        .chain(arguments)
-        .map(OsStr::to_string_lossy)
-        .collect::<Vec<_>>()
-        .join(" ")
+    std::iter::once(name).chain(arguments).map(OsStr::to_string_lossy).collect::<Vec<_>>().join(" ")
 }
 
 #[cfg(test)]
@@ -205,10 +153,7 @@ mod tests {
 
     #[test]
     fn java_says_its_version_in_two_ways() {
-        assert_eq!(
-            major_version("openjdk version \"17.0.15\" 2025-04-15"),
-            Some(17)
-        );
+        assert_eq!(major_version("openjdk version \"17.0.15\" 2025-04-15"), Some(17));
         assert_eq!(major_version("openjdk version \"25\" 2025-09-16"), Some(25));
         assert_eq!(major_version("java version \"1.8.0_402\""), Some(8));
         assert_eq!(major_version("command not found"), None);
@@ -216,12 +161,7 @@ mod tests {
 
     #[test]
     fn a_failed_command_tells_what_it_said() {
-        let error = quietly(Command::new("sh").args(["-c", "echo why >&2; exit 3"]))
-            .unwrap_err()
-            .to_string();
-        assert!(
-            error.contains("why") && error.contains("exit status: 3"),
-            "{error}"
-        );
+        let error = quietly(Command::new("sh").args(["-c", "echo why >&2; exit 3"])).unwrap_err().to_string();
+        assert!(error.contains("why") && error.contains("exit status: 3"), "{error}");
     }
 }

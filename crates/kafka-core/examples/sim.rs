@@ -86,7 +86,9 @@ fn simulate(scenarios: &[&Scenario], options: &Options) -> ExitCode {
         violations += violated;
         println!(
             "{:<11} {} seeds, {handled} calls went well, {failed} did not, {assigned} partitions assigned, {violated} violations  ({})",
-            scenario.name(), options.seeds, scenario.about()
+            scenario.name(),
+            options.seeds,
+            scenario.about()
         );
     }
     println!("{seeds} seeds, {violations} violations");

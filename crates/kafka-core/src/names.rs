@@ -44,11 +44,7 @@ impl TopicName {
     pub fn new(name: &str) -> Result<Self, NameError> {
         let legal = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
         let sized = (1..=249).contains(&name.len()) && name != "." && name != "..";
-        if sized && name.chars().all(legal) {
-            Ok(Self(name.into()))
-        } else {
-            Err(NameError::Topic { name: name.to_owned() })
-        }
+        if sized && name.chars().all(legal) { Ok(Self(name.into())) } else { Err(NameError::Topic { name: name.to_owned() }) }
     }
 
     /// A name that a broker gave us, taken as it is.
@@ -146,11 +142,7 @@ impl Subscription {
     /// # Errors
     /// When the literal is not a topic name, or the pattern is outside the common subset.
     pub fn parse(text: &str) -> Result<Self, NameError> {
-        if text.starts_with('^') {
-            TopicPattern::new(text).map(Self::Pattern)
-        } else {
-            TopicName::new(text).map(Self::Exact)
-        }
+        if text.starts_with('^') { TopicPattern::new(text).map(Self::Pattern) } else { TopicName::new(text).map(Self::Exact) }
     }
 
     /// Whether a topic of this name belongs to the subscription.
@@ -201,11 +193,7 @@ impl TopicPattern {
     /// The pattern for a broker that matches whole names (KIP-848): `.*` is added where the end is open.
     #[must_use]
     pub fn whole_name(&self) -> String {
-        if self.text.ends_with('$') && !self.text.ends_with("\\$") {
-            self.text.clone()
-        } else {
-            format!("{}.*", self.text)
-        }
+        if self.text.ends_with('$') && !self.text.ends_with("\\$") { self.text.clone() } else { format!("{}.*", self.text) }
     }
 }
 
@@ -216,7 +204,9 @@ fn outside_common_subset(text: &str) -> Option<&'static str> {
     while let Some(c) = rest.next() {
         match (c, rest.peek()) {
             // Inside brackets POSIX reads a backslash literally.
-            ('\\', Some(next)) if in_class || next.is_ascii_alphanumeric() => return Some("a backslash before a letter, a digit or inside brackets"),
+            ('\\', Some(next)) if in_class || next.is_ascii_alphanumeric() => {
+                return Some("a backslash before a letter, a digit or inside brackets");
+            }
             ('\\', _) => {
                 rest.next();
             }

@@ -126,7 +126,8 @@ fn two_topics_that_take_the_same_messages_are_refused() {
     let mut pattern = spec.topics[0].clone();
     "^wor".clone_into(&mut pattern.spec.name);
     spec.topics.push(pattern);
-    let app = App::builder(Settings::default()).broker(Arc::new(broker(&[]))).state(unbounded_channel::<String>().0).consumer_spec(spec).build();
+    let app =
+        App::builder(Settings::default()).broker(Arc::new(broker(&[]))).state(unbounded_channel::<String>().0).consumer_spec(spec).build();
     assert!(problems(app)[0].contains("narrow the pattern"));
 }
 
@@ -242,7 +243,8 @@ async fn a_failed_message_holds_its_lane_and_is_seen_from_outside() {
     let (app, mut words) = app(&broker);
     let mut running = app.start(&[]).unwrap();
     assert_eq!(next(&mut words).await, "one");
-    let held = |state: &ConsumerState| state.partitions.iter().any(|partition| partition.held_for.is_some() && partition.position.is_some());
+    let held =
+        |state: &ConsumerState| state.partitions.iter().any(|partition| partition.held_for.is_some() && partition.position.is_some());
     let state = until(&running.consumers()[0], held).await;
     let partition = &state.partitions[0];
     assert_eq!((partition.position, partition.lowest_unfinished, partition.in_flight), (Some(1), Some(1), 2));

@@ -170,7 +170,13 @@ fn origin(headers: &Headers) -> Option<Origin> {
 
 impl Ledger {
     fn note(
-        &self, work: &Work, place: (&TopicPartition, i64), key: Option<&[u8]>, headers: &Headers, attempt: u32, started: u128,
+        &self,
+        work: &Work,
+        place: (&TopicPartition, i64),
+        key: Option<&[u8]>,
+        headers: &Headers,
+        attempt: u32,
+        started: u128,
     ) -> Result<Verdict, HandlerError> {
         let verdict = work.verdict(attempt);
         let outcome = match verdict {
@@ -203,7 +209,8 @@ impl Consume for Calls {
             tokio::time::sleep(Duration::from_millis(work.work_ms)).await;
         }
         let place = TopicPartition::new(message.topic().clone(), message.partition());
-        let verdict = self.ledger.note(work, (&place, message.offset()), message.raw_key(), &message.headers(), message.attempt(), started)?;
+        let verdict =
+            self.ledger.note(work, (&place, message.offset()), message.raw_key(), &message.headers(), message.attempt(), started)?;
         match verdict {
             Verdict::Ok => Ok(()),
             Verdict::Failed => Err(work.failure()),

@@ -99,7 +99,13 @@ const CUSTOMERS: [&str; 6] = ["Ada", "Grace", "Edsger", "Barbara", "Donald", "Le
 async fn main() -> ExitCode {
     // Of the log only what happens to failed messages is worth the screen here.
     let shown = "off,kafka_core::consumer::pipeline=warn";
-    tracing_subscriber::fmt().with_env_filter(shown).with_writer(std::io::stdout).with_ansi(std::io::stdout().is_terminal()).without_time().with_target(false).init();
+    tracing_subscriber::fmt()
+        .with_env_filter(shown)
+        .with_writer(std::io::stdout)
+        .with_ansi(std::io::stdout().is_terminal())
+        .without_time()
+        .with_target(false)
+        .init();
     match serve(Arguments::parse()).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => kafka_kit::cli::fail(error),

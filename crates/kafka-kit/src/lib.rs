@@ -52,11 +52,11 @@ pub use kafka_core::{app, broker, clock, consumer, error, format, message, names
 #[doc(inline)]
 pub use kafka_core::app::App;
 #[cfg(feature = "macros")]
-#[doc = include_str!("../docs/topic.md")]
-pub use kafka_macros::Topic;
-#[cfg(feature = "macros")]
 #[doc = include_str!("../docs/consumer.md")]
 pub use kafka_macros::Consumer;
+#[cfg(feature = "macros")]
+#[doc = include_str!("../docs/topic.md")]
+pub use kafka_macros::Topic;
 
 #[doc(hidden)]
 pub use kafka_core::__private;

@@ -32,12 +32,7 @@ pub(crate) fn up(repo: &Repo, names: &[String]) -> Result<Vec<String>> {
             stop(*service, &Place::of(repo, service.name()))?;
         }
     }
-    outcome.map(|()| {
-        started
-            .iter()
-            .map(|service| service.name().to_owned())
-            .collect()
-    })
+    outcome.map(|()| started.iter().map(|service| service.name().to_owned()).collect())
 }
 
 /// Stops the named services and removes their data.
@@ -46,11 +41,7 @@ pub(crate) fn down(repo: &Repo, names: &[String]) -> Result<()> {
     let _lock = lock(repo)?;
     for service in services.into_iter().rev() {
         let place = Place::of(repo, service.name());
-        let message = if stop(service, &place)? {
-            "stopped"
-        } else {
-            "was not running"
-        };
+        let message = if stop(service, &place)? { "stopped" } else { "was not running" };
         service.clear(&place)?;
         place::remove_file(&place.path(FURNISHED))?;
         eprintln!("{:<10}{message}", service.name());
@@ -69,11 +60,7 @@ pub(crate) fn status(repo: &Repo) -> Result<()> {
             },
             None => "down".to_owned(),
         };
-        let ports: Vec<String> = service
-            .ports()
-            .iter()
-            .map(|port| format!("{} {}", port.name, place.port(*port)))
-            .collect();
+        let ports: Vec<String> = service.ports().iter().map(|port| format!("{} {}", port.name, place.port(*port))).collect();
         println!("{:<10}{state:<18}  {}", service.name(), ports.join(", "));
     }
     Ok(())
@@ -81,32 +68,18 @@ pub(crate) fn status(repo: &Repo) -> Result<()> {
 
 /// The variables by which tests find the services of this checkout.
 pub(crate) fn env(repo: &Repo) -> Vec<(&'static str, String)> {
-    let ours = ALL
-        .iter()
-        .flat_map(|service| service.env(&Place::of(repo, service.name())));
-    ours.chain(ELSEWHERE.map(|(name, value)| (name, value.to_owned())))
-        .collect()
+    let ours = ALL.iter().flat_map(|service| service.env(&Place::of(repo, service.name())));
+    ours.chain(ELSEWHERE.map(|(name, value)| (name, value.to_owned()))).collect()
 }
 
-fn start_all(
-    repo: &Repo,
-    services: &[&'static dyn Service],
-    started: &mut Vec<&'static dyn Service>,
-) -> Result<()> {
-    let asleep = |service: &&&'static dyn Service| {
-        Process::of(&Place::of(repo, service.name()).pid_file()).is_none()
-    };
-    let tools: Vec<Tool> = services
-        .iter()
-        .filter(asleep)
-        .flat_map(|service| service.tools().iter().copied())
-        .collect();
+fn start_all(repo: &Repo, services: &[&'static dyn Service], started: &mut Vec<&'static dyn Service>) -> Result<()> {
+    let asleep = |service: &&&'static dyn Service| Process::of(&Place::of(repo, service.name()).pid_file()).is_none();
+    let tools: Vec<Tool> = services.iter().filter(asleep).flat_map(|service| service.tools().iter().copied()).collect();
     tools::require(&tools, Missing::Name)?;
     let begin = Instant::now();
     for service in services.iter().filter(asleep) {
         let place = Place::of(repo, service.name());
-        launch(*service, &place)
-            .with_context(|| format!("{} cannot be started", service.name()))?;
+        launch(*service, &place).with_context(|| format!("{} cannot be started", service.name()))?;
         started.push(*service);
     }
     for service in services {
@@ -116,18 +89,9 @@ fn start_all(
             service.furnish(&place)?;
             fs::write(place.path(FURNISHED), "")?;
         }
-        let how = if started.iter().any(|one| one.name() == service.name()) {
-            "up"
-        } else {
-            "already up"
-        };
+        let how = if started.iter().any(|one| one.name() == service.name()) { "up" } else { "already up" };
         let address = place.address(service.ports()[0]);
-        eprintln!(
-            "{:<10}{how}: {address}, pid {}, {:.1} s",
-            service.name(),
-            process.pid(),
-            begin.elapsed().as_secs_f32()
-        );
+        eprintln!("{:<10}{how}: {address}, pid {}, {:.1} s", service.name(), process.pid(), begin.elapsed().as_secs_f32());
     }
     Ok(())
 }
@@ -145,25 +109,14 @@ fn launch(service: &dyn Service, place: &Place) -> Result<()> {
 fn wait(service: &dyn Service, place: &Place) -> Result<Process> {
     let begin = Instant::now();
     loop {
-        let log = || {
-            format!(
-                "last lines of {}:\n{}",
-                place.log().display(),
-                tail(&place.log(), 20)
-            )
-        };
+        let log = || format!("last lines of {}:\n{}", place.log().display(), tail(&place.log(), 20));
         let Some(process) = Process::of(&place.pid_file()) else {
             bail!("{} ended while it was starting; {}", service.name(), log());
         };
         match service.health(place, &process) {
             Health::Ready => return Ok(process),
             Health::NotYet(reason) if begin.elapsed() > service.patience() => {
-                bail!(
-                    "{} is not ready after {} s: {reason}; {}",
-                    service.name(),
-                    service.patience().as_secs(),
-                    log()
-                );
+                bail!("{} is not ready after {} s: {reason}; {}", service.name(), service.patience().as_secs(), log());
             }
             Health::NotYet(_) => thread::sleep(PAUSE),
         }
@@ -174,9 +127,7 @@ fn wait(service: &dyn Service, place: &Place) -> Result<Process> {
 fn stop(service: &dyn Service, place: &Place) -> Result<bool> {
     let process = Process::of(&place.pid_file());
     if let Some(process) = &process {
-        process
-            .stop(service.stop_signal(), FAREWELL)
-            .with_context(|| format!("{} cannot be stopped", service.name()))?;
+        process.stop(service.stop_signal(), FAREWELL).with_context(|| format!("{} cannot be stopped", service.name()))?;
     }
     place::remove_file(&place.pid_file())?;
     Ok(process.is_some())

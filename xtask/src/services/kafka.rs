@@ -13,16 +13,8 @@ use super::{Health, Service};
 use crate::process::Process;
 use crate::tools::{Tool, quietly};
 
-const CLIENTS: Port = Port {
-    name: "clients",
-    variable: "SERVICES_KAFKA_PORT",
-    default: 9092,
-};
-const CONTROLLER: Port = Port {
-    name: "controller",
-    variable: "SERVICES_KAFKA_CONTROLLER_PORT",
-    default: 9093,
-};
+const CLIENTS: Port = Port { name: "clients", variable: "SERVICES_KAFKA_PORT", default: 9092 };
+const CONTROLLER: Port = Port { name: "controller", variable: "SERVICES_KAFKA_CONTROLLER_PORT", default: 9093 };
 
 const POM: &str = include_str!("../../services/kafka/pom.xml");
 const PROPERTIES: &str = include_str!("../../services/kafka/server.properties");
@@ -55,16 +47,7 @@ impl Service for Kafka {
         place::remove_dir(&place.path("data"))?;
         let id = random_uuid()?;
         let mut format = java(place)?;
-        format
-            .args([
-                "-XX:TieredStopAtLevel=1",
-                "kafka.tools.StorageTool",
-                "format",
-                "-t",
-                &id,
-                "-c",
-            ])
-            .arg(place.path("server.properties"));
+        format.args(["-XX:TieredStopAtLevel=1", "kafka.tools.StorageTool", "format", "-t", &id, "-c"]).arg(place.path("server.properties"));
         quietly(&mut format)?;
         fs::write(place.path("cluster.id"), id)?;
         Ok(())
@@ -72,9 +55,7 @@ impl Service for Kafka {
 
     fn start(&self, place: &Place) -> Result<Command> {
         let mut command = java(place)?;
-        command
-            .args(["-Xmx1g", "kafka.Kafka"])
-            .arg(place.path("server.properties"));
+        command.args(["-Xmx1g", "kafka.Kafka"]).arg(place.path("server.properties"));
         Ok(command)
     }
 
@@ -82,12 +63,8 @@ impl Service for Kafka {
     fn health(&self, place: &Place, _process: &Process) -> Health {
         let ours = fs::read_to_string(place.path("cluster.id")).unwrap_or_default();
         match kafka_wire::cluster(place.address(CLIENTS), Duration::from_secs(2)) {
-            Ok(cluster) if cluster.id != ours => {
-                Health::NotYet(format!("the port belongs to cluster {}", cluster.id))
-            }
-            Ok(cluster) if cluster.brokers == 0 => {
-                Health::NotYet("no broker is registered yet".to_owned())
-            }
+            Ok(cluster) if cluster.id != ours => Health::NotYet(format!("the port belongs to cluster {}", cluster.id)),
+            Ok(cluster) if cluster.brokers == 0 => Health::NotYet("no broker is registered yet".to_owned()),
             Ok(_) => Health::Ready,
             Err(error) => Health::NotYet(error.to_string()),
         }
@@ -114,10 +91,7 @@ fn lay_out_jars(place: &Place) -> Result<()> {
     place::remove_dir(&place.path("lib"))?;
     let pom = place.repo().root().join("xtask/services/kafka/pom.xml");
     let mut maven = Command::new("mvn");
-    maven
-        .args(["-q", "-B", "-f"])
-        .arg(pom)
-        .args(["dependency:copy-dependencies", "-DincludeScope=runtime"]);
+    maven.args(["-q", "-B", "-f"]).arg(pom).args(["dependency:copy-dependencies", "-DincludeScope=runtime"]);
     maven.arg(format!("-DoutputDirectory={}", place.path("lib").display()));
     quietly(&mut maven).context("Maven could not fetch Kafka's jars")?;
     if fs::read_dir(place.path("lib")).map_or(0, Iterator::count) == 0 {
@@ -130,9 +104,7 @@ fn lay_out_jars(place: &Place) -> Result<()> {
 fn properties(place: &Place) -> Result<String> {
     let (clients, controller) = (place.port(CLIENTS), place.port(CONTROLLER));
     let data = place.path("data");
-    let data = data
-        .to_str()
-        .context("the path of the checkout is not UTF-8")?;
+    let data = data.to_str().context("the path of the checkout is not UTF-8")?;
     Ok(format!(
         "{PROPERTIES}
 listeners=PLAINTEXT://127.0.0.1:{clients},CONTROLLER://127.0.0.1:{controller}
@@ -146,18 +118,9 @@ log.dirs={data}
 fn java(place: &Place) -> Result<Command> {
     let mut command = Command::new("java");
     let logging = place.path("log4j2.properties");
-    let logging = logging
-        .to_str()
-        .context("the path of the checkout is not UTF-8")?;
-    command
-        .current_dir(place.path(""))
-        .env_remove("JAVA_TOOL_OPTIONS");
-    command.args([
-        "-XX:+UseSerialGC",
-        "-Djava.awt.headless=true",
-        "-cp",
-        "lib/*",
-    ]);
+    let logging = logging.to_str().context("the path of the checkout is not UTF-8")?;
+    command.current_dir(place.path("")).env_remove("JAVA_TOOL_OPTIONS");
+    command.args(["-XX:+UseSerialGC", "-Djava.awt.headless=true", "-cp", "lib/*"]);
     command.arg(format!("-Dlog4j2.configurationFile={logging}"));
     Ok(command)
 }
@@ -174,13 +137,8 @@ fn base64(bytes: &[u8]) -> String {
     const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
     let mut text = String::new();
     for chunk in bytes.chunks(3) {
-        let group = chunk
-            .iter()
-            .fold(0_usize, |group, byte| group << 8 | usize::from(*byte))
-            << (8 * (3 - chunk.len()));
-        text.extend(
-            (0..=chunk.len()).map(|digit| char::from(ALPHABET[group >> (18 - 6 * digit) & 63])),
-        );
+        let group = chunk.iter().fold(0_usize, |group, byte| group << 8 | usize::from(*byte)) << (8 * (3 - chunk.len()));
+        text.extend((0..=chunk.len()).map(|digit| char::from(ALPHABET[group >> (18 - 6 * digit) & 63])));
     }
     text
 }

@@ -24,20 +24,13 @@ pub(super) fn cluster(address: SocketAddr, patience: Duration) -> io::Result<Clu
     let mut stream = TcpStream::connect_timeout(&address, patience)?;
     stream.set_read_timeout(Some(patience))?;
     stream.set_write_timeout(Some(patience))?;
-    stream.write_all(
-        &u32::try_from(REQUEST.len())
-            .map_err(io::Error::other)?
-            .to_be_bytes(),
-    )?;
+    stream.write_all(&u32::try_from(REQUEST.len()).map_err(io::Error::other)?.to_be_bytes())?;
     stream.write_all(REQUEST)?;
     let mut length = [0; 4];
     stream.read_exact(&mut length)?;
     let length = u32::from_be_bytes(length);
     if length > LONGEST_ANSWER {
-        return Err(io::Error::new(
-            ErrorKind::InvalidData,
-            "the port is not a Kafka broker's",
-        ));
+        return Err(io::Error::new(ErrorKind::InvalidData, "the port is not a Kafka broker's"));
     }
     let mut answer = vec![0; usize::try_from(length).map_err(io::Error::other)?];
     stream.read_exact(&mut answer)?;
@@ -49,17 +42,9 @@ fn parse(mut answer: &[u8]) -> io::Result<Cluster> {
     let (_correlation, _throttle) = (int(&mut answer)?, int(&mut answer)?);
     let brokers = int(&mut answer)?;
     for _ in 0..brokers {
-        let (_id, _host, _port, _rack) = (
-            int(&mut answer)?,
-            text(&mut answer)?,
-            int(&mut answer)?,
-            text(&mut answer)?,
-        );
+        let (_id, _host, _port, _rack) = (int(&mut answer)?, text(&mut answer)?, int(&mut answer)?, text(&mut answer)?);
     }
-    Ok(Cluster {
-        id: text(&mut answer)?,
-        brokers: usize::try_from(brokers).map_err(io::Error::other)?,
-    })
+    Ok(Cluster { id: text(&mut answer)?, brokers: usize::try_from(brokers).map_err(io::Error::other)? })
 }
 
 fn int(bytes: &mut &[u8]) -> io::Result<i32> {
@@ -87,20 +72,11 @@ mod tests {
         answer.extend(b"\x00\x00\x00\x01\x00\x00\x00\x00\x00\x00\x00\x01");
         answer.extend(b"\x00\x00\x00\x01\x00\x09127.0.0.1\x00\x00\x23\x84\xff\xff");
         answer.extend(b"\x00\x04kits\x00\x00\x00\x01");
-        assert_eq!(
-            parse(&answer).unwrap(),
-            Cluster {
-                id: "kits".to_owned(),
-                brokers: 1
-            }
-        );
+        assert_eq!(parse(&answer).unwrap(), Cluster { id: "kits".to_owned(), brokers: 1 });
     }
 
     #[test]
     fn a_short_answer_is_an_error() {
-        assert_eq!(
-            parse(b"\x00\x00\x00\x01").unwrap_err().kind(),
-            ErrorKind::UnexpectedEof
-        );
+        assert_eq!(parse(b"\x00\x00\x00\x01").unwrap_err().kind(), ErrorKind::UnexpectedEof);
     }
 }

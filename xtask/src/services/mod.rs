@@ -92,10 +92,7 @@ const ALL: [&dyn Service; 2] = [&postgres::Postgres, &kafka::Kafka];
 
 /// The variables of services that this repository does not start yet, at the addresses they will have.
 const ELSEWHERE: [(&str, &str); 3] = [
-    (
-        "SCHEMA_REGISTRY_URL",
-        "http://127.0.0.1:8081/apis/ccompat/v7",
-    ),
+    ("SCHEMA_REGISTRY_URL", "http://127.0.0.1:8081/apis/ccompat/v7"),
     ("CONNECT_URL", "http://127.0.0.1:8083"),
     ("TEMPORAL_ADDRESS", "127.0.0.1:7233"),
 ];
@@ -107,9 +104,7 @@ pub(crate) fn run(repo: &Repo, command: Command) -> Result<()> {
         Command::Down { names } => control::down(repo, &names),
         Command::Status => control::status(repo),
         Command::Env => {
-            env(repo)
-                .iter()
-                .for_each(|(name, value)| println!("{name}={value}"));
+            env(repo).iter().for_each(|(name, value)| println!("{name}={value}"));
             Ok(())
         }
     }
@@ -117,20 +112,11 @@ pub(crate) fn run(repo: &Repo, command: Command) -> Result<()> {
 
 /// The services with these names, or all; in the order in which they are started.
 fn named(names: &[String]) -> Result<Vec<&'static dyn Service>> {
-    if let Some(unknown) = names
-        .iter()
-        .find(|name| ALL.iter().all(|service| service.name() != *name))
-    {
+    if let Some(unknown) = names.iter().find(|name| ALL.iter().all(|service| service.name() != *name)) {
         let known: Vec<&str> = ALL.iter().map(|service| service.name()).collect();
-        bail!(
-            "no service is called {unknown}; there are: {}",
-            known.join(", ")
-        );
+        bail!("no service is called {unknown}; there are: {}", known.join(", "));
     }
-    Ok(ALL
-        .into_iter()
-        .filter(|service| names.is_empty() || names.iter().any(|name| name == service.name()))
-        .collect())
+    Ok(ALL.into_iter().filter(|service| names.is_empty() || names.iter().any(|name| name == service.name())).collect())
 }
 
 #[cfg(test)]
@@ -139,11 +125,7 @@ mod tests {
 
     fn names(given: &[&str]) -> Vec<&'static str> {
         let given: Vec<String> = given.iter().map(|&name| name.to_owned()).collect();
-        named(&given)
-            .unwrap()
-            .iter()
-            .map(|service| service.name())
-            .collect()
+        named(&given).unwrap().iter().map(|service| service.name()).collect()
     }
 
     #[test]
@@ -155,9 +137,6 @@ mod tests {
     #[test]
     fn an_unknown_name_is_answered_with_the_known_ones() {
         let error = named(&["kafak".to_owned()]).err().unwrap().to_string();
-        assert_eq!(
-            error,
-            "no service is called kafak; there are: postgres, kafka"
-        );
+        assert_eq!(error, "no service is called kafak; there are: postgres, kafka");
     }
 }

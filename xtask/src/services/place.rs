@@ -34,10 +34,7 @@ pub(super) struct Place {
 impl Place {
     /// The directory of the service called `name`; it need not exist yet.
     pub(super) fn of(repo: &Repo, name: &str) -> Self {
-        Self {
-            repo: repo.clone(),
-            dir: state(repo).join(name),
-        }
+        Self { repo: repo.clone(), dir: state(repo).join(name) }
     }
 
     /// The checkout it belongs to.
@@ -62,9 +59,7 @@ impl Place {
 
     /// The port as last started, else as it would be.
     pub(super) fn port(&self, port: Port) -> u16 {
-        self.remembered(port)
-            .or_else(|| asked(port).ok().flatten())
-            .unwrap_or(port.default)
+        self.remembered(port).or_else(|| asked(port).ok().flatten()).unwrap_or(port.default)
     }
 
     /// Its address for clients.
@@ -76,17 +71,10 @@ impl Place {
     pub(super) fn claim(&self, port: Port) -> Result<u16> {
         let chosen = match asked(port)? {
             Some(asked) if is_free(asked)? => asked,
-            Some(asked) => bail!(
-                "port {asked}, which {} asks for, is taken by another process",
-                port.variable
-            ),
+            Some(asked) => bail!("port {asked}, which {} asks for, is taken by another process", port.variable),
             None => {
                 let wanted = self.remembered(port).unwrap_or(port.default);
-                if is_free(wanted)? {
-                    wanted
-                } else {
-                    self.free_instead(wanted, port)?
-                }
+                if is_free(wanted)? { wanted } else { self.free_instead(wanted, port)? }
             }
         };
         fs::write(self.port_file(port), format!("{chosen}\n"))?;
@@ -94,9 +82,7 @@ impl Place {
     }
 
     fn free_instead(&self, wanted: u16, port: Port) -> Result<u16> {
-        let found = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?
-            .local_addr()?
-            .port();
+        let found = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port();
         let service = self.dir.file_name().unwrap_or_default().display();
         eprintln!(
             "{service}: another process holds port {wanted}; {found} ({}) is this checkout's from now on, {} sets another",
@@ -106,11 +92,7 @@ impl Place {
     }
 
     fn remembered(&self, port: Port) -> Option<u16> {
-        fs::read_to_string(self.port_file(port))
-            .ok()?
-            .trim()
-            .parse()
-            .ok()
+        fs::read_to_string(self.port_file(port)).ok()?.trim().parse().ok()
     }
 
     fn port_file(&self, port: Port) -> PathBuf {
@@ -126,9 +108,7 @@ pub(super) fn state(repo: &Repo) -> PathBuf {
 /// Removes a directory that may not be there.
 pub(super) fn remove_dir(dir: &Path) -> Result<()> {
     match fs::remove_dir_all(dir) {
-        Err(error) if error.kind() != ErrorKind::NotFound => {
-            Err(error).with_context(|| format!("cannot remove {}", dir.display()))
-        }
+        Err(error) if error.kind() != ErrorKind::NotFound => Err(error).with_context(|| format!("cannot remove {}", dir.display())),
         _ => Ok(()),
     }
 }
@@ -136,9 +116,7 @@ pub(super) fn remove_dir(dir: &Path) -> Result<()> {
 /// Removes a file that may not be there.
 pub(super) fn remove_file(file: &Path) -> Result<()> {
     match fs::remove_file(file) {
-        Err(error) if error.kind() != ErrorKind::NotFound => {
-            Err(error).with_context(|| format!("cannot remove {}", file.display()))
-        }
+        Err(error) if error.kind() != ErrorKind::NotFound => Err(error).with_context(|| format!("cannot remove {}", file.display())),
         _ => Ok(()),
     }
 }
@@ -147,13 +125,8 @@ fn asked(port: Port) -> Result<Option<u16>> {
     let Some(value) = env::var_os(port.variable) else {
         return Ok(None);
     };
-    let number = value
-        .to_str()
-        .and_then(|value| value.parse().ok())
-        .filter(|&number| number != 0);
-    number
-        .map(Some)
-        .with_context(|| format!("{}={} is not a port", port.variable, value.display()))
+    let number = value.to_str().and_then(|value| value.parse().ok()).filter(|&number| number != 0);
+    number.map(Some).with_context(|| format!("{}={} is not a port", port.variable, value.display()))
 }
 
 fn is_free(port: u16) -> io::Result<bool> {
@@ -168,18 +141,11 @@ fn is_free(port: u16) -> io::Result<bool> {
 mod tests {
     use super::*;
 
-    const PORT: Port = Port {
-        name: "client",
-        variable: "SERVICES_PORT_OF_NO_SERVICE",
-        default: 1,
-    };
+    const PORT: Port = Port { name: "client", variable: "SERVICES_PORT_OF_NO_SERVICE", default: 1 };
 
     fn place() -> (tempfile::TempDir, Place) {
         let dir = tempfile::tempdir().unwrap();
-        let place = Place {
-            repo: Repo::here().unwrap(),
-            dir: dir.path().to_path_buf(),
-        };
+        let place = Place { repo: Repo::here().unwrap(), dir: dir.path().to_path_buf() };
         (dir, place)
     }
 
@@ -187,10 +153,7 @@ mod tests {
     fn a_taken_port_is_replaced_and_the_choice_kept() {
         let (_dir, place) = place();
         let stranger = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-        let taken = Port {
-            default: stranger.local_addr().unwrap().port(),
-            ..PORT
-        };
+        let taken = Port { default: stranger.local_addr().unwrap().port(), ..PORT };
         let chosen = place.claim(taken).unwrap();
         assert_ne!(chosen, taken.default);
         drop(stranger);
@@ -201,14 +164,6 @@ mod tests {
     #[test]
     fn before_the_first_start_the_default_holds() {
         let (_dir, place) = place();
-        assert_eq!(
-            place
-                .address(Port {
-                    default: 4711,
-                    ..PORT
-                })
-                .to_string(),
-            "127.0.0.1:4711"
-        );
+        assert_eq!(place.address(Port { default: 4711, ..PORT }).to_string(), "127.0.0.1:4711");
     }
 }

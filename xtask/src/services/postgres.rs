@@ -17,11 +17,7 @@ use super::{Health, Service};
 use crate::process::Process;
 use crate::tools::{Tool, postgres_programs, quietly};
 
-const CLIENTS: Port = Port {
-    name: "clients",
-    variable: "SERVICES_POSTGRES_PORT",
-    default: 55432,
-};
+const CLIENTS: Port = Port { name: "clients", variable: "SERVICES_POSTGRES_PORT", default: 55432 };
 
 /// Speed for durability that no test needs: the data outlives a crash of the server, not one of the machine.
 const CONFIGURATION: &str = "
@@ -60,23 +56,11 @@ impl Service for Postgres {
             place::remove_dir(&data)?;
             create(&data, owner)?;
             let mut initdb = program("initdb", owner)?;
-            initdb.arg("-D").arg(data.join("cluster")).args([
-                "-U",
-                "postgres",
-                "-A",
-                "trust",
-                "--no-locale",
-                "-E",
-                "UTF8",
-                "--no-sync",
-            ]);
+            initdb.arg("-D").arg(data.join("cluster")).args(["-U", "postgres", "-A", "trust", "--no-locale", "-E", "UTF8", "--no-sync"]);
             quietly(&mut initdb)?;
             fs::write(data.join("initialised"), "")?;
         }
-        fs::write(
-            data.join("cluster/postgresql.auto.conf"),
-            format!("{CONFIGURATION}port = {}\n", place.port(CLIENTS)),
-        )?;
+        fs::write(data.join("cluster/postgresql.auto.conf"), format!("{CONFIGURATION}port = {}\n", place.port(CLIENTS)))?;
         Ok(())
     }
 
@@ -89,11 +73,7 @@ impl Service for Postgres {
 
     /// The server writes its pid and its state into its data directory, so a stranger on the port is not taken for it.
     fn health(&self, place: &Place, process: &Process) -> Health {
-        let state = Owner::of_server().and_then(|owner| {
-            Ok(fs::read_to_string(
-                data(place, owner)?.join("cluster/postmaster.pid"),
-            )?)
-        });
+        let state = Owner::of_server().and_then(|owner| Ok(fs::read_to_string(data(place, owner)?.join("cluster/postmaster.pid"))?));
         match state {
             Ok(state) if is_ready(&state, process.pid()) => Health::Ready,
             Ok(_) => Health::NotYet("it does not accept connections yet".to_owned()),
@@ -104,15 +84,7 @@ impl Service for Postgres {
     fn furnish(&self, place: &Place) -> Result<()> {
         for database in ["app", "sink"] {
             let mut createdb = program("createdb", Owner::Caller)?;
-            createdb.args([
-                "-h",
-                "127.0.0.1",
-                "-U",
-                "postgres",
-                "-p",
-                &place.port(CLIENTS).to_string(),
-                database,
-            ]);
+            createdb.args(["-h", "127.0.0.1", "-U", "postgres", "-p", &place.port(CLIENTS).to_string(), database]);
             if let Err(error) = quietly(&mut createdb)
                 && !error.to_string().contains("already exists")
             {
@@ -136,10 +108,7 @@ impl Service for Postgres {
         let address = place.address(CLIENTS);
         vec![
             ("DATABASE_URL", format!("postgres://postgres@{address}/app")),
-            (
-                "SINK_DATABASE_URL",
-                format!("postgres://postgres@{address}/sink"),
-            ),
+            ("SINK_DATABASE_URL", format!("postgres://postgres@{address}/sink")),
         ]
     }
 }
@@ -156,22 +125,13 @@ impl Owner {
         if !rustix::process::geteuid().is_root() {
             return Ok(Self::Caller);
         }
-        let accounts =
-            fs::read_to_string("/etc/passwd").context("cannot look up the account postgres")?;
-        Self::in_passwd(&accounts)
-            .context("PostgreSQL does not run as root, and there is no account postgres")
+        let accounts = fs::read_to_string("/etc/passwd").context("cannot look up the account postgres")?;
+        Self::in_passwd(&accounts).context("PostgreSQL does not run as root, and there is no account postgres")
     }
 
     fn in_passwd(accounts: &str) -> Option<Self> {
-        let mut fields = accounts
-            .lines()
-            .find_map(|line| line.strip_prefix("postgres:"))?
-            .split(':')
-            .skip(1);
-        Some(Self::Account {
-            uid: fields.next()?.parse().ok()?,
-            gid: fields.next()?.parse().ok()?,
-        })
+        let mut fields = accounts.lines().find_map(|line| line.strip_prefix("postgres:"))?.split(':').skip(1);
+        Some(Self::Account { uid: fields.next()?.parse().ok()?, gid: fields.next()?.parse().ok()? })
     }
 }
 
@@ -194,11 +154,7 @@ fn program(name: &str, owner: Owner) -> Result<Command> {
 fn data(place: &Place, owner: Owner) -> Result<PathBuf> {
     let outside = outside(place);
     let inside = place.path("data");
-    Ok(if outside.exists() || !can_enter(owner, &place.path(""))? {
-        outside
-    } else {
-        inside
-    })
+    Ok(if outside.exists() || !can_enter(owner, &place.path(""))? { outside } else { inside })
 }
 
 fn outside(place: &Place) -> PathBuf {
@@ -216,10 +172,7 @@ fn can_enter(owner: Owner, dir: &Path) -> Result<bool> {
 
 /// A private directory for the server; one that was there before is somebody else's.
 fn create(dir: &Path, owner: Owner) -> Result<()> {
-    fs::DirBuilder::new()
-        .mode(0o700)
-        .create(dir)
-        .with_context(|| format!("cannot create {}", dir.display()))?;
+    fs::DirBuilder::new().mode(0o700).create(dir).with_context(|| format!("cannot create {}", dir.display()))?;
     if let Owner::Account { uid, gid } = owner {
         chown(dir, Some(uid), Some(gid))?;
         if fs::metadata(dir)?.uid() != uid {
@@ -235,11 +188,9 @@ mod tests {
 
     #[test]
     fn the_account_is_found_by_its_whole_name() {
-        let accounts = "root:x:0:0:root:/root:/bin/bash\npostgresql:x:9:9::/:/bin/sh\npostgres:x:105:113:,,,:/var/lib/postgresql:/bin/bash\n";
-        assert_eq!(
-            Owner::in_passwd(accounts),
-            Some(Owner::Account { uid: 105, gid: 113 })
-        );
+        let accounts =
+            "root:x:0:0:root:/root:/bin/bash\npostgresql:x:9:9::/:/bin/sh\npostgres:x:105:113:,,,:/var/lib/postgresql:/bin/bash\n";
+        assert_eq!(Owner::in_passwd(accounts), Some(Owner::Account { uid: 105, gid: 113 }));
         assert_eq!(Owner::in_passwd("root:x:0:0:root:/root:/bin/bash\n"), None);
     }
 

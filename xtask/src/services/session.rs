@@ -28,47 +28,21 @@ pub(crate) struct Session {
 
 impl Session {
     /// Makes sure of `tools` and of the services with these names. A service whose variable the caller has set is his own: it is left alone.
-    pub(crate) fn open(
-        repo: &Repo,
-        names: &[&str],
-        tools: &[Tool],
-        missing: Missing,
-        afterwards: Afterwards,
-    ) -> Result<Self> {
+    pub(crate) fn open(repo: &Repo, names: &[&str], tools: &[Tool], missing: Missing, afterwards: Afterwards) -> Result<Self> {
         let names: Vec<String> = names.iter().map(|&name| name.to_owned()).collect();
         // An empty list would mean all services.
-        let mut wanted = if names.is_empty() {
-            Vec::new()
-        } else {
-            named(&names)?
-        };
+        let mut wanted = if names.is_empty() { Vec::new() } else { named(&names)? };
         wanted.retain(|service| {
             let variable = service.env(&Place::of(repo, service.name()))[0].0;
             env::var_os(variable).is_none()
         });
-        let theirs = wanted
-            .iter()
-            .flat_map(|service| service.tools().iter().copied());
+        let theirs = wanted.iter().flat_map(|service| service.tools().iter().copied());
         let tools: Vec<Tool> = tools.iter().copied().chain(theirs).collect();
         tools::require(&tools, missing)?;
-        let names: Vec<String> = wanted
-            .iter()
-            .map(|service| service.name().to_owned())
-            .collect();
-        let started = if names.is_empty() {
-            Vec::new()
-        } else {
-            control::up(repo, &names)?
-        };
-        let env = wanted
-            .iter()
-            .flat_map(|service| service.env(&Place::of(repo, service.name())));
-        Ok(Self {
-            repo: repo.clone(),
-            started,
-            env: env.collect(),
-            afterwards,
-        })
+        let names: Vec<String> = wanted.iter().map(|service| service.name().to_owned()).collect();
+        let started = if names.is_empty() { Vec::new() } else { control::up(repo, &names)? };
+        let env = wanted.iter().flat_map(|service| service.env(&Place::of(repo, service.name())));
+        Ok(Self { repo: repo.clone(), started, env: env.collect(), afterwards })
     }
 
     /// Tells a program where the services are; what the caller has set stays.
@@ -83,9 +57,7 @@ impl Session {
     /// Stops what this session started, unless it is to be kept.
     pub(crate) fn close(self) -> Result<()> {
         match self.afterwards {
-            Afterwards::Stop if !self.started.is_empty() => {
-                control::down(&self.repo, &self.started)
-            }
+            Afterwards::Stop if !self.started.is_empty() => control::down(&self.repo, &self.started),
             Afterwards::Stop | Afterwards::Keep => Ok(()),
         }
     }

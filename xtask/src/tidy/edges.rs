@@ -11,21 +11,8 @@ const EDGES: [(&str, &[&str]); 9] = [
     ("kafka-retry", &["kafka-core"]),
     ("kafka-connect", &["kafka-core"]),
     ("kafka-resolver", &["kafka-core"]),
-    (
-        "kafka-modelsync",
-        &["kafka-core", "kafka-resolver", "kafka-connect"],
-    ),
-    (
-        "kafka-kit",
-        &[
-            "kafka-macros",
-            "kafka-core",
-            "kafka-retry",
-            "kafka-connect",
-            "kafka-resolver",
-            "kafka-modelsync",
-        ],
-    ),
+    ("kafka-modelsync", &["kafka-core", "kafka-resolver", "kafka-connect"]),
+    ("kafka-kit", &["kafka-macros", "kafka-core", "kafka-retry", "kafka-connect", "kafka-resolver", "kafka-modelsync"]),
     ("kafka-tests", &["kafka-kit"]),
     ("xtask", &[]),
 ];
@@ -33,26 +20,20 @@ const EDGES: [(&str, &[&str]); 9] = [
 /// Nothing goes sideways between retry, resolver and connect, nothing goes upward, and everything outside goes through the umbrella.
 pub(super) fn edges(metadata: &Value) -> Vec<Finding> {
     let packages = list(&metadata["packages"]);
-    packages
-        .iter()
-        .flat_map(|package| findings(package, packages))
-        .collect()
+    packages.iter().flat_map(|package| findings(package, packages)).collect()
 }
 
 fn findings(package: &Value, packages: &[Value]) -> Vec<Finding> {
     let name = text(&package["name"]);
     let path = manifest(package, packages);
     let Some((_, allowed)) = EDGES.iter().find(|(known, _)| *known == name) else {
-        let what = format!(
-            "package {name} has no place in the crate graph; add it to xtask/src/tidy/edges.rs and to the architecture page"
-        );
+        let what =
+            format!("package {name} has no place in the crate graph; add it to xtask/src/tidy/edges.rs and to the architecture page");
         return vec![Finding::new(&path, 1, what)];
     };
     let ours = list(&package["dependencies"]).iter().filter(|dependency| {
         let dependency = text(&dependency["name"]);
-        packages
-            .iter()
-            .any(|package| text(&package["name"]) == dependency)
+        packages.iter().any(|package| text(&package["name"]) == dependency)
     });
     let wrong = ours.filter(|dependency| !is_allowed(name, dependency, allowed));
     wrong
@@ -69,9 +50,7 @@ fn findings(package: &Value, packages: &[Value]) -> Vec<Finding> {
 fn is_allowed(name: &str, dependency: &Value, allowed: &[&str]) -> bool {
     let target = text(&dependency["name"]);
     let for_tests = text(&dependency["kind"]) == "dev";
-    let below = name.starts_with("kafka-")
-        && name != "kafka-tests"
-        && (target == "kafka-macros" || target == name);
+    let below = name.starts_with("kafka-") && name != "kafka-tests" && (target == "kafka-macros" || target == name);
     allowed.contains(&target) || for_tests && below
 }
 
@@ -80,21 +59,10 @@ fn manifest(package: &Value, packages: &[Value]) -> String {
     let path = text(&package["manifest_path"]);
     let common = packages.iter().fold(path.len(), |common, other| {
         let other = text(&other["manifest_path"]);
-        path.bytes()
-            .zip(other.bytes())
-            .take(common)
-            .take_while(|(a, b)| a == b)
-            .count()
+        path.bytes().zip(other.bytes()).take(common).take_while(|(a, b)| a == b).count()
     });
-    let folder = path
-        .get(..common)
-        .and_then(|head| head.rfind('/'))
-        .map_or(0, |slash| slash + 1);
-    if packages.len() == 1 {
-        path.to_owned()
-    } else {
-        path[folder..].to_owned()
-    }
+    let folder = path.get(..common).and_then(|head| head.rfind('/')).map_or(0, |slash| slash + 1);
+    if packages.len() == 1 { path.to_owned() } else { path[folder..].to_owned() }
 }
 
 fn list(value: &Value) -> &[Value] {
@@ -112,10 +80,7 @@ mod tests {
     use super::*;
 
     fn graph(edges: &[(&str, &str, Option<&str>)]) -> Value {
-        let names = EDGES
-            .iter()
-            .map(|(name, _)| *name)
-            .chain(edges.iter().map(|(name, ..)| *name));
+        let names = EDGES.iter().map(|(name, _)| *name).chain(edges.iter().map(|(name, ..)| *name));
         let mut names: Vec<&str> = names.collect();
         names.sort_unstable();
         names.dedup();

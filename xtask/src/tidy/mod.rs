@@ -26,11 +26,7 @@ struct Finding {
 
 impl Finding {
     fn new(path: &str, line: usize, what: impl Into<String>) -> Self {
-        Self {
-            path: path.to_owned(),
-            line,
-            what: what.into(),
-        }
+        Self { path: path.to_owned(), line, what: what.into() }
     }
 }
 
@@ -63,11 +59,7 @@ pub(crate) fn run(repo: &Repo) -> Result<bool> {
         eprintln!("{notice}");
     }
     if findings.is_empty() {
-        println!(
-            "tidy: {} rules, {} files, clean",
-            RULES.len() + 1,
-            tree.files.len()
-        );
+        println!("tidy: {} rules, {} files, clean", RULES.len() + 1, tree.files.len());
         return Ok(true);
     }
     findings.iter().for_each(|finding| println!("{finding}"));
@@ -91,8 +83,5 @@ fn planted(files: &[(&str, &str)]) -> Tree {
 #[cfg(test)]
 fn found(rule: fn(&Tree) -> Vec<Finding>, files: &[(&str, &str)]) -> Vec<String> {
     let findings = rule(&planted(files));
-    findings
-        .iter()
-        .map(|finding| format!("{}:{}", finding.path, finding.line))
-        .collect()
+    findings.iter().map(|finding| format!("{}:{}", finding.path, finding.line)).collect()
 }

@@ -7,18 +7,8 @@ use super::tree::{Tree, Word};
 const DRIVERS: [(&str, &[&str]); 4] = [
     ("rdkafka", &["crates/kafka-core/src/broker/rdkafka/"]),
     ("reqwest", &["crates/kafka-connect/src/client.rs"]),
-    (
-        "diesel",
-        &[
-            "crates/kafka-resolver/src/store/",
-            "crates/kafka-retry/src/key_offset/",
-            "crates/kafka-modelsync/src/",
-        ],
-    ),
-    (
-        "temporalio",
-        &["crates/kafka-resolver/src/daemon/temporal.rs"],
-    ),
+    ("diesel", &["crates/kafka-resolver/src/store/", "crates/kafka-retry/src/key_offset/", "crates/kafka-modelsync/src/"]),
+    ("temporalio", &["crates/kafka-resolver/src/daemon/temporal.rs"]),
 ];
 
 /// The one place that may lift the ban of unsafe code.
@@ -51,10 +41,7 @@ pub(super) fn drivers(tree: &Tree) -> Vec<Finding> {
             };
             let at_home = places.iter().any(|place| file.path.starts_with(place));
             if !at_home && names_a_crate(&words, at) {
-                let what = format!(
-                    "{driver} is named outside {}; keep it behind a type of ours there",
-                    places.join(", ")
-                );
+                let what = format!("{driver} is named outside {}; keep it behind a type of ours there", places.join(", "));
                 findings.push(Finding::new(&file.path, word.line, what));
             }
         }
@@ -73,8 +60,7 @@ pub(super) fn unsafe_code(tree: &Tree) -> Vec<Finding> {
         for line in lifted.into_iter().chain(expected) {
             let first = !std::mem::replace(&mut seen, true);
             if !(first && file.path.starts_with(UNSAFE)) {
-                let what =
-                    format!("unsafe code is allowed; only one module below {UNSAFE} may do that");
+                let what = format!("unsafe code is allowed; only one module below {UNSAFE} may do that");
                 findings.push(Finding::new(&file.path, line, what));
             }
         }
@@ -100,19 +86,13 @@ pub(super) fn time(tree: &Tree) -> Vec<Finding> {
 /// The lines where these words follow one another.
 pub(super) fn occurrences(words: &[Word<'_>], sought: &[&str]) -> Vec<usize> {
     let windows = words.windows(sought.len());
-    let found = windows.filter(|window| {
-        window
-            .iter()
-            .map(|word| word.text)
-            .eq(sought.iter().copied())
-    });
+    let found = windows.filter(|window| window.iter().map(|word| word.text).eq(sought.iter().copied()));
     found.map(|window| window[0].line).collect()
 }
 
 /// `rdkafka` and `rdkafka_sys` are of `rdkafka`.
 fn is_of(word: &str, driver: &str) -> bool {
-    word.strip_prefix(driver)
-        .is_some_and(|rest| rest.is_empty() || rest.starts_with('_'))
+    word.strip_prefix(driver).is_some_and(|rest| rest.is_empty() || rest.starts_with('_'))
 }
 
 /// `use rdkafka`, `rdkafka::`, `extern crate rdkafka`, but not `crate::broker::rdkafka::`, which is a module of ours.
@@ -131,9 +111,7 @@ fn is_segment(words: &[Word<'_>], at: usize) -> bool {
             "::" if before + 1 == at => {
                 // A path that begins with `::` begins with a crate.
                 return before > 0
-                    && words[before - 1]
-                        .text
-                        .starts_with(|c: char| c.is_alphanumeric() || c == '_')
+                    && words[before - 1].text.starts_with(|c: char| c.is_alphanumeric() || c == '_')
                     && words[before - 1].text != "use";
             }
             "}" => depth += 1,
@@ -153,8 +131,7 @@ mod tests {
 
     #[test]
     fn a_driver_outside_its_place_is_found() {
-        let faults =
-            |source: &str| found(drivers, &[("crates/kafka-core/src/app.rs", source)]).len();
+        let faults = |source: &str| found(drivers, &[("crates/kafka-core/src/app.rs", source)]).len();
         assert_eq!(faults("use rdkafka::Message;"), 1);
         assert_eq!(faults("fn f(m: &rdkafka_sys::RDKafka) {}"), 1);
         assert_eq!(faults("fn f(m: ::rdkafka::Message) {}"), 1);
@@ -168,23 +145,14 @@ mod tests {
     fn our_own_modules_and_mere_words_are_not_drivers() {
         let source = "//! rdkafka::Message\nmod rdkafka;\nuse crate::broker::rdkafka::Broker;\nuse crate::broker::{rdkafka::Broker, memory};\n\
                       const NAME: &str = \"diesel::x\";\n#[diesel(table_name = t)]\nfn f() { self::rdkafka::g() }";
-        assert_eq!(
-            found(drivers, &[("crates/kafka-core/src/app.rs", source)]),
-            [""; 0]
-        );
+        assert_eq!(found(drivers, &[("crates/kafka-core/src/app.rs", source)]), [""; 0]);
     }
 
     #[test]
     fn a_driver_in_its_place_is_right() {
         let files = [
-            (
-                "crates/kafka-core/src/broker/rdkafka/consumer.rs",
-                "use rdkafka::Message;",
-            ),
-            (
-                "crates/kafka-modelsync/src/sink.rs",
-                "use diesel::prelude::*;",
-            ),
+            ("crates/kafka-core/src/broker/rdkafka/consumer.rs", "use rdkafka::Message;"),
+            ("crates/kafka-modelsync/src/sink.rs", "use diesel::prelude::*;"),
             ("tests/src/lib.rs", "use rdkafka::Message;"),
         ];
         assert_eq!(found(drivers, &files), [""; 0]);
@@ -198,32 +166,16 @@ mod tests {
         let measuring = ("tests/src/bin/bench/raw_batch.rs", allow);
         assert_eq!(found(unsafe_code, &[measuring, right]), [""; 0]);
         let second = ("crates/kafka-core/src/broker/rdkafka/producer.rs", allow);
-        assert_eq!(
-            found(unsafe_code, &[right, second]),
-            ["crates/kafka-core/src/broker/rdkafka/producer.rs:2"]
-        );
+        assert_eq!(found(unsafe_code, &[right, second]), ["crates/kafka-core/src/broker/rdkafka/producer.rs:2"]);
         let elsewhere = ("crates/kafka-retry/src/lib.rs", allow);
-        assert_eq!(
-            found(unsafe_code, &[right, elsewhere]),
-            ["crates/kafka-retry/src/lib.rs:2"]
-        );
+        assert_eq!(found(unsafe_code, &[right, elsewhere]), ["crates/kafka-retry/src/lib.rs:2"]);
     }
 
     #[test]
     fn the_time_has_one_place() {
-        let source =
-            "fn f() {\n    let t = std::time::Instant::now();\n    tokio::time::sleep(d).await;\n}";
+        let source = "fn f() {\n    let t = std::time::Instant::now();\n    tokio::time::sleep(d).await;\n}";
         let elsewhere = ("crates/kafka-core/src/consumer/run.rs", source);
-        let paths = [
-            "crates/kafka-core/src/consumer/run.rs:2",
-            "crates/kafka-core/src/consumer/run.rs:3",
-        ];
-        assert_eq!(
-            found(
-                time,
-                &[elsewhere, (CLOCK, source), ("xtask/src/main.rs", source)]
-            ),
-            paths
-        );
+        let paths = ["crates/kafka-core/src/consumer/run.rs:2", "crates/kafka-core/src/consumer/run.rs:3"];
+        assert_eq!(found(time, &[elsewhere, (CLOCK, source), ("xtask/src/main.rs", source)]), paths);
     }
 }

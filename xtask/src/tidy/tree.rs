@@ -50,8 +50,7 @@ impl Tree {
 
     /// Rust files in `crates/*/src` and `xtask/src`.
     pub(super) fn sources(&self) -> impl Iterator<Item = &Text> {
-        self.rust()
-            .filter(|file| file.is_in_library() || file.path.starts_with("xtask/src/"))
+        self.rust().filter(|file| file.is_in_library() || file.path.starts_with("xtask/src/"))
     }
 }
 
@@ -106,15 +105,9 @@ fn words(source: &str) -> Vec<Word<'_>> {
 
 fn word(rest: &str, first: char) -> usize {
     if first.is_alphanumeric() || first == '_' {
-        return rest
-            .find(|c: char| !c.is_alphanumeric() && c != '_')
-            .unwrap_or(rest.len());
+        return rest.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(rest.len());
     }
-    if rest.starts_with("::") {
-        2
-    } else {
-        first.len_utf8()
-    }
+    if rest.starts_with("::") { 2 } else { first.len_utf8() }
 }
 
 fn comment(rest: &str) -> Option<usize> {
@@ -149,9 +142,7 @@ fn literal(rest: &str) -> Option<usize> {
     if prefix.ends_with('r') {
         let inside = body[hashes..].strip_prefix('"')?;
         let end = format!("\"{}", "#".repeat(hashes));
-        let length = inside
-            .find(&end)
-            .map_or(inside.len(), |found| found + end.len());
+        let length = inside.find(&end).map_or(inside.len(), |found| found + end.len());
         return Some(prefix.len() + hashes + 1 + length);
     }
     if hashes > 0 {
@@ -191,10 +182,7 @@ mod tests {
     #[test]
     fn comments_and_literals_are_no_words() {
         assert_eq!(texts("a // b\n/* c /* d */ e */ f"), ["a", "f"]);
-        assert_eq!(
-            texts(r##"x("a \" b", b'"', 'c', '\'', r#"d " e"#, br"f\") y"##).join(""),
-            "x(,,,,,)y"
-        );
+        assert_eq!(texts(r##"x("a \" b", b'"', 'c', '\'', r#"d " e"#, br"f\") y"##).join(""), "x(,,,,,)y");
         assert_eq!(texts("fn f<'a>(r: &'a str, r#type: B)").len(), 20);
     }
 
@@ -214,17 +202,9 @@ mod tests {
             ("target/crates/a/src/lib.rs", ""),
             ("xtask/src/main.rs", ""),
         ]);
-        let paths = |files: Vec<&Text>| {
-            files
-                .iter()
-                .map(|file| file.path.clone())
-                .collect::<Vec<_>>()
-        };
+        let paths = |files: Vec<&Text>| files.iter().map(|file| file.path.clone()).collect::<Vec<_>>();
         assert_eq!(paths(tree.libraries().collect()), ["crates/a/src/lib.rs"]);
-        assert_eq!(
-            paths(tree.sources().collect()),
-            ["crates/a/src/lib.rs", "xtask/src/main.rs"]
-        );
+        assert_eq!(paths(tree.sources().collect()), ["crates/a/src/lib.rs", "xtask/src/main.rs"]);
         assert_eq!(tree.rust().count(), 4);
     }
 }

@@ -15,16 +15,10 @@ const UNFINISHED: [&[&str]; 6] = [
 ];
 
 /// Where one machine's directories begin; written in two parts so that this file does not break its own rule.
-const MACHINE: [&str; 3] = [
-    concat!("/", "work/"),
-    concat!("/", "root/"),
-    concat!("/", "home/"),
-];
+const MACHINE: [&str; 3] = [concat!("/", "work/"), concat!("/", "root/"), concat!("/", "home/")];
 
 /// Endings of type names that say nothing of what the type is.
-const BANNED: [&str; 8] = [
-    "Manager", "Helper", "Helpers", "Util", "Utils", "Impl", "Base", "Wrapper",
-];
+const BANNED: [&str; 8] = ["Manager", "Helper", "Helpers", "Util", "Utils", "Impl", "Base", "Wrapper"];
 
 /// Nothing is left undone, and every test runs; a tier is a package or a feature.
 pub(super) fn unfinished(tree: &Tree) -> Vec<Finding> {
@@ -47,9 +41,7 @@ pub(super) fn absolute_paths(tree: &Tree) -> Vec<Finding> {
     for file in &tree.files {
         for (at, line) in file.text.lines().enumerate() {
             if let Some(path) = MACHINE.iter().find(|path| begins_a_path(line, path)) {
-                let what = format!(
-                    "a path of one machine ({path}…); write it from the root of the repository"
-                );
+                let what = format!("a path of one machine ({path}…); write it from the root of the repository");
                 findings.push(Finding::new(&file.path, at + 1, what));
             }
         }
@@ -72,10 +64,7 @@ pub(super) fn banned_names(tree: &Tree) -> Vec<Finding> {
                 && is_public
                 && is_type
             {
-                let what = format!(
-                    "{} ends in {ending}; name it after what it is or does",
-                    name.text
-                );
+                let what = format!("{} ends in {ending}; name it after what it is or does", name.text);
                 findings.push(Finding::new(&file.path, name.line, what));
             }
         }
@@ -108,23 +97,14 @@ mod tests {
 
     #[test]
     fn a_word_for_it_is_not_the_thing() {
-        assert_eq!(
-            found(
-                unfinished,
-                &[(PATH, "// todo!()\nfn todo() { ignore(\"dbg!(1)\") }")]
-            ),
-            [""; 0]
-        );
+        assert_eq!(found(unfinished, &[(PATH, "// todo!()\nfn todo() { ignore(\"dbg!(1)\") }")]), [""; 0]);
     }
 
     #[test]
     fn a_path_of_one_machine_is_found_in_any_file() {
         for path in MACHINE {
             let line = format!("first\nsee \"{path}main\"\n");
-            assert_eq!(
-                found(absolute_paths, &[("docs/a.md", &line)]),
-                ["docs/a.md:2"]
-            );
+            assert_eq!(found(absolute_paths, &[("docs/a.md", &line)]), ["docs/a.md:2"]);
             let relative = format!("src{path}mod.rs, ${{X}}{path}y\n");
             assert_eq!(found(absolute_paths, &[("docs/a.md", &relative)]), [""; 0]);
         }

@@ -134,7 +134,10 @@ fn gather(explicit: Vec<(ConsumerSpec, Origin)>, discovery: Discovery, errors: &
     let mut places: BTreeMap<String, Origin> = BTreeMap::new();
     for (spec, origin) in &all {
         if let Some(first) = places.insert(spec.name.clone(), origin.clone()) {
-            errors.push(format!("consumers.{}", spec.name), format!("two consumers have this name, one {first}, one {origin}; name one of them otherwise"));
+            errors.push(
+                format!("consumers.{}", spec.name),
+                format!("two consumers have this name, one {first}, one {origin}; name one of them otherwise"),
+            );
         }
     }
     all.into_iter().map(|(spec, _)| spec).collect()
@@ -199,7 +202,10 @@ impl Assembly<'_> {
         let failure_handler: Option<Arc<dyn FailureHandler>> = match self.failure_handler {
             Some(source) => errors.take(source.failure_handler(consumer, &topic.spec, &self.tools)),
             None if topic.spec.retry.is_some() => {
-                errors.push(format!("topics.{}.retry", topic.spec.name), "it declares retries and nothing carries them out; turn on the feature `retry`");
+                errors.push(
+                    format!("topics.{}.retry", topic.spec.name),
+                    "it declares retries and nothing carries them out; turn on the feature `retry`",
+                );
                 None
             }
             None => Some(Arc::new(HoldFailed::new(self.tools.clock.clone()))),

@@ -82,7 +82,12 @@ pub trait FailureHandlerSource: Send + Sync + fmt::Debug {
     ///
     /// # Errors
     /// When the topic's retry policy cannot be carried out.
-    fn failure_handler(&self, consumer: &ConsumerSpec, topic: &TopicSpec, tools: &Tools<'_>) -> Result<Arc<dyn FailureHandler>, ConfigErrors>;
+    fn failure_handler(
+        &self,
+        consumer: &ConsumerSpec,
+        topic: &TopicSpec,
+        tools: &Tools<'_>,
+    ) -> Result<Arc<dyn FailureHandler>, ConfigErrors>;
 }
 
 impl Default for AppBuilder {

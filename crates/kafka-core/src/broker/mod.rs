@@ -29,8 +29,13 @@ pub trait Broker: Send + Sync + fmt::Debug {
     ///
     /// # Errors
     /// When the client cannot be made of these properties.
-    fn consumer(&self, group: &GroupId, properties: &Properties, subscriptions: &[Subscription], wake: PollWaker)
-    -> Result<Box<dyn ConsumerClient>, ClientError>;
+    fn consumer(
+        &self,
+        group: &GroupId,
+        properties: &Properties,
+        subscriptions: &[Subscription],
+        wake: PollWaker,
+    ) -> Result<Box<dyn ConsumerClient>, ClientError>;
 
     /// A producer client.
     ///

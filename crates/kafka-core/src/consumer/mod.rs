@@ -22,13 +22,13 @@ mod thread;
 mod tracker;
 
 pub use client_error::{ClientErrorAction, ConsumeError, ErrorHandler};
+pub(crate) use loop_config::LoopConfig;
 pub use outcome::{Ack, Admission, BatchError, Directive, HandlerError, HandlerPanic, Hold, Settlement, Wake, WakeSource};
+pub(crate) use pipeline::Pipeline;
+pub(crate) use reports::{Command, Report, Reporter};
+pub(crate) use run::{ConsumerLoop, Turn};
 pub use seams::{Admissions, Backoff, Decoding, Failure, FailureHandler, Gate, HoldFailed, OffsetStorage, PositionSource};
 pub use spec::{Consumer, ConsumerSpec, DeclaredTopic};
 pub use state::{ConsumerState, Flow, PartitionState};
 pub use thread::ConsumerHandle;
-pub(crate) use pipeline::Pipeline;
-pub(crate) use loop_config::LoopConfig;
-pub(crate) use run::{ConsumerLoop, Turn};
-pub(crate) use reports::{Command, Report, Reporter};
 pub(crate) use thread::{Parking, start};

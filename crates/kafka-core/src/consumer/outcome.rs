@@ -1,13 +1,13 @@
 //! What can come of a message: the closed protocol between handler, gates, failure handler and loop.
 
+use std::any::Any;
 use std::error::Error;
 use std::fmt;
-use std::any::Any;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use futures_util::future::BoxFuture;
 use super::signal::Signal;
+use futures_util::future::BoxFuture;
 
 use crate::error::BoxError;
 

@@ -20,10 +20,7 @@ pub(crate) struct Generation(pub(crate) u64);
 #[derive(Debug)]
 pub(crate) enum Report {
     /// These messages are done and durable.
-    Settled {
-        generation: Generation,
-        segments: Vec<Segment>,
-    },
+    Settled { generation: Generation, segments: Vec<Segment> },
     /// A lane of the assignment has come to rest.
     Rested,
     /// The consumer must stop.

@@ -69,7 +69,8 @@ pub(crate) struct ConsumerLoop {
 
 impl ConsumerLoop {
     pub(crate) fn new(config: LoopConfig, client: Box<dyn ConsumerClient>, reporter: Reporter) -> Self {
-        let places = config.topics.iter().map(|topic| topic.spec.concurrency.limit().map(|max| Arc::new(Semaphore::new(max.get())))).collect();
+        let places =
+            config.topics.iter().map(|topic| topic.spec.concurrency.limit().map(|max| Arc::new(Semaphore::new(max.get())))).collect();
         Self {
             config,
             client,
@@ -181,7 +182,13 @@ impl ConsumerLoop {
     }
 
     fn assign(&mut self, partitions: Vec<TopicPartition>, positions: &HashMap<TopicPartition, i64>) {
-        let wanted: Vec<_> = partitions.into_iter().map(|name| { let at = positions.get(&name).copied(); (name, at) }).collect();
+        let wanted: Vec<_> = partitions
+            .into_iter()
+            .map(|name| {
+                let at = positions.get(&name).copied();
+                (name, at)
+            })
+            .collect();
         let queues = match self.client.assign(&wanted) {
             Ok(queues) => queues,
             Err(source) => return self.fail(ConsumeError::Client { consumer: self.config.name.clone(), source }),
@@ -190,7 +197,11 @@ impl ConsumerLoop {
             let generation = Generation(self.next_generation);
             self.next_generation += 1;
             let lanes = self.lanes(&name, generation);
-            let flow = if !planted(Defect::PauseForgotten) && self.paused_topics.iter().any(|topic| *topic == name.topic.as_str()) { Flow::Paused } else { Flow::Open };
+            let flow = if !planted(Defect::PauseForgotten) && self.paused_topics.iter().any(|topic| *topic == name.topic.as_str()) {
+                Flow::Paused
+            } else {
+                Flow::Open
+            };
             tracing::info!(consumer = %self.config.name, topic = %name.topic, partition = name.partition, "partition assigned");
             self.by_queue.insert(queue, generation);
             self.partitions.insert(generation, Partition::new(name, generation, queue, lanes, flow));
@@ -235,7 +246,11 @@ impl ConsumerLoop {
             match report {
                 Report::Settled { generation, segments } => {
                     // What comes from an assignment that is gone finds nothing to change.
-                    let generation = if planted(Defect::IgnoreGeneration) { self.present_generation(&segments).unwrap_or(generation) } else { generation };
+                    let generation = if planted(Defect::IgnoreGeneration) {
+                        self.present_generation(&segments).unwrap_or(generation)
+                    } else {
+                        generation
+                    };
                     if let Some(partition) = self.partitions.get_mut(&generation) {
                         partition.settled(&segments);
                         if planted(Defect::SettledNotReady) {
@@ -453,7 +468,10 @@ fn takes(spec: &TopicSpec, topic: &str) -> bool {
 }
 
 async fn ask_positions(
-    source: &dyn PositionSource, group: &GroupId, partitions: &[TopicPartition], clock: &Clock,
+    source: &dyn PositionSource,
+    group: &GroupId,
+    partitions: &[TopicPartition],
+    clock: &Clock,
 ) -> HashMap<TopicPartition, i64> {
     let mut tries = 0;
     loop {

@@ -70,8 +70,11 @@ pub struct Failure {
 pub trait PositionSource: Send + Sync + fmt::Debug {
     /// The next offset to read of each partition that the source knows. Asked before partitions are
     /// assigned, and again with back-off until it answers.
-    fn positions<'a>(&'a self, group: &'a GroupId, partitions: &'a [TopicPartition])
-    -> BoxFuture<'a, Result<HashMap<TopicPartition, i64>, BoxError>>;
+    fn positions<'a>(
+        &'a self,
+        group: &'a GroupId,
+        partitions: &'a [TopicPartition],
+    ) -> BoxFuture<'a, Result<HashMap<TopicPartition, i64>, BoxError>>;
 }
 
 /// Who keeps the positions of a consumer.

@@ -70,7 +70,8 @@ impl DeclaredTopic {
 
     /// A topic whose handler exists already, or is made by other means.
     pub fn with_handler(
-        spec: TopicSpec, make: impl Fn(&State, &Settings) -> Result<Arc<dyn Handler>, ConfigErrors> + Send + Sync + 'static,
+        spec: TopicSpec,
+        make: impl Fn(&State, &Settings) -> Result<Arc<dyn Handler>, ConfigErrors> + Send + Sync + 'static,
     ) -> Self {
         Self { spec, type_name: "(handler)", make: Arc::new(make) }
     }

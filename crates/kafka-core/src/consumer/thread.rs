@@ -73,7 +73,11 @@ impl Parking {
 /// # Errors
 /// When the client cannot be made, or the machine gives no thread.
 pub(crate) fn start(
-    name: &str, clock: Clock, parking: Parking, reporter: Reporter, consumer: ConsumerLoop,
+    name: &str,
+    clock: Clock,
+    parking: Parking,
+    reporter: Reporter,
+    consumer: ConsumerLoop,
 ) -> std::io::Result<(ConsumerHandle, oneshot::Receiver<Result<(), ConsumeError>>)> {
     let (finished, outcome) = oneshot::channel();
     let handle = ConsumerHandle { name: name.to_owned(), reporter };

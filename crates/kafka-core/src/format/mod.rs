@@ -70,8 +70,12 @@ pub trait Decode: Format {
 /// A format that can be written.
 pub trait Encode: Format {
     /// Appends the value's bytes.
-    fn encode(&self, value: &Self::Value, target: &FormatTarget<'_>, into: &mut Vec<u8>)
-    -> impl Future<Output = Result<(), EncodeError>> + Send;
+    fn encode(
+        &self,
+        value: &Self::Value,
+        target: &FormatTarget<'_>,
+        into: &mut Vec<u8>,
+    ) -> impl Future<Output = Result<(), EncodeError>> + Send;
 }
 
 /// Key or value.

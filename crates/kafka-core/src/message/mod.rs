@@ -9,8 +9,8 @@ mod timestamp;
 pub use headers::{Header, Headers};
 pub use raw::{HeaderVisitor, OwnedMessage, RawMessage};
 pub use record::Record;
-pub use run::{Batch, KeepAlive, MessageRef, Run};
 pub(crate) use run::Segment;
+pub use run::{Batch, KeepAlive, MessageRef, Run};
 pub use timestamp::Timestamp;
 
 use crate::names::{GroupId, TopicName};

@@ -218,9 +218,9 @@ impl Run {
 
     /// Handles on the messages in order.
     pub fn refs(&self) -> impl Iterator<Item = MessageRef> + '_ {
-        self.segments.iter().flat_map(|segment| {
-            (segment.start..segment.end).map(|index| MessageRef { batch: Arc::clone(&segment.batch), index })
-        })
+        self.segments
+            .iter()
+            .flat_map(|segment| (segment.start..segment.end).map(|index| MessageRef { batch: Arc::clone(&segment.batch), index }))
     }
 
     /// The offset of its last message.

@@ -232,7 +232,9 @@ impl Producer {
         let mut slot = self.0.client.write().unwrap_or_else(PoisonError::into_inner);
         match slot.as_ref().map(|client| (client, client.fatal_error())) {
             Some((client, None)) => return Ok(Arc::clone(client)),
-            Some((_, Some(error))) => tracing::error!(code = %error.code, "the producer failed for good and is replaced: {}", error.message),
+            Some((_, Some(error))) => {
+                tracing::error!(code = %error.code, "the producer failed for good and is replaced: {}", error.message);
+            }
             None => {}
         }
         let client = self.0.broker.producer(&self.0.properties)?;
@@ -241,7 +243,8 @@ impl Producer {
     }
 
     pub(crate) fn formats<T: Produce, F: Any + Send + Sync>(
-        &self, make: impl FnOnce(&Settings) -> Result<F, crate::error::ConfigErrors>,
+        &self,
+        make: impl FnOnce(&Settings) -> Result<F, crate::error::ConfigErrors>,
     ) -> Result<Arc<F>, crate::error::ConfigErrors> {
         let mut formats = self.0.formats.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(known) = formats.get(&TypeId::of::<T>()).cloned().and_then(|any| any.downcast().ok()) {
@@ -258,4 +261,3 @@ impl fmt::Debug for Producer {
         f.debug_struct("Producer").field("client", &self.present()).finish_non_exhaustive()
     }
 }
-

@@ -79,7 +79,9 @@ impl Suppression {
             (Suppress::Nothing, _) | (_, Some(Suppressed::All)) => return self.clone(),
             (Suppress::All, _) => Suppressed::All,
             (Suppress::Topics(topics), None) => Suppressed::Topics(topics.iter().cloned().collect()),
-            (Suppress::Topics(topics), Some(Suppressed::Topics(known))) => Suppressed::Topics(known.iter().chain(topics).cloned().collect()),
+            (Suppress::Topics(topics), Some(Suppressed::Topics(known))) => {
+                Suppressed::Topics(known.iter().chain(topics).cloned().collect())
+            }
         };
         Self(Some(Arc::new(added)))
     }

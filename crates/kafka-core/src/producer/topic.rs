@@ -144,7 +144,9 @@ impl<T: Produce> Formats<T> {
                     return Ok(Self { name, key, value });
                 }
             }
-            Ok(Subscription::Pattern(_)) => errors.push(format!("topics.{}", spec.name), "a pattern names no topic to produce to; declare the topic by its name"),
+            Ok(Subscription::Pattern(_)) => {
+                errors.push(format!("topics.{}", spec.name), "a pattern names no topic to produce to; declare the topic by its name");
+            }
             Err(error) => errors.push(format!("topics.{}.name", spec.name), error.to_string()),
         }
         Err(errors)

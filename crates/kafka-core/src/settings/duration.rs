@@ -67,7 +67,9 @@ impl Visitor<'_> for HumanVisitor {
         if let Ok(seconds) = text.parse() {
             return self.visit_f64(seconds);
         }
-        humantime::parse_duration(text).map(Human).map_err(|_| E::custom(format!("{text:?} is not a duration; write one such as \"30s\" or \"1m 30s\"")))
+        humantime::parse_duration(text)
+            .map(Human)
+            .map_err(|_| E::custom(format!("{text:?} is not a duration; write one such as \"30s\" or \"1m 30s\"")))
     }
 }
 

@@ -12,6 +12,8 @@ pub(super) fn hostname() -> String {
         .or_else(|| file("/proc/sys/kernel/hostname").and_then(known))
         .or_else(|| variable("COMPUTERNAME").and_then(known))
         // macOS and the BSDs tell it neither by a file nor by an exported variable.
-        .or_else(|| process::Command::new("hostname").output().ok().and_then(|output| String::from_utf8(output.stdout).ok()).and_then(known))
+        .or_else(|| {
+            process::Command::new("hostname").output().ok().and_then(|output| String::from_utf8(output.stdout).ok()).and_then(known)
+        })
         .unwrap_or_else(|| "localhost".to_owned())
 }

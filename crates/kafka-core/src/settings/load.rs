@@ -45,7 +45,9 @@ impl Settings {
         let text = match fs::read_to_string(&path) {
             Ok(text) => Some(text),
             Err(error) if named.is_none() && error.kind() == io::ErrorKind::NotFound => None,
-            Err(error) => return Err(ConfigError::new(path.display().to_string(), format!("the settings file cannot be read: {error}")).into()),
+            Err(error) => {
+                return Err(ConfigError::new(path.display().to_string(), format!("the settings file cannot be read: {error}")).into());
+            }
         };
         self.overlay(text.as_deref().map(|text| (path.as_path(), text)), &variables)
     }

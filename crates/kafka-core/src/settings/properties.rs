@@ -155,7 +155,11 @@ impl fmt::Debug for LayeredProperties {
 
 impl fmt::Debug for LayeredValue {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("LayeredValue").field("value", &redacted(&self.path, &self.value)).field("path", &self.path).field("layer", &self.layer).finish()
+        f.debug_struct("LayeredValue")
+            .field("value", &redacted(&self.path, &self.value))
+            .field("path", &self.path)
+            .field("layer", &self.layer)
+            .finish()
     }
 }
 
@@ -169,7 +173,8 @@ struct Merge<'a> {
 impl<'a> Merge<'a> {
     fn new(settings: &'a Settings, side: Side) -> Self {
         let mut merge = Self { settings, side, merged: LayeredProperties::default(), errors: ConfigErrors::new() };
-        let value = LayeredValue { value: settings.client_id.clone(), path: "client_id".to_owned(), layer: settings.layers.of("client_id") };
+        let value =
+            LayeredValue { value: settings.client_id.clone(), path: "client_id".to_owned(), layer: settings.layers.of("client_id") };
         merge.merged.put("client.id", value);
         merge.table("global_config");
         merge
@@ -231,9 +236,9 @@ fn refused(side: Side, name: &str, value: &str) -> Option<&'static str> {
         "enable.auto.offset.store" if yes => {
             Some("an offset counts only after its message was handled, and the framework stores it then; remove it or set it to false")
         }
-        "enable.auto.commit" if no => {
-            Some("stored offsets are committed in the background, by `auto.commit.interval.ms`; without it nothing ever would be; remove it or set it to true")
-        }
+        "enable.auto.commit" if no => Some(
+            "stored offsets are committed in the background, by `auto.commit.interval.ms`; without it nothing ever would be; remove it or set it to true",
+        ),
         _ => None,
     }
 }

@@ -113,7 +113,10 @@ impl RetrySettings {
 
     pub(super) fn check(&self, errors: &mut ConfigErrors) {
         if self.max_retries < -1 {
-            errors.push("retry_settings.max_retries", format!("{} is no number of retries; write −1 for ever, or 0 and more", self.max_retries));
+            errors.push(
+                "retry_settings.max_retries",
+                format!("{} is no number of retries; write −1 for ever, or 0 and more", self.max_retries),
+            );
         }
         if self.delay.is_zero() {
             errors.push("retry_settings.delay", "is zero; a retry without a wait is a busy loop, write \"1s\" or more");

@@ -105,7 +105,8 @@ impl SchemaRegistrySettings {
             errors.push("schema_registry.url", "is empty; write an address such as `http://localhost:8081`");
         }
         for url in self.urls().filter(|url| !url.starts_with("http://") && !url.starts_with("https://")) {
-            errors.push("schema_registry.url", format!("`{}` has no scheme; write `http://` or `https://` before it", redacted("url", url)));
+            errors
+                .push("schema_registry.url", format!("`{}` has no scheme; write `http://` or `https://` before it", redacted("url", url)));
         }
         if self.username.is_some() != self.password.is_some() {
             errors.push("schema_registry", "basic authentication needs both `username` and `password`");

@@ -36,7 +36,11 @@ impl LayeredProperties {
     /// Every property as its client gets it, by name.
     #[must_use]
     pub fn show(&self) -> Vec<Shown> {
-        let shown = self.iter().map(|(name, value)| Shown { path: name.to_owned(), value: redacted(name, &value.value), layer: value.layer.clone() });
+        let shown = self.iter().map(|(name, value)| Shown {
+            path: name.to_owned(),
+            value: redacted(name, &value.value),
+            layer: value.layer.clone(),
+        });
         shown.collect()
     }
 }
@@ -57,5 +61,9 @@ fn text(value: &Value) -> String {
 }
 
 fn number(num: Num) -> String {
-    num.to_u128().map(|num| num.to_string()).or_else(|| num.to_i128().map(|num| num.to_string())).or_else(|| num.to_f64().map(|num| num.to_string())).unwrap_or_default()
+    num.to_u128()
+        .map(|num| num.to_string())
+        .or_else(|| num.to_i128().map(|num| num.to_string()))
+        .or_else(|| num.to_f64().map(|num| num.to_string()))
+        .unwrap_or_default()
 }

@@ -270,7 +270,12 @@ fn properties_merge_in_layers() {
         assert!(!properties.contains_key(absent), "{absent}");
     }
     assert!(consumer.require_bootstrap_servers().is_ok());
-    assert!(LayeredProperties::producer(&Settings::default(), OwnConfig::default(), &librdkafka()).unwrap().require_bootstrap_servers().is_err());
+    assert!(
+        LayeredProperties::producer(&Settings::default(), OwnConfig::default(), &librdkafka())
+            .unwrap()
+            .require_bootstrap_servers()
+            .is_err()
+    );
 
     let retry = LayeredProperties::retry_consumer(&settings, own, &librdkafka()).unwrap();
     assert_eq!(retry.properties()["auto.offset.reset"], "earliest");
@@ -278,7 +283,8 @@ fn properties_merge_in_layers() {
     assert_eq!(retry.properties()["fetch.min.bytes"], "4");
 
     let producer = LayeredProperties::producer(&settings, OwnConfig::default(), &librdkafka()).unwrap().properties();
-    let expected = [("acks", "all"), ("client.id", "me"), ("enable.idempotence", "true"), ("linger.ms", "50"), ("metadata.broker.list", "global:1")];
+    let expected =
+        [("acks", "all"), ("client.id", "me"), ("enable.idempotence", "true"), ("linger.ms", "50"), ("metadata.broker.list", "global:1")];
     assert_eq!(producer, variables(&expected), "nothing of a consumer's");
 }
 
@@ -299,15 +305,24 @@ fn what_the_loop_depends_on_is_reserved() {
         let merged = LayeredProperties::consumer(&Settings::default(), own(&[(name, value)], &mut kept), &librdkafka());
         assert_eq!(merged.is_err(), refused, "{name} = {value}");
     }
-    let settings = load(Settings::default(), "[consumer_config]\nenable.auto.commit = false\ngroup.id = \"x\"\n[producer_config]\nfetch.min.bytes = 1\n", &[]);
+    let settings = load(
+        Settings::default(),
+        "[consumer_config]\nenable.auto.commit = false\ngroup.id = \"x\"\n[producer_config]\nfetch.min.bytes = 1\n",
+        &[],
+    );
     let settings = settings.unwrap();
     let errors = lines(&LayeredProperties::consumer(&settings, OwnConfig::default(), &librdkafka()).unwrap_err());
-    assert!(errors[0].starts_with("consumer_config.enable.auto.commit: `enable.auto.commit = false` is refused: stored offsets"), "{errors:?}");
+    assert!(
+        errors[0].starts_with("consumer_config.enable.auto.commit: `enable.auto.commit = false` is refused: stored offsets"),
+        "{errors:?}"
+    );
     assert!(errors[1].ends_with("the group is declared with the consumer; remove it here (set in file kit.toml)"), "{errors:?}");
     let errors = lines(&LayeredProperties::producer(&settings, OwnConfig::default(), &librdkafka()).unwrap_err());
     assert_eq!(
         errors,
-        ["producer_config.fetch.min.bytes: `fetch.min.bytes = 1` is refused: only consumers read it; move it to `consumer_config` (set in file kit.toml)"]
+        [
+            "producer_config.fetch.min.bytes: `fetch.min.bytes = 1` is refused: only consumers read it; move it to `consumer_config` (set in file kit.toml)"
+        ]
     );
 }
 
@@ -336,6 +351,8 @@ fn every_default_of_ours_is_a_property_of_its_side() {
         assert_eq!(broker.check_property(default.name, default.value), None, "{}", default.name);
     }
     for table in Settings::default().to_dict().keys() {
-        assert!(toml::from_str::<Settings>(&format!("{table} = 1")).map_or_else(|error| !error.to_string().contains("unknown field"), |_| true));
+        assert!(
+            toml::from_str::<Settings>(&format!("{table} = 1")).map_or_else(|error| !error.to_string().contains("unknown field"), |_| true)
+        );
     }
 }

@@ -49,11 +49,13 @@ impl Dice {
     pub(super) fn weighted<T: Copy>(&mut self, from: &[(T, u32)]) -> Option<T> {
         let total: u64 = from.iter().map(|(_, weight)| u64::from(*weight)).sum();
         let mut left = self.below(total);
-        from.iter().find(|(_, weight)| {
-            let here = left < u64::from(*weight);
-            left = left.saturating_sub(u64::from(*weight));
-            here
-        }).map(|(choice, _)| *choice)
+        from.iter()
+            .find(|(_, weight)| {
+                let here = left < u64::from(*weight);
+                left = left.saturating_sub(u64::from(*weight));
+                here
+            })
+            .map(|(choice, _)| *choice)
     }
 }
 
@@ -63,7 +65,10 @@ mod tests {
 
     #[test]
     fn purposes_and_seeds_roll_apart_and_the_same_again() {
-        let rolls = |seed, purpose| { let mut dice = Dice::new(seed, purpose); [dice.roll(), dice.roll()] };
+        let rolls = |seed, purpose| {
+            let mut dice = Dice::new(seed, purpose);
+            [dice.roll(), dice.roll()]
+        };
         assert_eq!(rolls(1, "a"), rolls(1, "a"));
         assert_ne!(rolls(1, "a"), rolls(2, "a"));
         assert_ne!(rolls(1, "a"), rolls(1, "b"));

@@ -61,7 +61,12 @@ impl<'a> Driver<'a> {
 
     fn go_wrong(&mut self) {
         let steps = [
-            (Step::Turn, 34), (Step::Poll, 22), (Step::Rest, 4), (Step::Advance, 20), (Step::Append, 12), (Step::Act, self.weights.actions_percent),
+            (Step::Turn, 34),
+            (Step::Poll, 22),
+            (Step::Rest, 4),
+            (Step::Advance, 20),
+            (Step::Append, 12),
+            (Step::Act, self.weights.actions_percent),
         ];
         for _ in 0..self.dice.between((100, 500)) {
             match self.dice.weighted(&steps) {

@@ -25,37 +25,105 @@ pub(super) enum Happening {
     /// The broker's own word.
     Broker(Event),
     /// A message was written.
-    Appended { partition: TopicPartition, offset: i64, key: Option<u8>, size: usize, readable: bool },
+    Appended {
+        partition: TopicPartition,
+        offset: i64,
+        key: Option<u8>,
+        size: usize,
+        readable: bool,
+    },
     /// A member's loop is turned.
-    Turned { member: ClientId },
+    Turned {
+        member: ClientId,
+    },
     /// A member's loop ended; with what words, if not well.
-    Finished { member: ClientId, trouble: Option<String> },
+    Finished {
+        member: ClientId,
+        trouble: Option<String>,
+    },
     /// The thread of a member's loop would have died.
-    Died { member: ClientId, how: String },
+    Died {
+        member: ClientId,
+        how: String,
+    },
     /// A member was told something.
-    Told { member: ClientId, order: Order },
+    Told {
+        member: ClientId,
+        order: Order,
+    },
     /// The tasks of a member get no time until they are fed again.
-    Starved { member: ClientId },
-    Fed { member: ClientId },
+    Starved {
+        member: ClientId,
+    },
+    Fed {
+        member: ClientId,
+    },
     /// No task of a member that gets time can go on; so many of its tasks have not ended.
-    Rested { member: ClientId, alive: usize },
+    Rested {
+        member: ClientId,
+        alive: usize,
+    },
     // The number of a call leads from its beginning to its end.
     /// A handler was called.
-    Started { member: ClientId, call: u64, partition: TopicPartition, offsets: Vec<i64>, attempt: u32 },
+    Started {
+        member: ClientId,
+        call: u64,
+        partition: TopicPartition,
+        offsets: Vec<i64>,
+        attempt: u32,
+    },
     /// The call ended.
-    Ended { member: ClientId, call: u64, partition: TopicPartition, offsets: Vec<i64>, outcome: Outcome },
+    Ended {
+        member: ClientId,
+        call: u64,
+        partition: TopicPartition,
+        offsets: Vec<i64>,
+        outcome: Outcome,
+    },
     /// A gate was asked for messages of one lane.
-    Asked { member: ClientId, call: u64, partition: TopicPartition, offsets: Vec<i64> },
+    Asked {
+        member: ClientId,
+        call: u64,
+        partition: TopicPartition,
+        offsets: Vec<i64>,
+    },
     /// It answered, or was dropped before it did.
-    Answered { member: ClientId, call: u64, partition: TopicPartition, offsets: Vec<i64>, answer: Option<Answer> },
+    Answered {
+        member: ClientId,
+        call: u64,
+        partition: TopicPartition,
+        offsets: Vec<i64>,
+        answer: Option<Answer>,
+    },
     /// A failed attempt came before the failure handler.
-    Brought { member: ClientId, call: u64, partition: TopicPartition, offset: i64, attempt: u32 },
+    Brought {
+        member: ClientId,
+        call: u64,
+        partition: TopicPartition,
+        offset: i64,
+        attempt: u32,
+    },
     /// It settled it, or was dropped before it did.
-    Resolved { member: ClientId, call: u64, partition: TopicPartition, offset: i64, verdict: Option<Verdict> },
+    Resolved {
+        member: ClientId,
+        call: u64,
+        partition: TopicPartition,
+        offset: i64,
+        verdict: Option<Verdict>,
+    },
     /// A forwarded record was acknowledged, or was not; the call is the one that forwarded it.
-    Acknowledged { member: ClientId, call: u64, partition: TopicPartition, offset: i64, durable: bool },
+    Acknowledged {
+        member: ClientId,
+        call: u64,
+        partition: TopicPartition,
+        offset: i64,
+        durable: bool,
+    },
     /// A position source answered.
-    Positions { member: ClientId, positions: BTreeMap<TopicPartition, i64> },
+    Positions {
+        member: ClientId,
+        positions: BTreeMap<TopicPartition, i64>,
+    },
     /// Everybody who waits for it is woken.
     Woken,
     /// From here on nothing is broken and every handler succeeds.
@@ -70,7 +138,9 @@ pub(super) enum Order {
     Pause(String),
     Resume(String),
     /// An error of its client.
-    Error { fatal: bool },
+    Error {
+        fatal: bool,
+    },
     /// Its next such call will be refused.
     Refuse(&'static str),
 }
@@ -80,7 +150,9 @@ pub(super) enum Order {
 pub(super) enum Outcome {
     Fine,
     /// The first so many are done, the next one failed.
-    Failed { done: usize },
+    Failed {
+        done: usize,
+    },
     /// One of several, and nobody knows which.
     FailedWhole,
     /// Its future was dropped.
@@ -157,7 +229,9 @@ impl Ledger {
 
     fn close(&mut self, partition: &TopicPartition, offsets: &[i64]) {
         if let Some(open) = self.open.get_mut(partition) {
-            offsets.iter().for_each(|offset| { open.remove(offset); });
+            offsets.iter().for_each(|offset| {
+                open.remove(offset);
+            });
         }
     }
 
@@ -271,12 +345,21 @@ impl Happening {
     /// Whether it is about the partition (and, when one is given, the offset).
     pub(super) fn concerns(&self, partition: &TopicPartition) -> bool {
         match self {
-            Self::Appended { partition: other, .. } | Self::Started { partition: other, .. } | Self::Ended { partition: other, .. }
-            | Self::Asked { partition: other, .. } | Self::Answered { partition: other, .. } | Self::Brought { partition: other, .. }
-            | Self::Resolved { partition: other, .. } | Self::Acknowledged { partition: other, .. } => other == partition,
+            Self::Appended { partition: other, .. }
+            | Self::Started { partition: other, .. }
+            | Self::Ended { partition: other, .. }
+            | Self::Asked { partition: other, .. }
+            | Self::Answered { partition: other, .. }
+            | Self::Brought { partition: other, .. }
+            | Self::Resolved { partition: other, .. }
+            | Self::Acknowledged { partition: other, .. } => other == partition,
             Self::Broker(event) => match event {
-                Event::Assigned { partition: other, .. } | Event::Unassigned { partition: other, .. } | Event::Fetched { partition: other, .. }
-                | Event::Stored { partition: other, .. } | Event::Committed { partition: other, .. } | Event::CommitFailed { partition: other, .. } => other == partition,
+                Event::Assigned { partition: other, .. }
+                | Event::Unassigned { partition: other, .. }
+                | Event::Fetched { partition: other, .. }
+                | Event::Stored { partition: other, .. }
+                | Event::Committed { partition: other, .. }
+                | Event::CommitFailed { partition: other, .. } => other == partition,
                 Event::Revoked { partitions, .. } | Event::Lost { partitions, .. } => partitions.contains(partition),
                 Event::Produced { .. } => false,
                 _ => true,
@@ -297,12 +380,22 @@ impl fmt::Display for Happening {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Broker(event) => write!(f, "broker: {event:?}"),
-            Self::Started { member, call, partition, offsets, attempt } => write!(f, "{member}: call {call} of {partition} {offsets:?}, attempt {attempt}"),
-            Self::Ended { member, call, partition, offsets, outcome } => write!(f, "{member}: call {call} of {partition} {offsets:?} ended {outcome:?}"),
+            Self::Started { member, call, partition, offsets, attempt } => {
+                write!(f, "{member}: call {call} of {partition} {offsets:?}, attempt {attempt}")
+            }
+            Self::Ended { member, call, partition, offsets, outcome } => {
+                write!(f, "{member}: call {call} of {partition} {offsets:?} ended {outcome:?}")
+            }
             Self::Asked { member, call, partition, offsets } => write!(f, "{member}: call {call}, gate asked for {partition} {offsets:?}"),
-            Self::Answered { member, call, partition, offsets, answer } => write!(f, "{member}: call {call}, gate on {partition} {offsets:?}: {answer:?}"),
-            Self::Brought { member, call, partition, offset, attempt } => write!(f, "{member}: call {call}, {partition} [{offset}] failed at attempt {attempt}"),
-            Self::Resolved { member, call, partition, offset, verdict } => write!(f, "{member}: call {call}, {partition} [{offset}] resolved {verdict:?}"),
+            Self::Answered { member, call, partition, offsets, answer } => {
+                write!(f, "{member}: call {call}, gate on {partition} {offsets:?}: {answer:?}")
+            }
+            Self::Brought { member, call, partition, offset, attempt } => {
+                write!(f, "{member}: call {call}, {partition} [{offset}] failed at attempt {attempt}")
+            }
+            Self::Resolved { member, call, partition, offset, verdict } => {
+                write!(f, "{member}: call {call}, {partition} [{offset}] resolved {verdict:?}")
+            }
             other => write!(f, "{other:?}"),
         }
     }

@@ -13,7 +13,9 @@ use super::tasks::Tasks;
 use crate::broker::memory::{ClientId, MemoryBroker};
 use crate::broker::{Broker, PollWaker};
 use crate::clock::Clock;
-use crate::consumer::{Command, ConsumerLoop, ErrorHandler, Gate, HandlerPanic, LoopConfig, OffsetStorage, Pipeline, Report, Reporter, Turn};
+use crate::consumer::{
+    Command, ConsumerLoop, ErrorHandler, Gate, HandlerPanic, LoopConfig, OffsetStorage, Pipeline, Report, Reporter, Turn,
+};
 use crate::names::{GroupId, Subscription};
 use crate::settings::Settings;
 use crate::topic::{self, Handler, Style};
@@ -91,10 +93,11 @@ impl Member {
 
     /// Whether its thread would not be parked.
     pub(super) fn is_awake(&self, now: Instant) -> bool {
-        self.woken.load(Ordering::Relaxed) || match self.next {
-            Next::Now => true,
-            Next::At(at) => now >= at,
-        }
+        self.woken.load(Ordering::Relaxed)
+            || match self.next {
+                Next::Now => true,
+                Next::At(at) => now >= at,
+            }
     }
 
     /// When its thread would wake by itself.

@@ -93,8 +93,7 @@ pub(super) struct Weights {
 
 const QUICK: [((u64, u64), u32); 4] = [((0, 0), 70), ((1, 20), 25), ((20, 300), 5), ((0, 0), 0)];
 const LONG: [((u64, u64), u32); 4] = [((0, 0), 50), ((1, 50), 30), ((50, 1_000), 15), ((1_000, 40_000), 5)];
-const HOLDING: [(Choice, u32); 5] =
-    [(Choice::Hold, 90), (Choice::Done, 5), (Choice::Pending, 0), (Choice::Trouble, 5), (Choice::Stop, 0)];
+const HOLDING: [(Choice, u32); 5] = [(Choice::Hold, 90), (Choice::Done, 5), (Choice::Pending, 0), (Choice::Trouble, 5), (Choice::Stop, 0)];
 
 const STEADY: Weights = Weights {
     members: (1, 3),
@@ -134,35 +133,83 @@ const fn only(named: &[(Action, u32)]) -> [(Action, u32); 23] {
 }
 
 const REBALANCE: [(Action, u32); 23] = only(&[
-    (Action::Join, 20), (Action::Stop, 15), (Action::Abort, 2), (Action::Commit, 15), (Action::Crash, 2), (Action::Expire, 2),
-    (Action::HoldPartition, 2), (Action::ReleasePartition, 4), (Action::TransientError, 1), (Action::GrowTopic, 1), (Action::FetchLimit, 2),
+    (Action::Join, 20),
+    (Action::Stop, 15),
+    (Action::Abort, 2),
+    (Action::Commit, 15),
+    (Action::Crash, 2),
+    (Action::Expire, 2),
+    (Action::HoldPartition, 2),
+    (Action::ReleasePartition, 4),
+    (Action::TransientError, 1),
+    (Action::GrowTopic, 1),
+    (Action::FetchLimit, 2),
 ]);
 
 const CRASH: [(Action, u32); 23] = only(&[
-    (Action::Join, 20), (Action::Crash, 15), (Action::Commit, 20), (Action::Stop, 3), (Action::Rewind, 5), (Action::Expire, 2),
-    (Action::BrokerDown, 2), (Action::BrokerUp, 5), (Action::FatalError, 2), (Action::RefuseAssign, 2), (Action::RefuseStore, 4),
+    (Action::Join, 20),
+    (Action::Crash, 15),
+    (Action::Commit, 20),
+    (Action::Stop, 3),
+    (Action::Rewind, 5),
+    (Action::Expire, 2),
+    (Action::BrokerDown, 2),
+    (Action::BrokerUp, 5),
+    (Action::FatalError, 2),
+    (Action::RefuseAssign, 2),
+    (Action::RefuseStore, 4),
 ]);
 
 /// As after a crash, but a database does not rewind.
 const POSITIONS: [(Action, u32); 23] = only(&[
-    (Action::Join, 20), (Action::Crash, 12), (Action::Stop, 6), (Action::Expire, 4), (Action::BrokerDown, 2), (Action::BrokerUp, 5),
-    (Action::FatalError, 1), (Action::RefuseAssign, 1),
+    (Action::Join, 20),
+    (Action::Crash, 12),
+    (Action::Stop, 6),
+    (Action::Expire, 4),
+    (Action::BrokerDown, 2),
+    (Action::BrokerUp, 5),
+    (Action::FatalError, 1),
+    (Action::RefuseAssign, 1),
 ]);
 
 const EXPIRY: [(Action, u32); 23] = only(&[
-    (Action::Join, 10), (Action::Expire, 20), (Action::Commit, 20), (Action::Starve, 12), (Action::Feed, 12), (Action::Stop, 3),
-    (Action::Crash, 1), (Action::BrokerDown, 1), (Action::BrokerUp, 4), (Action::Rewind, 3), (Action::RefuseStore, 3),
+    (Action::Join, 10),
+    (Action::Expire, 20),
+    (Action::Commit, 20),
+    (Action::Starve, 12),
+    (Action::Feed, 12),
+    (Action::Stop, 3),
+    (Action::Crash, 1),
+    (Action::BrokerDown, 1),
+    (Action::BrokerUp, 4),
+    (Action::Rewind, 3),
+    (Action::RefuseStore, 3),
     (Action::RefuseUnassign, 1),
 ]);
 
 const FAULTY: [(Action, u32); 23] = only(&[
-    (Action::Join, 8), (Action::Stop, 5), (Action::Crash, 2), (Action::Commit, 20), (Action::Wake, 10), (Action::BrokerDown, 1),
-    (Action::BrokerUp, 4), (Action::TransientError, 3),
+    (Action::Join, 8),
+    (Action::Stop, 5),
+    (Action::Crash, 2),
+    (Action::Commit, 20),
+    (Action::Wake, 10),
+    (Action::BrokerDown, 1),
+    (Action::BrokerUp, 4),
+    (Action::TransientError, 3),
 ]);
 
 const PAUSES: [(Action, u32); 23] = only(&[
-    (Action::Pause, 20), (Action::Resume, 18), (Action::Join, 8), (Action::Stop, 6), (Action::Commit, 10), (Action::Crash, 1),
-    (Action::HoldPartition, 6), (Action::ReleasePartition, 8), (Action::FetchLimit, 5), (Action::Wake, 3), (Action::Expire, 1),
+    (Action::Pause, 20),
+    (Action::Resume, 18),
+    (Action::Join, 8),
+    (Action::Stop, 6),
+    (Action::Commit, 10),
+    (Action::Crash, 1),
+    (Action::HoldPartition, 6),
+    (Action::ReleasePartition, 8),
+    (Action::FetchLimit, 5),
+    (Action::Wake, 3),
+    (Action::Expire, 1),
 ]);
 
 /// All there are.
@@ -171,7 +218,15 @@ pub(super) const ALL: &[Scenario] = &[
     Scenario {
         name: "rebalance",
         about: "members join and leave while long calls are in flight",
-        weights: Weights { members: (2, 4), partitions: (2, 8), topics: (1, 1), work: LONG, actions_percent: 6, actions: REBALANCE, ..STEADY },
+        weights: Weights {
+            members: (2, 4),
+            partitions: (2, 8),
+            topics: (1, 1),
+            work: LONG,
+            actions_percent: 6,
+            actions: REBALANCE,
+            ..STEADY
+        },
     },
     Scenario {
         name: "crash",
@@ -183,30 +238,60 @@ pub(super) const ALL: &[Scenario] = &[
         about: "many keys side by side, with failures and rebalances",
         weights: Weights {
             orders: [(Order::Partition, 0), (Order::Key, 80), (Order::Unordered, 20)],
-            work: LONG, fails: 8, actions_percent: 4, actions: REBALANCE, ..STEADY
+            work: LONG,
+            fails: 8,
+            actions_percent: 4,
+            actions: REBALANCE,
+            ..STEADY
         },
     },
     Scenario {
         name: "batch",
         about: "batch handlers, with and without a wait, whose messages fail in the middle",
-        weights: Weights { batches: 100, fails: 8, poison: 4, gates: 30, gate_holds: 5, gate_parks: 8, actions_percent: 4, actions: REBALANCE, ..STEADY },
+        weights: Weights {
+            batches: 100,
+            fails: 8,
+            poison: 4,
+            gates: 30,
+            gate_holds: 5,
+            gate_parks: 8,
+            actions_percent: 4,
+            actions: REBALANCE,
+            ..STEADY
+        },
     },
     Scenario {
         name: "failures",
         about: "errors, panics and poison, gates and failure handlers with trouble of their own",
         weights: Weights {
-            fails: 15, fails_until_healed: 3, panics: 40, poison: 5, gates: 60, gate_troubles: 4, gate_holds: 8, gate_parks: 6, slow_seams: 20,
+            fails: 15,
+            fails_until_healed: 3,
+            panics: 40,
+            poison: 5,
+            gates: 60,
+            gate_troubles: 4,
+            gate_holds: 8,
+            gate_parks: 6,
+            slow_seams: 20,
             verdicts: [(Choice::Hold, 80), (Choice::Done, 8), (Choice::Pending, 2), (Choice::Trouble, 10), (Choice::Stop, 0)],
-            actions_percent: 4, actions: FAULTY, ..STEADY
+            actions_percent: 4,
+            actions: FAULTY,
+            ..STEADY
         },
     },
     Scenario {
         name: "forwarding",
         about: "failed messages are forwarded, and not every record is acknowledged",
         weights: Weights {
-            fails: 25, fails_until_healed: 3, poison: 4, refused_forwards: 25, slow_seams: 15,
+            fails: 25,
+            fails_until_healed: 3,
+            poison: 4,
+            refused_forwards: 25,
+            slow_seams: 15,
             verdicts: [(Choice::Hold, 10), (Choice::Done, 5), (Choice::Pending, 80), (Choice::Trouble, 5), (Choice::Stop, 1)],
-            actions_percent: 4, actions: FAULTY, ..STEADY
+            actions_percent: 4,
+            actions: FAULTY,
+            ..STEADY
         },
     },
     Scenario {

@@ -69,7 +69,10 @@ pub(super) enum Step {
     Parked,
     Done,
     Pending,
-    Hold { wait: Duration, wake: Option<Wake> },
+    Hold {
+        wait: Duration,
+        wake: Option<Wake>,
+    },
     Trouble,
     /// Trouble by way of a panic.
     Panic,

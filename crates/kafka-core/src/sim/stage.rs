@@ -296,8 +296,11 @@ impl Stage {
 pub(super) struct ScriptedPositions(pub(super) Stage);
 
 impl PositionSource for ScriptedPositions {
-    fn positions<'a>(&'a self, _: &'a GroupId, partitions: &'a [TopicPartition])
-    -> BoxFuture<'a, Result<HashMap<TopicPartition, i64>, BoxError>> {
+    fn positions<'a>(
+        &'a self,
+        _: &'a GroupId,
+        partitions: &'a [TopicPartition],
+    ) -> BoxFuture<'a, Result<HashMap<TopicPartition, i64>, BoxError>> {
         async move {
             let stage = &self.0;
             let (wait, trouble) = stage.script.positions();

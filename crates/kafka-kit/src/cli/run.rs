@@ -41,7 +41,10 @@ pub async fn run(app: App, consumers: &[String]) -> ExitCode {
         Ok(()) => {
             let left = blocking_calls();
             if left > 0 {
-                tracing::warn!(handlers = left, "blocking handlers did not finish in time and are left behind; their messages will come again");
+                tracing::warn!(
+                    handlers = left,
+                    "blocking handlers did not finish in time and are left behind; their messages will come again"
+                );
                 // The runtime would wait for their threads without bound.
                 end_process(0);
             }

@@ -35,29 +35,13 @@ impl Attributes for ConsumerAttrs {
     const PLACE: &'static str = "#[consumer(…)]";
     const EXAMPLE: &'static str = "#[consumer(group = \"billing\", topics(Orders))]";
     const KEYS: &'static [Key<Self>] = &[
-        Key::new("group", "group = \"billing\"", |attrs, item| {
-            item.once(&mut attrs.group, Item::string)
-        }),
-        Key::new("name", "name = \"billing\"", |attrs, item| {
-            item.once(&mut attrs.name, Item::string)
-        }),
-        Key::new("topics", "topics(Orders)", |attrs, item| {
-            item.once(&mut attrs.topics, topics)
-        }),
-        Key::new(
-            "config",
-            "config(\"auto.offset.reset\" = \"earliest\")",
-            |attrs, item| item.once(&mut attrs.config, properties),
-        ),
-        Key::new("suppress", "suppress(\"orders\")", |attrs, item| {
-            item.once(&mut attrs.suppress, Suppress::read)
-        }),
-        Key::new("register", "register = false", |attrs, item| {
-            item.once(&mut attrs.register, Item::boolean)
-        }),
-        Key::new("crate", root::EXAMPLE, |attrs, item| {
-            item.once(&mut attrs.root, Item::path)
-        }),
+        Key::new("group", "group = \"billing\"", |attrs, item| item.once(&mut attrs.group, Item::string)),
+        Key::new("name", "name = \"billing\"", |attrs, item| item.once(&mut attrs.name, Item::string)),
+        Key::new("topics", "topics(Orders)", |attrs, item| item.once(&mut attrs.topics, topics)),
+        Key::new("config", "config(\"auto.offset.reset\" = \"earliest\")", |attrs, item| item.once(&mut attrs.config, properties)),
+        Key::new("suppress", "suppress(\"orders\")", |attrs, item| item.once(&mut attrs.suppress, Suppress::read)),
+        Key::new("register", "register = false", |attrs, item| item.once(&mut attrs.register, Item::boolean)),
+        Key::new("crate", root::EXAMPLE, |attrs, item| item.once(&mut attrs.root, Item::path)),
     ];
 }
 
@@ -87,21 +71,12 @@ fn property(input: ParseStream<'_>) -> syn::Result<PropertyAttr> {
         )
     };
     let key: LitStr = input.parse().map_err(wrong)?;
-    let no_value = || {
-        syn::Error::new_spanned(
-            &key,
-            format!("the property has no value; write `\"{}\" = …`", key.value()),
-        )
-    };
+    let no_value = || syn::Error::new_spanned(&key, format!("the property has no value; write `\"{}\" = …`", key.value()));
     input.parse::<Token![=]>().map_err(|_| no_value())?;
     if input.is_empty() || input.peek(Token![,]) {
         return Err(no_value());
     }
-    Ok(PropertyAttr {
-        minus: input.parse().map_err(wrong)?,
-        value: input.parse().map_err(wrong)?,
-        key,
-    })
+    Ok(PropertyAttr { minus: input.parse().map_err(wrong)?, value: input.parse().map_err(wrong)?, key })
 }
 
 impl ToTokens for PropertyAttr {

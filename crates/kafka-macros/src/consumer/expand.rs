@@ -8,20 +8,8 @@ use syn::Ident;
 use super::model::{Consumer, Discovery};
 
 pub(super) fn expand(consumer: &Consumer) -> TokenStream {
-    let Consumer {
-        root,
-        ident,
-        name,
-        group,
-        topics,
-        config,
-        suppress,
-        discovery,
-    } = consumer;
-    let (keys, values) = (
-        config.iter().map(|property| &property.key),
-        config.iter().map(|property| &property.value),
-    );
+    let Consumer { root, ident, name, group, topics, config, suppress, discovery } = consumer;
+    let (keys, values) = (config.iter().map(|property| &property.key), config.iter().map(|property| &property.value));
     let registration = match discovery {
         Discovery::Off => None,
         Discovery::Registered => Some(quote! {

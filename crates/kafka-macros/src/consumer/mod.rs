@@ -24,11 +24,6 @@ pub(crate) fn derive(input: TokenStream) -> TokenStream {
     let attrs = ConsumerAttrs::read(&input.attrs, "consumer", &mut errors);
     match Consumer::check(&input, &attrs, errors) {
         Ok(consumer) => expand::expand(&consumer),
-        Err(error) => fallback(
-            &error,
-            Root::as_written(&attrs.root),
-            &input.generics,
-            expand::dummy(&input.ident),
-        ),
+        Err(error) => fallback(&error, Root::as_written(&attrs.root), &input.generics, expand::dummy(&input.ident)),
     }
 }

@@ -38,11 +38,7 @@ pub(super) enum Discovery {
 }
 
 impl Consumer {
-    pub(super) fn check(
-        input: &DeriveInput,
-        attrs: &ConsumerAttrs,
-        mut errors: Errors,
-    ) -> syn::Result<Self> {
+    pub(super) fn check(input: &DeriveInput, attrs: &ConsumerAttrs, mut errors: Errors) -> syn::Result<Self> {
         let model = Self::model(input, attrs, &mut errors);
         errors.finish(model)
     }
@@ -56,38 +52,20 @@ impl Consumer {
             );
         }
         misplaced(input, errors);
-        let at = input
-            .attrs
-            .iter()
-            .find(|attribute| attribute.path().is_ident("consumer"));
-        let at = at
-            .and_then(|attribute| attribute.path().get_ident())
-            .unwrap_or(&input.ident);
+        let at = input.attrs.iter().find(|attribute| attribute.path().is_ident("consumer"));
+        let at = at.and_then(|attribute| attribute.path().get_ident()).unwrap_or(&input.ident);
         let group = attrs.group.required::<ConsumerAttrs>("group", at, errors);
         let default_name = LitStr::new(&input.ident.unraw().to_string(), input.ident.span());
         let name = attrs.name.given().unwrap_or(&default_name);
         if let Some(group) = group {
-            not_empty(
-                group,
-                "the group is empty; write the group id: `group = \"billing\"`",
-                errors,
-            );
+            not_empty(group, "the group is empty; write the group id: `group = \"billing\"`", errors);
         }
-        not_empty(
-            name,
-            "the name is empty; remove it to use the type's name, or write `name = \"billing\"`",
-            errors,
-        );
+        not_empty(name, "the name is empty; remove it to use the type's name, or write `name = \"billing\"`", errors);
         let topics = attrs.topics.given().cloned().unwrap_or_default();
-        errors.repeated(&topics, "topic", |path| {
-            path.to_token_stream().to_string().replace(' ', "")
-        });
+        errors.repeated(&topics, "topic", |path| path.to_token_stream().to_string().replace(' ', ""));
         let config = attrs.config.given().map(Vec::as_slice).unwrap_or_default();
         errors.repeated(config, "property", |property| property.key.value());
-        let config = config
-            .iter()
-            .filter_map(|property| Property::check(property, errors))
-            .collect();
+        let config = config.iter().filter_map(|property| Property::check(property, errors)).collect();
         let suppress = match &attrs.suppress {
             Slot::Given(key, suppress) => Some(suppress.check(key, errors)),
             Slot::Absent | Slot::Broken(_) => None,
@@ -119,21 +97,12 @@ fn not_empty(text: &LitStr, message: &str, errors: &mut Errors) {
 fn misplaced(input: &DeriveInput, errors: &mut Errors) {
     let fields: Vec<&Field> = match &input.data {
         Data::Struct(data) => data.fields.iter().collect(),
-        Data::Enum(data) => data
-            .variants
-            .iter()
-            .flat_map(|variant| &variant.fields)
-            .collect(),
+        Data::Enum(data) => data.variants.iter().flat_map(|variant| &variant.fields).collect(),
         Data::Union(data) => data.fields.named.iter().collect(),
     };
     let on_fields = fields.into_iter().flat_map(|field| &field.attrs);
-    for attribute in
-        on_fields.filter(|attribute: &&Attribute| attribute.path().is_ident("consumer"))
-    {
-        errors.push(
-            attribute,
-            "`#[consumer]` on a field means nothing; write its keys into the one on the type",
-        );
+    for attribute in on_fields.filter(|attribute: &&Attribute| attribute.path().is_ident("consumer")) {
+        errors.push(attribute, "`#[consumer]` on a field means nothing; write its keys into the one on the type");
     }
 }
 
@@ -154,11 +123,7 @@ impl Property {
                 return None;
             }
         };
-        let value = if written.minus.is_some() {
-            format!("-{digits}")
-        } else {
-            digits
-        };
+        let value = if written.minus.is_some() { format!("-{digits}") } else { digits };
         if key.trim().is_empty() {
             errors.push(
                 &written.key,
@@ -169,10 +134,7 @@ impl Property {
         if let Some(reason) = refused(&key, &value) {
             errors.push(&written.key, reason);
         }
-        Some(Self {
-            value: LitStr::new(&value, written.value.span()),
-            key: written.key.clone(),
-        })
+        Some(Self { value: LitStr::new(&value, written.value.span()), key: written.key.clone() })
     }
 }
 
@@ -186,9 +148,7 @@ fn refused(key: &str, value: &str) -> Option<&'static str> {
         _ => None,
     };
     match (key, truth) {
-        ("group.id", _) => {
-            Some("\"group.id\" is set by `group`; write `group = \"…\"` and remove this property")
-        }
+        ("group.id", _) => Some("\"group.id\" is set by `group`; write `group = \"…\"` and remove this property"),
         ("enable.auto.offset.store", Some(true)) => Some(
             "\"enable.auto.offset.store\" cannot be true, because an offset is \
             stored only after its message was handled (at-least-once); remove this \

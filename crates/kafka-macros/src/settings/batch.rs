@@ -20,12 +20,8 @@ impl Attributes for BatchAttrs {
     const PLACE: &'static str = "batch(…)";
     const EXAMPLE: &'static str = "batch(max = 500)";
     const KEYS: &'static [Key<Self>] = &[
-        Key::new("max", "max = 500", |attrs, item| {
-            item.once(&mut attrs.max, Item::integer)
-        }),
-        Key::new("wait", "wait = \"50ms\"", |attrs, item| {
-            item.once(&mut attrs.wait, Item::duration)
-        }),
+        Key::new("max", "max = 500", |attrs, item| item.once(&mut attrs.max, Item::integer)),
+        Key::new("wait", "wait = \"50ms\"", |attrs, item| item.once(&mut attrs.wait, Item::duration)),
     ];
 }
 
@@ -40,16 +36,10 @@ impl Batch {
     pub(crate) fn check(key: &Ident, attrs: &BatchAttrs, errors: &mut Errors) -> Option<Self> {
         let max = attrs.max.required::<BatchAttrs>("max", key, errors)?;
         if max.value < 1 {
-            errors.push(
-                &max.tokens,
-                "a batch has at least one message; write `max = 1` or more",
-            );
+            errors.push(&max.tokens, "a batch has at least one message; write `max = 1` or more");
         }
         let wait = attrs.wait.given().map_or(Duration::ZERO, |wait| wait.value);
-        Some(Self {
-            max: max.value,
-            wait,
-        })
+        Some(Self { max: max.value, wait })
     }
 }
 

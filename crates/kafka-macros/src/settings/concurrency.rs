@@ -21,12 +21,8 @@ impl Attributes for ConcurrencyAttrs {
     const PLACE: &'static str = "concurrency(…)";
     const EXAMPLE: &'static str = "concurrency(order = \"key\", max = 100)";
     const KEYS: &'static [Key<Self>] = &[
-        Key::new("order", "order = \"key\"", |attrs, item| {
-            item.once(&mut attrs.order, Item::string)
-        }),
-        Key::new("max", "max = 100", |attrs, item| {
-            item.once(&mut attrs.max, Item::integer)
-        }),
+        Key::new("order", "order = \"key\"", |attrs, item| item.once(&mut attrs.order, Item::string)),
+        Key::new("max", "max = 100", |attrs, item| item.once(&mut attrs.max, Item::integer)),
     ];
 }
 
@@ -41,14 +37,8 @@ pub(crate) enum Concurrency {
 const ORDERS: [&str; 3] = ["partition", "key", "unordered"];
 
 impl Concurrency {
-    pub(crate) fn check(
-        key: &Ident,
-        attrs: &ConcurrencyAttrs,
-        errors: &mut Errors,
-    ) -> Option<Self> {
-        let order = attrs
-            .order
-            .required::<ConcurrencyAttrs>("order", key, errors)?;
+    pub(crate) fn check(key: &Ident, attrs: &ConcurrencyAttrs, errors: &mut Errors) -> Option<Self> {
+        let order = attrs.order.required::<ConcurrencyAttrs>("order", key, errors)?;
         match order.value().as_str() {
             "partition" => {
                 if let Slot::Given(key, max) = &attrs.max
@@ -65,9 +55,7 @@ impl Concurrency {
             "key" => Self::max(key, attrs, errors).map(|max| Self::Key { max }),
             "unordered" => Self::max(key, attrs, errors).map(|max| Self::Unordered { max }),
             other => {
-                let advice = nearest(other, ORDERS)
-                    .map(|near| format!("did you mean \"{near}\"? "))
-                    .unwrap_or_default();
+                let advice = nearest(other, ORDERS).map(|near| format!("did you mean \"{near}\"? ")).unwrap_or_default();
                 errors.push(
                     order,
                     format!(
@@ -83,10 +71,7 @@ impl Concurrency {
     fn max(key: &Ident, attrs: &ConcurrencyAttrs, errors: &mut Errors) -> Option<i64> {
         let max = attrs.max.required::<ConcurrencyAttrs>("max", key, errors)?;
         if max.value < 1 {
-            errors.push(
-                &max.tokens,
-                "at least one message is handled at a time; write `max = 1` or more",
-            );
+            errors.push(&max.tokens, "at least one message is handled at a time; write `max = 1` or more");
         }
         Some(max.value)
     }

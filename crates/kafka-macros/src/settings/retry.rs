@@ -28,55 +28,28 @@ impl Attributes for RetryAttrs {
     const PLACE: &'static str = "retry(…)";
     const EXAMPLE: &'static str = "retry(max = 3, delay = 120)";
     const KEYS: &'static [Key<Self>] = &[
-        Key::new("max", "max = 3", |attrs, item| {
-            item.once(&mut attrs.max, Item::integer)
-        }),
-        Key::new("delay", "delay = 120", |attrs, item| {
-            item.once(&mut attrs.delay, Item::duration)
-        }),
-        Key::new("backoff", "backoff", |attrs, item| {
-            item.once(&mut attrs.backoff, Item::flag)
-        }),
-        Key::new("max_delay", "max_delay = \"10m\"", |attrs, item| {
-            item.once(&mut attrs.max_delay, Item::duration)
-        }),
-        Key::new("jitter", "jitter = 0.5", |attrs, item| {
-            item.once(&mut attrs.jitter, jitter)
-        }),
-        Key::new("include", "include(A, B)", |attrs, item| {
-            item.once(&mut attrs.include, kinds)
-        }),
-        Key::new("exclude", "exclude(A, B)", |attrs, item| {
-            item.once(&mut attrs.exclude, kinds)
-        }),
-        Key::new("blocking", "blocking = false", |attrs, item| {
-            item.once(&mut attrs.blocking, Item::boolean)
-        }),
-        Key::new("log_every", "log_every = 10", |attrs, item| {
-            item.once(&mut attrs.log_every, Item::integer)
-        }),
-        Key::new("use_offset_tracker", "use_offset_tracker", |attrs, item| {
-            item.once(&mut attrs.use_offset_tracker, Item::flag)
-        }),
+        Key::new("max", "max = 3", |attrs, item| item.once(&mut attrs.max, Item::integer)),
+        Key::new("delay", "delay = 120", |attrs, item| item.once(&mut attrs.delay, Item::duration)),
+        Key::new("backoff", "backoff", |attrs, item| item.once(&mut attrs.backoff, Item::flag)),
+        Key::new("max_delay", "max_delay = \"10m\"", |attrs, item| item.once(&mut attrs.max_delay, Item::duration)),
+        Key::new("jitter", "jitter = 0.5", |attrs, item| item.once(&mut attrs.jitter, jitter)),
+        Key::new("include", "include(A, B)", |attrs, item| item.once(&mut attrs.include, kinds)),
+        Key::new("exclude", "exclude(A, B)", |attrs, item| item.once(&mut attrs.exclude, kinds)),
+        Key::new("blocking", "blocking = false", |attrs, item| item.once(&mut attrs.blocking, Item::boolean)),
+        Key::new("log_every", "log_every = 10", |attrs, item| item.once(&mut attrs.log_every, Item::integer)),
+        Key::new("use_offset_tracker", "use_offset_tracker", |attrs, item| item.once(&mut attrs.use_offset_tracker, Item::flag)),
     ];
 }
 
 /// `jitter` alone is half of the delay.
 fn jitter(item: &mut Item<'_>) -> syn::Result<Option<Written<f64>>> {
-    if item.stands_alone() {
-        Ok(None)
-    } else {
-        item.number().map(Some)
-    }
+    if item.stands_alone() { Ok(None) } else { item.number().map(Some) }
 }
 
 fn kinds(item: &mut Item<'_>) -> syn::Result<Vec<Type>> {
     item.list(|input| {
         let wrong = |error: syn::Error| {
-            syn::Error::new(
-                error.span(),
-                "error kinds are types; write their paths: `include(PaymentDown, std::io::Error)`",
-            )
+            syn::Error::new(error.span(), "error kinds are types; write their paths: `include(PaymentDown, std::io::Error)`")
         };
         input.parse().map_err(wrong)
     })
@@ -118,10 +91,7 @@ impl Retry {
         if let Some(max) = max
             && max.value < -1
         {
-            errors.push(
-                &max.tokens,
-                "the number of retries is negative; write `max = 3`, or `max = -1` for no end",
-            );
+            errors.push(&max.tokens, "the number of retries is negative; write `max = 3`, or `max = -1` for no end");
         }
         if let Some(delay) = delay {
             if delay.value == Duration::ZERO {
@@ -141,16 +111,8 @@ impl Retry {
                 );
             }
         }
-        let max = if max?.value < 0 {
-            Max::Forever
-        } else {
-            Max::Limited(max?.value)
-        };
-        Some(Self {
-            max,
-            delay: delay?.value,
-            rest,
-        })
+        let max = if max?.value < 0 { Max::Forever } else { Max::Limited(max?.value) };
+        Some(Self { max, delay: delay?.value, rest })
     }
 }
 
@@ -158,11 +120,7 @@ impl RetryAttrs {
     fn rest(&self, errors: &mut Errors) -> Vec<Rest> {
         let mut rest = Vec::new();
         rest.extend(self.backoff.given().map(|()| Rest::Backoff));
-        rest.extend(
-            self.max_delay
-                .given()
-                .map(|longest| Rest::MaxDelay(longest.value)),
-        );
+        rest.extend(self.max_delay.given().map(|longest| Rest::MaxDelay(longest.value)));
         if let Some(share) = self.jitter.given() {
             let value = share.as_ref().map_or(0.5, |share| share.value);
             if !(value > 0.0 && value <= 1.0) {
@@ -175,23 +133,12 @@ impl RetryAttrs {
             rest.push(Rest::Jitter(value));
         }
         if let (Some(include), Some(exclude)) = (self.include.key(), self.exclude.key()) {
-            errors.push(
-                include,
-                "`include` stands beside `exclude`; write only one of them",
-            );
-            errors.push(
-                exclude,
-                "`exclude` stands beside `include`; write only one of them",
-            );
+            errors.push(include, "`include` stands beside `exclude`; write only one of them");
+            errors.push(exclude, "`exclude` stands beside `include`; write only one of them");
         }
         rest.extend(listed(&self.include, errors).map(Rest::Include));
         rest.extend(listed(&self.exclude, errors).map(Rest::Exclude));
-        rest.extend(
-            self.blocking
-                .given()
-                .filter(|blocking| !blocking.value)
-                .map(|_| Rest::NonBlocking),
-        );
+        rest.extend(self.blocking.given().filter(|blocking| !blocking.value).map(|_| Rest::NonBlocking));
         if let Some(every) = self.log_every.given() {
             if every.value < 1 {
                 errors.push(
@@ -202,11 +149,7 @@ impl RetryAttrs {
             }
             rest.push(Rest::LogEvery(every.value));
         }
-        rest.extend(
-            self.use_offset_tracker
-                .given()
-                .map(|()| Rest::UseOffsetTracker),
-        );
+        rest.extend(self.use_offset_tracker.given().map(|()| Rest::UseOffsetTracker));
         rest
     }
 }
@@ -216,22 +159,16 @@ fn listed(slot: &Slot<Vec<Type>>, errors: &mut Errors) -> Option<Vec<Type>> {
         return None;
     };
     if kinds.is_empty() {
-        errors.push(
-            key,
-            format!("`{key}` names no error type; write `{key}(MyError)`, or remove it"),
-        );
+        errors.push(key, format!("`{key}` names no error type; write `{key}(MyError)`, or remove it"));
     }
-    errors.repeated(kinds, "error type", |kind| {
-        quote!(#kind).to_string().replace(' ', "")
-    });
+    errors.repeated(kinds, "error type", |kind| quote!(#kind).to_string().replace(' ', ""));
     Some(kinds.clone())
 }
 
 impl ToTokens for Retry {
     fn to_tokens(&self, tokens: &mut TokenStream) {
         let (max, delay, rest) = (&self.max, self.delay, &self.rest);
-        tokens
-            .extend(quote!(.retry(__k::RetryPolicy::new(__k::MaxRetries::#max, #delay) #(#rest)*)));
+        tokens.extend(quote!(.retry(__k::RetryPolicy::new(__k::MaxRetries::#max, #delay) #(#rest)*)));
     }
 }
 

@@ -22,10 +22,7 @@ pub(crate) trait Attributes: Default + Sized + 'static {
     /// Reads all attributes with this name on one item. What is wrong is left out and reported.
     fn read(attributes: &[Attribute], name: &str, errors: &mut Errors) -> Self {
         let mut read = Self::default();
-        for attribute in attributes
-            .iter()
-            .filter(|attribute| attribute.path().is_ident(name))
-        {
+        for attribute in attributes.iter().filter(|attribute| attribute.path().is_ident(name)) {
             match &attribute.meta {
                 Meta::List(list) => {
                     let result = list.parse_args_with(|input: ParseStream<'_>| {
@@ -36,13 +33,9 @@ pub(crate) trait Attributes: Default + Sized + 'static {
                 }
                 // The same as empty parentheses: what is missing is said where it is required.
                 Meta::Path(_) => {}
-                Meta::NameValue(meta) => errors.push(
-                    meta,
-                    format!(
-                        "`#[{name}]` takes its settings in parentheses; write `{}`",
-                        Self::EXAMPLE
-                    ),
-                ),
+                Meta::NameValue(meta) => {
+                    errors.push(meta, format!("`#[{name}]` takes its settings in parentheses; write `{}`", Self::EXAMPLE));
+                }
             }
         }
         read
@@ -57,11 +50,7 @@ pub(crate) struct Key<A> {
 }
 
 impl<A> Key<A> {
-    pub(crate) const fn new(
-        name: &'static str,
-        write: &'static str,
-        read: fn(&mut A, &mut Item<'_>) -> syn::Result<()>,
-    ) -> Self {
+    pub(crate) const fn new(name: &'static str, write: &'static str, read: fn(&mut A, &mut Item<'_>) -> syn::Result<()>) -> Self {
         Self { name, write, read }
     }
 }
@@ -94,21 +83,9 @@ impl<T> Slot<T> {
     }
 
     /// The value of a key that must be there; `at` is what to point at when it is not.
-    pub(crate) fn required<A: Attributes>(
-        &self,
-        name: &str,
-        at: &Ident,
-        errors: &mut Errors,
-    ) -> Option<&T> {
+    pub(crate) fn required<A: Attributes>(&self, name: &str, at: &Ident, errors: &mut Errors) -> Option<&T> {
         if let Self::Absent = self {
-            errors.push(
-                at,
-                format!(
-                    "`{name}` is missing in `{}`; write `{}`",
-                    A::PLACE,
-                    A::EXAMPLE
-                ),
-            );
+            errors.push(at, format!("`{name}` is missing in `{}`; write `{}`", A::PLACE, A::EXAMPLE));
         }
         self.given()
     }
@@ -121,11 +98,7 @@ pub(crate) fn fill<A: Attributes>(attributes: &mut A, input: ParseStream<'_>, er
 }
 
 /// Reads elements separated by commas. After an error it goes on behind the next comma.
-pub(crate) fn each(
-    input: ParseStream<'_>,
-    errors: &mut Errors,
-    mut read: impl FnMut(&mut Errors) -> syn::Result<()>,
-) {
+pub(crate) fn each(input: ParseStream<'_>, errors: &mut Errors, mut read: impl FnMut(&mut Errors) -> syn::Result<()>) {
     while !input.is_empty() {
         let end = read(errors).and_then(|()| {
             if input.is_empty() || input.peek(Token![,]) {
@@ -141,46 +114,23 @@ pub(crate) fn each(
     }
 }
 
-fn one<A: Attributes>(
-    attributes: &mut A,
-    input: ParseStream<'_>,
-    errors: &mut Errors,
-) -> syn::Result<()> {
+fn one<A: Attributes>(attributes: &mut A, input: ParseStream<'_>, errors: &mut Errors) -> syn::Result<()> {
     let known = || A::KEYS.iter().map(|key| key.name);
-    let list = || {
-        known()
-            .map(|name| format!("`{name}`"))
-            .collect::<Vec<_>>()
-            .join(", ")
-    };
-    let key = input.call(Ident::parse_any).map_err(|error| {
-        syn::Error::new(
-            error.span(),
-            format!("`{}` takes keys; write one of {}", A::PLACE, list()),
-        )
-    })?;
+    let list = || known().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
+    let key = input
+        .call(Ident::parse_any)
+        .map_err(|error| syn::Error::new(error.span(), format!("`{}` takes keys; write one of {}", A::PLACE, list())))?;
     let name = key.unraw().to_string();
     let Some(found) = A::KEYS.iter().find(|key| key.name == name) else {
         let advice = match nearest(&name, known()) {
             Some(near) => format!("did you mean `{near}`? Known are {}", list()),
             None => format!("known are {}", list()),
         };
-        errors.push(
-            &key,
-            format!("unknown key `{name}` in `{}`; {advice}", A::PLACE),
-        );
+        errors.push(&key, format!("unknown key `{name}` in `{}`; {advice}", A::PLACE));
         skip(input);
         return Ok(());
     };
-    (found.read)(
-        attributes,
-        &mut Item {
-            key,
-            input,
-            errors,
-            write: found.write,
-        },
-    )
+    (found.read)(attributes, &mut Item { key, input, errors, write: found.write })
 }
 
 /// Goes to the next comma that is not inside `<…>`.

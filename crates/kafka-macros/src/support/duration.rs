@@ -4,13 +4,7 @@
 use proc_macro2::{Literal, TokenStream};
 use quote::{ToTokens, quote};
 
-const UNITS: &[(&str, u64)] = &[
-    ("ms", 1),
-    ("s", 1_000),
-    ("m", 60_000),
-    ("h", 3_600_000),
-    ("d", 86_400_000),
-];
+const UNITS: &[(&str, u64)] = &[("ms", 1), ("s", 1_000), ("m", 60_000), ("h", 3_600_000), ("d", 86_400_000)];
 
 /// What to write, for error messages.
 pub(crate) const FORM: &str = "whole seconds such as `120`, or a string of numbers with the units ms, \
@@ -48,11 +42,8 @@ impl Duration {
 
 impl ToTokens for Duration {
     fn to_tokens(&self, tokens: &mut TokenStream) {
-        let (call, number) = if self.millis.is_multiple_of(1_000) {
-            (quote!(from_secs), self.millis / 1_000)
-        } else {
-            (quote!(from_millis), self.millis)
-        };
+        let (call, number) =
+            if self.millis.is_multiple_of(1_000) { (quote!(from_secs), self.millis / 1_000) } else { (quote!(from_millis), self.millis) };
         let number = Literal::u64_unsuffixed(number);
         tokens.extend(quote!(::core::time::Duration::#call(#number)));
     }
@@ -70,11 +61,7 @@ mod tests {
     #[test]
     fn text_is_numbers_with_units() {
         let check = |text, expected: Option<u64>| {
-            assert_eq!(
-                Duration::from_text(text),
-                expected.map(|millis| Duration { millis }),
-                "{text}"
-            );
+            assert_eq!(Duration::from_text(text), expected.map(|millis| Duration { millis }), "{text}");
         };
         check("250ms", Some(250));
         check("2m", Some(120_000));

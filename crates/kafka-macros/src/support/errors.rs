@@ -45,10 +45,7 @@ impl Errors {
         for element in list {
             let key = key(element).to_string();
             if !seen.insert(key.clone()) {
-                self.push(
-                    element,
-                    format!("{what} `{key}` is listed twice; remove one of the two"),
-                );
+                self.push(element, format!("{what} `{key}` is listed twice; remove one of the two"));
             }
         }
     }

@@ -9,12 +9,7 @@ use syn::Generics;
 use super::root::Root;
 
 /// The errors, with `dummy` as stand-in for the implementations.
-pub(crate) fn fallback(
-    error: &syn::Error,
-    root: Option<Root>,
-    generics: &Generics,
-    dummy: TokenStream,
-) -> TokenStream {
+pub(crate) fn fallback(error: &syn::Error, root: Option<Root>, generics: &Generics, dummy: TokenStream) -> TokenStream {
     let errors = error.to_compile_error();
     let dummy = match root {
         // Nothing to implement against.

@@ -4,10 +4,7 @@
 use proc_macro2::TokenStream;
 use quote::ToTokens;
 use syn::parse::ParseStream;
-use syn::{
-    Expr, ExprLit, ExprUnary, Ident, Lit, LitBool, LitStr, Path, Token, Type, UnOp, parenthesized,
-    token,
-};
+use syn::{Expr, ExprLit, ExprUnary, Ident, Lit, LitBool, LitStr, Path, Token, Type, UnOp, parenthesized, token};
 
 use super::attr::{Attributes, Slot, each, fill};
 use super::duration::{self, Duration};
@@ -31,26 +28,16 @@ pub(crate) struct Written<T> {
 
 impl<T> Written<T> {
     fn new(value: T, tokens: &impl ToTokens) -> Self {
-        Self {
-            value,
-            tokens: tokens.to_token_stream(),
-        }
+        Self { value, tokens: tokens.to_token_stream() }
     }
 }
 
 impl Item<'_> {
     /// Reads the value into its slot. A key that was there before is an error at this second one.
-    pub(crate) fn once<T>(
-        &mut self,
-        slot: &mut Slot<T>,
-        read: fn(&mut Self) -> syn::Result<T>,
-    ) -> syn::Result<()> {
+    pub(crate) fn once<T>(&mut self, slot: &mut Slot<T>, read: fn(&mut Self) -> syn::Result<T>) -> syn::Result<()> {
         let value = read(self);
         if slot.key().is_some() {
-            self.errors.push(
-                &self.key,
-                format!("`{}` is given twice; remove one of the two", self.key),
-            );
+            self.errors.push(&self.key, format!("`{}` is given twice; remove one of the two", self.key));
             return value.map(drop);
         }
         let key = self.key.clone();
@@ -64,20 +51,13 @@ impl Item<'_> {
 
     /// `key` alone.
     pub(crate) fn flag(&mut self) -> syn::Result<()> {
-        if self.stands_alone() {
-            Ok(())
-        } else {
-            Err(self.wrong(&self.key, "takes no value"))
-        }
+        if self.stands_alone() { Ok(()) } else { Err(self.wrong(&self.key, "takes no value")) }
     }
 
     /// `key = "text"`
     pub(crate) fn string(&mut self) -> syn::Result<LitStr> {
         match self.expression("a string")? {
-            Expr::Lit(ExprLit {
-                lit: Lit::Str(text),
-                ..
-            }) => Ok(text),
+            Expr::Lit(ExprLit { lit: Lit::Str(text), .. }) => Ok(text),
             other => Err(self.wrong(other, "takes a string")),
         }
     }
@@ -85,10 +65,7 @@ impl Item<'_> {
     /// `key = true`
     pub(crate) fn boolean(&mut self) -> syn::Result<LitBool> {
         match self.expression("`true` or `false`")? {
-            Expr::Lit(ExprLit {
-                lit: Lit::Bool(value),
-                ..
-            }) => Ok(value),
+            Expr::Lit(ExprLit { lit: Lit::Bool(value), .. }) => Ok(value),
             other => Err(self.wrong(other, "takes `true` or `false`")),
         }
     }
@@ -97,18 +74,11 @@ impl Item<'_> {
     pub(crate) fn integer(&mut self) -> syn::Result<Written<i64>> {
         let expression = self.expression("an integer")?;
         let (sign, literal) = match &expression {
-            Expr::Unary(ExprUnary {
-                op: UnOp::Neg(_),
-                expr,
-                ..
-            }) => (-1, &**expr),
+            Expr::Unary(ExprUnary { op: UnOp::Neg(_), expr, .. }) => (-1, &**expr),
             other => (1, other),
         };
         match literal {
-            Expr::Lit(ExprLit {
-                lit: Lit::Int(number),
-                ..
-            }) => match number.base10_parse::<u32>() {
+            Expr::Lit(ExprLit { lit: Lit::Int(number), .. }) => match number.base10_parse::<u32>() {
                 Ok(value) => Ok(Written::new(sign * i64::from(value), &expression)),
                 Err(_) => Err(self.wrong(expression, "takes an integer below 4294967296")),
             },
@@ -120,14 +90,8 @@ impl Item<'_> {
     pub(crate) fn number(&mut self) -> syn::Result<Written<f64>> {
         let expression = self.expression("a number")?;
         let value = match &expression {
-            Expr::Lit(ExprLit {
-                lit: Lit::Float(number),
-                ..
-            }) => number.base10_parse().ok(),
-            Expr::Lit(ExprLit {
-                lit: Lit::Int(number),
-                ..
-            }) => number.base10_parse().ok(),
+            Expr::Lit(ExprLit { lit: Lit::Float(number), .. }) => number.base10_parse().ok(),
+            Expr::Lit(ExprLit { lit: Lit::Int(number), .. }) => number.base10_parse().ok(),
             _ => None,
         };
         match value {
@@ -140,14 +104,8 @@ impl Item<'_> {
     pub(crate) fn duration(&mut self) -> syn::Result<Written<Duration>> {
         let expression = self.expression("a duration")?;
         let value = match &expression {
-            Expr::Lit(ExprLit {
-                lit: Lit::Int(seconds),
-                ..
-            }) => seconds.base10_parse().ok().and_then(Duration::from_secs),
-            Expr::Lit(ExprLit {
-                lit: Lit::Str(text),
-                ..
-            }) => Duration::from_text(&text.value()),
+            Expr::Lit(ExprLit { lit: Lit::Int(seconds), .. }) => seconds.base10_parse().ok().and_then(Duration::from_secs),
+            Expr::Lit(ExprLit { lit: Lit::Str(text), .. }) => Duration::from_text(&text.value()),
             _ => None,
         };
         match value {
@@ -162,17 +120,13 @@ impl Item<'_> {
     /// `key = Type`
     pub(crate) fn ty(&mut self) -> syn::Result<Type> {
         self.equals("a type")?;
-        self.input
-            .parse()
-            .map_err(|error| self.wrong_at(&error, "takes a type"))
+        self.input.parse().map_err(|error| self.wrong_at(&error, "takes a type"))
     }
 
     /// `key = ::path`
     pub(crate) fn path(&mut self) -> syn::Result<Path> {
         self.equals("a path")?;
-        self.input
-            .call(Path::parse_mod_style)
-            .map_err(|error| self.wrong_at(&error, "takes a path"))
+        self.input.call(Path::parse_mod_style).map_err(|error| self.wrong_at(&error, "takes a path"))
     }
 
     /// `key(keys of A)`
@@ -186,10 +140,7 @@ impl Item<'_> {
     }
 
     /// `key(element, element)`. An element that cannot be read is reported and left out.
-    pub(crate) fn list<T>(
-        &mut self,
-        read: fn(ParseStream<'_>) -> syn::Result<T>,
-    ) -> syn::Result<Vec<T>> {
+    pub(crate) fn list<T>(&mut self, read: fn(ParseStream<'_>) -> syn::Result<T>) -> syn::Result<Vec<T>> {
         self.parentheses("takes a list in parentheses")?;
         let content;
         parenthesized!(content in self.input);
@@ -212,21 +163,13 @@ impl Item<'_> {
     }
 
     fn parentheses(&self, what: &str) -> syn::Result<()> {
-        if self.input.peek(token::Paren) {
-            Ok(())
-        } else {
-            Err(self.wrong(&self.key, what))
-        }
+        if self.input.peek(token::Paren) { Ok(()) } else { Err(self.wrong(&self.key, what)) }
     }
 
     fn equals(&self, what: &str) -> syn::Result<()> {
         let missing = || self.wrong(&self.key, &format!("needs {what}"));
         self.input.parse::<Token![=]>().map_err(|_| missing())?;
-        if self.stands_alone() {
-            Err(missing())
-        } else {
-            Ok(())
-        }
+        if self.stands_alone() { Err(missing()) } else { Ok(()) }
     }
 
     fn expression(&self, what: &str) -> syn::Result<Expr> {
@@ -241,9 +184,6 @@ impl Item<'_> {
 
     /// An error where a parser stopped, in our words instead of its own.
     fn wrong_at(&self, error: &syn::Error, what: &str) -> syn::Error {
-        syn::Error::new(
-            error.span(),
-            format!("`{}` {what}; write `{}`", self.key, self.write),
-        )
+        syn::Error::new(error.span(), format!("`{}` {what}; write `{}`", self.key, self.write))
     }
 }

@@ -1,21 +1,13 @@
 //! Finds the known word that was probably meant. Not a spell checker: one suggestion or none.
 
 /// The candidate nearest to `word`, if it is near enough to be a slip of the hand.
-pub(crate) fn nearest<'a>(
-    word: &str,
-    candidates: impl IntoIterator<Item = &'a str>,
-) -> Option<&'a str> {
+pub(crate) fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let candidates: Vec<_> = candidates.into_iter().collect();
-    if let Some(candidate) = candidates
-        .iter()
-        .find(|candidate| continues(word, candidate) || continues(candidate, word))
-    {
+    if let Some(candidate) = candidates.iter().find(|candidate| continues(word, candidate) || continues(candidate, word)) {
         return Some(candidate);
     }
-    let (distance, candidate) = candidates
-        .into_iter()
-        .map(|candidate| (distance(word, candidate), candidate))
-        .min_by_key(|(distance, _)| *distance)?;
+    let (distance, candidate) =
+        candidates.into_iter().map(|candidate| (distance(word, candidate), candidate)).min_by_key(|(distance, _)| *distance)?;
     // A third of the word may be wrong; below three letters everything is near everything.
     (distance <= candidate.len().max(3) / 3).then_some(candidate)
 }
@@ -23,8 +15,7 @@ pub(crate) fn nearest<'a>(
 /// Whether `long` is `short` with more words: `max_retries` for `max` is far away letter by letter,
 /// and yet what was meant.
 fn continues(long: &str, short: &str) -> bool {
-    long.strip_prefix(short)
-        .is_some_and(|rest| rest.starts_with('_'))
+    long.strip_prefix(short).is_some_and(|rest| rest.starts_with('_'))
 }
 
 /// The number of letters to insert, remove, replace or swap with their neighbour to come from `a`

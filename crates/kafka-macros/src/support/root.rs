@@ -21,13 +21,7 @@ impl Root {
         if let Some(path) = slot.given()
             && !is_absolute(path)
         {
-            errors.push(
-                path,
-                format!(
-                    "`crate` is not an absolute path; write `crate = {}`",
-                    corrected(path)
-                ),
-            );
+            errors.push(path, format!("`crate` is not an absolute path; write `crate = {}`", corrected(path)));
         }
         Self::as_written(slot)
     }
@@ -58,29 +52,16 @@ impl Root {
 fn is_absolute(path: &Path) -> bool {
     // `$crate` arrives as one identifier when the derive is used inside a `macro_rules!`.
     path.leading_colon.is_some()
-        || path
-            .segments
-            .first()
-            .is_some_and(|first| matches!(first.ident.to_string().as_str(), "crate" | "$crate"))
+        || path.segments.first().is_some_and(|first| matches!(first.ident.to_string().as_str(), "crate" | "$crate"))
 }
 
 fn corrected(path: &Path) -> String {
-    let segments: Vec<_> = path
-        .segments
-        .iter()
-        .map(|segment| segment.ident.to_string())
-        .collect();
+    let segments: Vec<_> = path.segments.iter().map(|segment| segment.ident.to_string()).collect();
     match segments.first().map(String::as_str) {
         // Where `self` and `super` lead only the compiler knows; the user has to spell it.
         Some("self" | "super" | "Self") => {
-            let names = segments
-                .iter()
-                .filter(|name| !matches!(name.as_str(), "self" | "super" | "Self"));
-            ["crate", "…"]
-                .into_iter()
-                .chain(names.map(String::as_str))
-                .collect::<Vec<_>>()
-                .join("::")
+            let names = segments.iter().filter(|name| !matches!(name.as_str(), "self" | "super" | "Self"));
+            ["crate", "…"].into_iter().chain(names.map(String::as_str)).collect::<Vec<_>>().join("::")
         }
         _ => format!("::{}", segments.join("::")),
     }

@@ -20,10 +20,7 @@ pub(crate) fn check(name: &LitStr) -> syn::Result<()> {
     } else {
         return Ok(());
     };
-    Err(syn::Error::new_spanned(
-        name,
-        format!("{wrong}; write 1 to {LONGEST} of a-z, A-Z, 0-9, `.`, `_` and `-`"),
-    ))
+    Err(syn::Error::new_spanned(name, format!("{wrong}; write 1 to {LONGEST} of a-z, A-Z, 0-9, `.`, `_` and `-`")))
 }
 
 #[cfg(test)]

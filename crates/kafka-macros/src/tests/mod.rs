@@ -20,9 +20,7 @@ const TOPIC: Derive = derive_topic_inner;
 const CONSUMER: Derive = derive_consumer_inner;
 
 fn tokens(input: &str) -> TokenStream {
-    input
-        .parse()
-        .expect("the input of a test is made of Rust tokens")
+    input.parse().expect("the input of a test is made of Rust tokens")
 }
 
 fn expand(derive: Derive, input: &str) -> String {
@@ -33,20 +31,9 @@ fn expand(derive: Derive, input: &str) -> String {
 /// Input and expansion in one text.
 fn snapshot(derive: Derive, input: &str) -> String {
     let lines: Vec<_> = input.lines().collect();
-    let indent = lines
-        .iter()
-        .filter(|line| !line.trim().is_empty())
-        .map(|line| line.len() - line.trim_start().len())
-        .min();
-    let input: String = lines
-        .iter()
-        .map(|line| line.get(indent.unwrap_or(0)..).unwrap_or("").to_owned() + "\n")
-        .collect();
-    format!(
-        "// input\n{}\n\n// expansion\n{}",
-        input.trim(),
-        expand(derive, &input)
-    )
+    let indent = lines.iter().filter(|line| !line.trim().is_empty()).map(|line| line.len() - line.trim_start().len()).min();
+    let input: String = lines.iter().map(|line| line.get(indent.unwrap_or(0)..).unwrap_or("").to_owned() + "\n").collect();
+    format!("// input\n{}\n\n// expansion\n{}", input.trim(), expand(derive, &input))
 }
 
 /// Makes one test with one snapshot from each `name: "input"`.

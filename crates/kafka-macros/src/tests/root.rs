@@ -18,16 +18,9 @@ fn names(code: TokenStream) -> Vec<String> {
 fn check(derive: Derive, input: &str) {
     let default = names(derive(tokens(input)));
     assert!(default.iter().any(|name| name == "kafka_kit"), "{input}");
-    let custom = names(derive(tokens(&input.replacen(
-        "(",
-        "(crate = ::fake::kafka, ",
-        1,
-    ))));
+    let custom = names(derive(tokens(&input.replacen("(", "(crate = ::fake::kafka, ", 1))));
     assert!(custom.iter().any(|name| name == "fake"), "{input}");
-    assert!(
-        custom.iter().all(|name| !name.starts_with("kafka_")),
-        "{input}: {custom:?}"
-    );
+    assert!(custom.iter().all(|name| !name.starts_with("kafka_")), "{input}: {custom:?}");
 }
 
 #[test]
@@ -38,10 +31,7 @@ fn the_default_name_does_not_occur() {
             retry(max = 3, delay = 120, backoff, max_delay = 600, jitter, include(A), blocking = false, log_every = 1))]
         struct Orders { #[topic(state)] db: PgPool, #[topic(default)] cache: Cache }"#,
     );
-    check(
-        CONSUMER,
-        r#"#[consumer(group = "billing", topics(Orders), config("a" = 1), suppress("t"))] struct Billing;"#,
-    );
+    check(CONSUMER, r#"#[consumer(group = "billing", topics(Orders), config("a" = 1), suppress("t"))] struct Billing;"#);
 }
 
 #[test]

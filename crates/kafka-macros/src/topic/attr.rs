@@ -31,39 +31,17 @@ impl Attributes for TopicAttrs {
     const PLACE: &'static str = "#[topic(…)]";
     const EXAMPLE: &'static str = "#[topic(name = \"orders\")]";
     const KEYS: &'static [Key<Self>] = &[
-        Key::new("name", "name = \"orders\"", |attrs, item| {
-            item.once(&mut attrs.name, Item::string)
-        }),
-        Key::new("key", "key = i64", |attrs, item| {
-            item.once(&mut attrs.key, Item::ty)
-        }),
-        Key::new("value", "value = Json<Order>", |attrs, item| {
-            item.once(&mut attrs.value, Item::ty)
-        }),
-        Key::new("consume", "consume", |attrs, item| {
-            item.once(&mut attrs.consume, Item::flag)
-        }),
-        Key::new("produce", "produce", |attrs, item| {
-            item.once(&mut attrs.produce, Item::flag)
-        }),
-        Key::new("blocking", "blocking", |attrs, item| {
-            item.once(&mut attrs.blocking, Item::flag)
-        }),
-        Key::new("batch", BatchAttrs::EXAMPLE, |attrs, item| {
-            item.once(&mut attrs.batch, Item::nested)
-        }),
-        Key::new("concurrency", ConcurrencyAttrs::EXAMPLE, |attrs, item| {
-            item.once(&mut attrs.concurrency, Item::nested)
-        }),
-        Key::new("retry", RetryAttrs::EXAMPLE, |attrs, item| {
-            item.once(&mut attrs.retry, Item::nested)
-        }),
-        Key::new("suppress", "suppress(\"orders\")", |attrs, item| {
-            item.once(&mut attrs.suppress, Suppress::read)
-        }),
-        Key::new("crate", root::EXAMPLE, |attrs, item| {
-            item.once(&mut attrs.root, Item::path)
-        }),
+        Key::new("name", "name = \"orders\"", |attrs, item| item.once(&mut attrs.name, Item::string)),
+        Key::new("key", "key = i64", |attrs, item| item.once(&mut attrs.key, Item::ty)),
+        Key::new("value", "value = Json<Order>", |attrs, item| item.once(&mut attrs.value, Item::ty)),
+        Key::new("consume", "consume", |attrs, item| item.once(&mut attrs.consume, Item::flag)),
+        Key::new("produce", "produce", |attrs, item| item.once(&mut attrs.produce, Item::flag)),
+        Key::new("blocking", "blocking", |attrs, item| item.once(&mut attrs.blocking, Item::flag)),
+        Key::new("batch", BatchAttrs::EXAMPLE, |attrs, item| item.once(&mut attrs.batch, Item::nested)),
+        Key::new("concurrency", ConcurrencyAttrs::EXAMPLE, |attrs, item| item.once(&mut attrs.concurrency, Item::nested)),
+        Key::new("retry", RetryAttrs::EXAMPLE, |attrs, item| item.once(&mut attrs.retry, Item::nested)),
+        Key::new("suppress", "suppress(\"orders\")", |attrs, item| item.once(&mut attrs.suppress, Suppress::read)),
+        Key::new("crate", root::EXAMPLE, |attrs, item| item.once(&mut attrs.root, Item::path)),
     ];
 }
 
@@ -104,11 +82,7 @@ impl Attributes for FieldAttrs {
     const PLACE: &'static str = "#[topic(…)] on a field";
     const EXAMPLE: &'static str = "#[topic(state)]";
     const KEYS: &'static [Key<Self>] = &[
-        Key::new("state", "state", |attrs, item| {
-            item.once(&mut attrs.state, Item::flag)
-        }),
-        Key::new("default", "default", |attrs, item| {
-            item.once(&mut attrs.default, Item::flag)
-        }),
+        Key::new("state", "state", |attrs, item| item.once(&mut attrs.state, Item::flag)),
+        Key::new("default", "default", |attrs, item| item.once(&mut attrs.default, Item::flag)),
     ];
 }

@@ -8,20 +8,7 @@ use syn::{Ident, Type};
 use super::model::{Faces, Name, Source, State, Style, Topic};
 
 pub(super) fn expand(topic: &Topic) -> TokenStream {
-    let Topic {
-        root,
-        ident,
-        name,
-        key,
-        value,
-        faces,
-        style,
-        concurrency,
-        batch,
-        retry,
-        suppress,
-        state,
-    } = topic;
+    let Topic { root, ident, name, key, value, faces, style, concurrency, batch, retry, suppress, state } = topic;
     let produce = produce(ident, *faces);
     root.wrap(quote! {
         #[automatically_derived]
@@ -100,8 +87,7 @@ impl ToTokens for State {
             Self::Unit => quote!(Self),
             Self::Tuple(sources) => quote!(Self(#(#sources),*)),
             Self::Named(fields) => {
-                let (names, sources): (Vec<_>, Vec<_>) =
-                    fields.iter().map(|(name, source)| (name, source)).unzip();
+                let (names, sources): (Vec<_>, Vec<_>) = fields.iter().map(|(name, source)| (name, source)).unzip();
                 quote!(Self { #(#names: #sources),* })
             }
         });

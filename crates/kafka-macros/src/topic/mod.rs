@@ -26,12 +26,7 @@ pub(crate) fn derive(input: TokenStream) -> TokenStream {
         Ok(topic) => expand::expand(&topic),
         Err(error) => {
             let dummy = expand::dummy(&input.ident, &attrs.key(), &attrs.value(), attrs.style());
-            fallback(
-                &error,
-                Root::as_written(&attrs.root),
-                &input.generics,
-                dummy,
-            )
+            fallback(&error, Root::as_written(&attrs.root), &input.generics, dummy)
         }
     }
 }

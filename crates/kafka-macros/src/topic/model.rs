@@ -68,11 +68,7 @@ pub(super) enum Source {
 }
 
 impl Topic {
-    pub(super) fn check(
-        input: &DeriveInput,
-        attrs: &TopicAttrs,
-        mut errors: Errors,
-    ) -> syn::Result<Self> {
+    pub(super) fn check(input: &DeriveInput, attrs: &TopicAttrs, mut errors: Errors) -> syn::Result<Self> {
         let model = Self::model(input, attrs, &mut errors);
         errors.finish(model)
     }
@@ -85,17 +81,9 @@ impl Topic {
                 see \"What it writes\" in the documentation of `Topic`",
             );
         }
-        let at = input
-            .attrs
-            .iter()
-            .find(|attribute| attribute.path().is_ident("topic"));
-        let at = at
-            .and_then(|attribute| attribute.path().get_ident())
-            .unwrap_or(&input.ident);
-        let name = attrs
-            .name
-            .required::<TopicAttrs>("name", at, errors)
-            .map(|name| Name::check(name, errors));
+        let at = input.attrs.iter().find(|attribute| attribute.path().is_ident("topic"));
+        let at = at.and_then(|attribute| attribute.path().get_ident()).unwrap_or(&input.ident);
+        let name = attrs.name.required::<TopicAttrs>("name", at, errors).map(|name| Name::check(name, errors));
         let faces = Faces::check(attrs, name.as_ref(), errors);
         if faces == Faces::Produce {
             without_handler(attrs, errors);
@@ -106,10 +94,7 @@ impl Topic {
                 "`blocking` is not offered with `batch`; remove one of the two, or start \
                 the blocking work inside the batch handler",
             );
-            errors.push(
-                batch,
-                "`batch` is not offered with `blocking`; remove one of the two",
-            );
+            errors.push(batch, "`batch` is not offered with `blocking`; remove one of the two");
         }
         let root = Root::check(&attrs.root, errors);
         let state = State::check(input, errors);
@@ -121,11 +106,7 @@ impl Topic {
             concurrency: checked(&attrs.concurrency, Concurrency::check, errors),
             batch: checked(&attrs.batch, Batch::check, errors),
             retry: checked(&attrs.retry, Retry::check, errors),
-            suppress: checked(
-                &attrs.suppress,
-                |key, suppress, errors| Some(suppress.check(key, errors)),
-                errors,
-            ),
+            suppress: checked(&attrs.suppress, |key, suppress, errors| Some(suppress.check(key, errors)), errors),
             // Last, because the first `?` hides what comes after it.
             ident: input.ident.clone(),
             state: state?,
@@ -135,11 +116,7 @@ impl Topic {
     }
 }
 
-fn checked<A, T>(
-    slot: &Slot<A>,
-    check: fn(&Ident, &A, &mut Errors) -> Option<T>,
-    errors: &mut Errors,
-) -> Option<T> {
+fn checked<A, T>(slot: &Slot<A>, check: fn(&Ident, &A, &mut Errors) -> Option<T>, errors: &mut Errors) -> Option<T> {
     match slot {
         Slot::Given(key, attrs) => check(key, attrs, errors),
         Slot::Absent | Slot::Broken(_) => None,
@@ -148,13 +125,7 @@ fn checked<A, T>(
 
 /// Settings of a handler mean nothing on a topic that has none.
 fn without_handler(attrs: &TopicAttrs, errors: &mut Errors) {
-    let keys = [
-        attrs.blocking.key(),
-        attrs.batch.key(),
-        attrs.concurrency.key(),
-        attrs.retry.key(),
-        attrs.suppress.key(),
-    ];
+    let keys = [attrs.blocking.key(), attrs.batch.key(), attrs.concurrency.key(), attrs.retry.key(), attrs.suppress.key()];
     for key in keys.into_iter().flatten() {
         errors.push(
             key,
@@ -208,35 +179,20 @@ impl State {
         let fields = match &input.data {
             Data::Struct(data) => &data.fields,
             Data::Enum(data) => {
-                errors.push(
-                    data.enum_token,
-                    "a topic is a struct, and this is an enum; write `struct`",
-                );
+                errors.push(data.enum_token, "a topic is a struct, and this is an enum; write `struct`");
                 return None;
             }
             Data::Union(data) => {
-                errors.push(
-                    data.union_token,
-                    "a topic is a struct, and this is a union; write `struct`",
-                );
+                errors.push(data.union_token, "a topic is a struct, and this is a union; write `struct`");
                 return None;
             }
         };
-        let sources: Vec<_> = fields
-            .iter()
-            .map(|field| Source::check(field, errors))
-            .collect();
+        let sources: Vec<_> = fields.iter().map(|field| Source::check(field, errors)).collect();
         let sources = sources.into_iter().collect::<Option<Vec<_>>>()?;
         Some(match fields {
             Fields::Unit => Self::Unit,
             Fields::Unnamed(_) => Self::Tuple(sources),
-            Fields::Named(_) => Self::Named(
-                fields
-                    .iter()
-                    .filter_map(|field| field.ident.clone())
-                    .zip(sources)
-                    .collect(),
-            ),
+            Fields::Named(_) => Self::Named(fields.iter().filter_map(|field| field.ident.clone()).zip(sources).collect()),
         })
     }
 }
@@ -246,11 +202,7 @@ impl Source {
         let attrs = FieldAttrs::read(&field.attrs, "topic", errors);
         match (attrs.state, attrs.default) {
             (Slot::Absent, Slot::Absent) => {
-                let name = field
-                    .ident
-                    .as_ref()
-                    .map(|name| format!(" `{name}`"))
-                    .unwrap_or_default();
+                let name = field.ident.as_ref().map(|name| format!(" `{name}`")).unwrap_or_default();
                 let message = format!(
                     "nothing says where the field{name} comes from; write `#[topic(state)]` \
                     to take it from the application's state, or `#[topic(default)]`"
@@ -263,16 +215,9 @@ impl Source {
             }
             (state, default) => {
                 if let (Some(_), Some(default)) = (state.key(), default.key()) {
-                    errors.push(
-                        default,
-                        "`default` stands beside `state`; write only one of them",
-                    );
+                    errors.push(default, "`default` stands beside `state`; write only one of them");
                 }
-                Some(if state.key().is_some() {
-                    Self::State(Box::new(field.ty.clone()))
-                } else {
-                    Self::Default
-                })
+                Some(if state.key().is_some() { Self::State(Box::new(field.ty.clone())) } else { Self::Default })
             }
         }
     }

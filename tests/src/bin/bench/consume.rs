@@ -75,8 +75,11 @@ fn fill(partitions: i32, messages: u64) -> anyhow::Result<()> {
         bail!("topic {name} holds {there} messages of an earlier try; delete it, or restart the services");
     }
     eprintln!("writing {messages} messages to {name}");
-    let producer: ThreadedProducer<_> =
-        ClientConfig::new().set("bootstrap.servers", &servers).set("linger.ms", "20").set("queue.buffering.max.messages", "2000000").create()?;
+    let producer: ThreadedProducer<_> = ClientConfig::new()
+        .set("bootstrap.servers", &servers)
+        .set("linger.ms", "20")
+        .set("queue.buffering.max.messages", "2000000")
+        .create()?;
     let payload = [b'x'; 100];
     for number in 0..messages {
         let record = BaseRecord::<(), _>::to(&name).payload(&payload).partition(i32::try_from(number % u64::try_from(partitions)?)?);
@@ -204,7 +207,10 @@ fn ours(form: &str, name: &str, messages: u64) -> anyhow::Result<Figures> {
         for (name, value) in properties {
             consumer = consumer.config(name, value);
         }
-        let app = App::builder(Settings::default().global_config(ClientProperties::default())).state(Arc::clone(&seen)).consumer_spec(consumer).build()?;
+        let app = App::builder(Settings::default().global_config(ClientProperties::default()))
+            .state(Arc::clone(&seen))
+            .consumer_spec(consumer)
+            .build()?;
         let mut running = app.start(&[])?;
         tokio::time::timeout(PATIENCE * 3, seen.all.notified()).await.context("not all messages came")?;
         let Some((first, before)) = seen.first.get() else { bail!("no message came") };

@@ -60,7 +60,8 @@ const MESSAGES: u64 = 200_000;
 const LONE: u64 = 300;
 
 pub(crate) fn run(plan: &Plan) -> anyhow::Result<()> {
-    for (name, unit, what) in [("processor", "msg/cpu-s", "cpu"), ("allocations", "msg/1000 alloc", "alloc"), ("lone 1/p50", "1/s", "lone")] {
+    for (name, unit, what) in [("processor", "msg/cpu-s", "cpu"), ("allocations", "msg/1000 alloc", "alloc"), ("lone 1/p50", "1/s", "lone")]
+    {
         let side = |kind: &str| Side::new(["overhead", what, kind]);
         compare(plan, &Case { name: name.to_owned(), unit, ours: side("ours"), baseline: side("raw") })?;
     }

@@ -70,7 +70,13 @@ pub(crate) fn print(plan: &Plan, name: &str, unit: &str, sides: (&[Figures], &[F
             let peak = |side: &[Figures]| median(side.iter().map(|figures| figures.peak_mib));
             println!(
                 "{:<9} {:<14} ours {ours:>12.0} {unit}  baseline {baseline:>12.0} {unit}  ratio {ratio:.3} (spread {spread:.3}, {} rounds)  cpu {:.2} / {:.2} µs  peak {:.0} / {:.0} MiB",
-                plan.what, name, ratios.len(), cpu(sides.0), cpu(sides.1), peak(sides.0), peak(sides.1)
+                plan.what,
+                name,
+                ratios.len(),
+                cpu(sides.0),
+                cpu(sides.1),
+                peak(sides.0),
+                peak(sides.1)
             );
         }
     }

@@ -54,11 +54,7 @@ impl Figures {
     /// So many messages in so long, with what the process has cost up to now beyond `before`.
     pub(crate) fn of(messages: u64, took: Duration, before: Duration) -> Self {
         let cpu = processor_time().saturating_sub(before);
-        Self {
-            rate: messages as f64 / took.as_secs_f64(),
-            cpu_micros: cpu.as_secs_f64() * 1e6 / messages as f64,
-            peak_mib: peak_mib(),
-        }
+        Self { rate: messages as f64 / took.as_secs_f64(), cpu_micros: cpu.as_secs_f64() * 1e6 / messages as f64, peak_mib: peak_mib() }
     }
 }
 

@@ -178,21 +178,15 @@ impl Cluster {
 
     /// How many messages of the partition a consumer at the position could fetch.
     pub(super) fn available(&self, partition: &TopicPartition, position: i64) -> usize {
-        if self.is_down() || self.faults.held.contains(partition) {
-            0
-        } else {
-            self.log.visible_from(partition, position, self.now).len()
-        }
+        if self.is_down() || self.faults.held.contains(partition) { 0 } else { self.log.visible_from(partition, position, self.now).len() }
     }
 
     /// Wakes the readers whose queue of the partition turned non-empty.
     pub(super) fn wake_readers(&mut self, partition: &TopicPartition) {
         let members = self.groups.values().flat_map(|group| group.members.values());
         let waiting = members.filter_map(|member| Some((member, member.assigned.get(partition).filter(|queue| !queue.reported)?)));
-        let wakes: Vec<_> = waiting
-            .filter(|(_, queue)| self.available(partition, queue.position) > 0)
-            .map(|(member, _)| member.wake.clone())
-            .collect();
+        let wakes: Vec<_> =
+            waiting.filter(|(_, queue)| self.available(partition, queue.position) > 0).map(|(member, _)| member.wake.clone()).collect();
         self.outbox.polls.extend(wakes);
     }
 

@@ -32,7 +32,9 @@ impl ConsumerClient for MemoryConsumer {
             }
             let event = cluster.member(self.id)?.next_event()?;
             match &event {
-                ClientEvent::Revoked(partitions) => cluster.history.push(Event::Revoked { client: self.id, partitions: partitions.clone() }),
+                ClientEvent::Revoked(partitions) => {
+                    cluster.history.push(Event::Revoked { client: self.id, partitions: partitions.clone() });
+                }
                 ClientEvent::Lost(partitions) => cluster.history.push(Event::Lost { client: self.id, partitions: partitions.clone() }),
                 ClientEvent::Assigned(_) | ClientEvent::Error(_) => {}
             }
@@ -64,7 +66,8 @@ impl ConsumerClient for MemoryConsumer {
                 group.release(self.id, partitions, history);
                 let Some(member) = group.members.get_mut(&self.id) else { return };
                 // An answer in parts is an answer once the last part came.
-                member.pending = member.pending.take().filter(|pending| pending.partitions.iter().any(|name| member.assigned.contains_key(name)));
+                member.pending =
+                    member.pending.take().filter(|pending| pending.partitions.iter().any(|name| member.assigned.contains_key(name)));
             });
             Ok(())
         })
@@ -98,7 +101,9 @@ impl ConsumerClient for MemoryConsumer {
             };
             let count = cluster.available(&partition, position).min(max).min(cluster.faults.fetch_limit.unwrap_or(max));
             let from = into.len();
-            into.extend(cluster.log.visible_from(&partition, position, cluster.now)[..count].iter().map(|stored| stored.message.clone().into()));
+            into.extend(
+                cluster.log.visible_from(&partition, position, cluster.now)[..count].iter().map(|stored| stored.message.clone().into()),
+            );
             let offsets: Vec<_> = into[from..].iter().map(RawMessage::offset).collect();
             let Some((_, queue)) = cluster.member(self.id).and_then(|member| member.queue_mut(queue)) else { return };
             match offsets.last() {
@@ -157,7 +162,8 @@ impl ConsumerClient for MemoryConsumer {
     }
 
     fn is_closed(&self) -> bool {
-        self.shared.with(|cluster| cluster.member(self.id).is_none_or(|member| matches!(member.standing, Standing::Left | Standing::Crashed)))
+        self.shared
+            .with(|cluster| cluster.member(self.id).is_none_or(|member| matches!(member.standing, Standing::Left | Standing::Crashed)))
     }
 }
 
@@ -217,7 +223,10 @@ impl Cluster {
         let position = rewind.map_or(begin, |records| self.log.before(partition, begin, records));
         if let Some(member) = self.member(client) {
             if wanted.is_none() && reset == Reset::Error {
-                member.errors.push_back(ClientError::transient("_AUTO_OFFSET_RESET", format!("no valid offset of {partition} and auto.offset.reset=error")));
+                member.errors.push_back(ClientError::transient(
+                    "_AUTO_OFFSET_RESET",
+                    format!("no valid offset of {partition} and auto.offset.reset=error"),
+                ));
             }
             member.assigned.insert(partition.clone(), Queue { id, position, stored: None, committed: None, reported: false });
         }

@@ -163,9 +163,10 @@ impl Log {
 
     pub(super) fn records(&self, topic: &TopicName) -> Vec<LogRecord> {
         let partitions = self.topics.get(topic).map_or(&[][..], |topic| &topic.partitions);
-        (0..).zip(partitions).flat_map(|(partition, log)| {
-            log.records.iter().map(move |record| LogRecord { partition, message: record.message.clone() })
-        }).collect()
+        (0..)
+            .zip(partitions)
+            .flat_map(|(partition, log)| log.records.iter().map(move |record| LogRecord { partition, message: record.message.clone() }))
+            .collect()
     }
 
     fn partition(&self, at: &TopicPartition) -> Option<&Partition> {

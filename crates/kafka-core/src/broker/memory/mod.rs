@@ -171,7 +171,8 @@ impl MemoryBroker {
                 assigned: member.assigned.keys().cloned().collect(),
             });
             let producers = cluster.producers.iter();
-            let producers = producers.map(|(id, queued)| ClientInfo { id: *id, name: queued.name.clone(), group: None, assigned: Vec::new() });
+            let producers =
+                producers.map(|(id, queued)| ClientInfo { id: *id, name: queued.name.clone(), group: None, assigned: Vec::new() });
             let mut clients: Vec<_> = consumers.chain(producers).collect();
             clients.sort_by_key(|client| client.id);
             clients
@@ -280,19 +281,29 @@ impl MemoryBroker {
             cluster.acknowledge(client, |due| due.is_some_and(|due| due <= now), usize::MAX);
         }
         let members = cluster.groups.values_mut().flat_map(|group| &mut group.members);
-        let silent = members.filter(|(_, member)| member.standing == Standing::Joined && now >= member.last_poll + member.max_poll_interval);
-        let silent: Vec<_> = silent.map(|(client, member)| {
-            member.errors.push_back(ClientError::transient("_MAX_POLL_EXCEEDED", "the consumer was not polled for max.poll.interval.ms"));
-            *client
-        }).collect();
+        let silent =
+            members.filter(|(_, member)| member.standing == Standing::Joined && now >= member.last_poll + member.max_poll_interval);
+        let silent: Vec<_> = silent
+            .map(|(client, member)| {
+                member
+                    .errors
+                    .push_back(ClientError::transient("_MAX_POLL_EXCEEDED", "the consumer was not polled for max.poll.interval.ms"));
+                *client
+            })
+            .collect();
         silent.into_iter().for_each(|client| cluster.throw_out(client, Standing::Expired));
         cluster.wake_ready();
     }
 }
 
 impl Broker for MemoryBroker {
-    fn consumer(&self, group: &GroupId, properties: &Properties, subscriptions: &[Subscription], wake: PollWaker)
-    -> Result<Box<dyn ConsumerClient>, ClientError> {
+    fn consumer(
+        &self,
+        group: &GroupId,
+        properties: &Properties,
+        subscriptions: &[Subscription],
+        wake: PollWaker,
+    ) -> Result<Box<dyn ConsumerClient>, ClientError> {
         let id = self.shared.with(|cluster| {
             let member = Member::new(properties, subscriptions, wake, cluster.now)?;
             let id = cluster.next_client();

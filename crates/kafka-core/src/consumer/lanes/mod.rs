@@ -50,7 +50,11 @@ enum Phase {
 
 impl Lanes {
     pub(crate) fn new(
-        generation: Generation, pipeline: Arc<Pipeline>, places: Option<Arc<Semaphore>>, reporter: Reporter, runtime: tokio::runtime::Handle,
+        generation: Generation,
+        pipeline: Arc<Pipeline>,
+        places: Option<Arc<Semaphore>>,
+        reporter: Reporter,
+        runtime: tokio::runtime::Handle,
     ) -> Self {
         Self(Arc::new(Shared {
             generation,
@@ -69,7 +73,9 @@ impl Lanes {
         let started = {
             let mut state = self.0.lock();
             match self.0.pipeline.spec.concurrency {
-                Concurrency::Partition => state.push(Some(LaneKey::Partition), Segment::whole(batch), &self.0.pipeline).into_iter().collect(),
+                Concurrency::Partition => {
+                    state.push(Some(LaneKey::Partition), Segment::whole(batch), &self.0.pipeline).into_iter().collect()
+                }
                 Concurrency::Key { .. } => (0_u32..)
                     .zip(&batch.messages)
                     .filter_map(|(index, message)| {
@@ -134,7 +140,9 @@ impl Shared {
     fn horizon(&self, state: &State) -> i64 {
         match self.pipeline.spec.concurrency {
             _ if !self.is_ending() => i64::MAX,
-            Concurrency::Key { .. } | Concurrency::Unordered { .. } if state.blocked == 0 && self.phase.level() < Phase::CutOff as u64 => state.reached,
+            Concurrency::Key { .. } | Concurrency::Unordered { .. } if state.blocked == 0 && self.phase.level() < Phase::CutOff as u64 => {
+                state.reached
+            }
             // A single lane overtakes nobody.
             Concurrency::Partition | Concurrency::Key { .. } | Concurrency::Unordered { .. } => i64::MIN,
         }
@@ -143,7 +151,8 @@ impl Shared {
     /// Whether nothing runs, no acknowledgement is outstanding, and no lane has to catch up.
     fn rests(&self, state: &State) -> bool {
         let horizon = self.horizon(state);
-        state.busy == 0 && (!self.is_ending() || state.lanes.iter().flatten().all(|lane| lane.held_until.is_some() || lane.up_to(horizon) == 0))
+        state.busy == 0
+            && (!self.is_ending() || state.lanes.iter().flatten().all(|lane| lane.held_until.is_some() || lane.up_to(horizon) == 0))
     }
 
     fn enter(&self, phase: Phase) {

@@ -166,4 +166,3 @@ impl State {
         self.lanes.get_mut(at as usize).and_then(Option::as_mut)
     }
 }
-

@@ -215,7 +215,8 @@ impl Shared {
                 }
                 Next::Trouble(error) => {
                     lane.troubles = if fresh { 1 } else { lane.troubles.saturating_add(1) };
-                    let wait = if planted(Defect::TroubleWithoutBackoff) { Duration::ZERO } else { Backoff::FRAMEWORK.after(lane.troubles) };
+                    let wait =
+                        if planted(Defect::TroubleWithoutBackoff) { Duration::ZERO } else { Backoff::FRAMEWORK.after(lane.troubles) };
                     tracing::error!(topic = %self.pipeline.spec.name, error = %error, ?wait, "trouble of the framework's own, lane held");
                     let same = run.attempt();
                     lane.put_back(run, same);

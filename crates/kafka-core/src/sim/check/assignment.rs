@@ -57,7 +57,9 @@ pub(super) enum Fate {
     /// The framework had trouble with it; it waits at least until then.
     Troubled(Duration),
     /// On its way elsewhere; not to be tried again before then.
-    Forwarded { again: Duration },
+    Forwarded {
+        again: Duration,
+    },
     Settled,
 }
 

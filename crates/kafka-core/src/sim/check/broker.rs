@@ -43,7 +43,11 @@ impl Checker<'_> {
             // A partition that was empty when the database was asked begins where the broker says.
             let known = self.positions.remove(&(client, partition.clone()));
             if !self.member(client).asked_positions || known.is_some_and(|known| known != position) {
-                return fault(Invariant::PositionsKept, partition, format!("the database says {known:?} and {partition} begins at {position}"));
+                return fault(
+                    Invariant::PositionsKept,
+                    partition,
+                    format!("the database says {known:?} and {partition} begins at {position}"),
+                );
             }
         }
         self.durable_below(partition, position, "begins at")?;
@@ -67,13 +71,21 @@ impl Checker<'_> {
         if starved {
             return Ok(());
         }
-        if let Some((call, _)) = self.calls.iter().find(|(id, call)| call.member == client && call.partition == *partition && self.begun.get(id) == Some(&assignment.number)) {
+        if let Some((call, _)) = self
+            .calls
+            .iter()
+            .find(|(id, call)| call.member == client && call.partition == *partition && self.begun.get(id) == Some(&assignment.number))
+        {
             return fault(Invariant::Ownership, partition, format!("{client} gave {partition} up while call {call} was running"));
         }
         let settled = assignment.settled_position();
         let lost = matches!(assignment.end, End::Lost(_));
         if self.plan.positions == Positions::Group && !lost && !store_refused && settled > assignment.stored {
-            return fault(Invariant::Handover, partition, format!("{partition} is settled up to {settled:?} and was given up at {:?}", assignment.stored));
+            return fault(
+                Invariant::Handover,
+                partition,
+                format!("{partition} is settled up to {settled:?} and was given up at {:?}", assignment.stored),
+            );
         }
         Ok(())
     }
@@ -96,12 +108,20 @@ impl Checker<'_> {
             assignment.deliver(*offset, Lane::of(topic.spec.concurrency, *offset, message.key), size);
         }
         if assignment.unsettled.len() > self.plan.max_in_flight_messages {
-            let what = format!("{} messages of {partition} are in flight, {} may be", assignment.unsettled.len(), self.plan.max_in_flight_messages);
+            let what = format!(
+                "{} messages of {partition} are in flight, {} may be",
+                assignment.unsettled.len(),
+                self.plan.max_in_flight_messages
+            );
             return fault(Invariant::MemoryBounded, partition, what);
         }
         // Sizes are known only once fetched: the last message may stand out, and so may what is larger than usual.
         if before >= room || assignment.bytes > room + room / 2 + largest {
-            return fault(Invariant::MemoryBounded, partition, format!("{} bytes of {partition} are in flight ({before} before), {room} may be", assignment.bytes));
+            return fault(
+                Invariant::MemoryBounded,
+                partition,
+                format!("{} bytes of {partition} are in flight ({before} before), {room} may be", assignment.bytes),
+            );
         }
         Ok(())
     }
@@ -111,7 +131,11 @@ impl Checker<'_> {
             return fault(Invariant::Ownership, partition, format!("{client} stored {position} of {partition}, which is not its own"));
         };
         if self.plan.positions == Positions::External {
-            return fault(Invariant::PositionsKept, partition, format!("{client} stored {position} of {partition}, whose positions are kept elsewhere"));
+            return fault(
+                Invariant::PositionsKept,
+                partition,
+                format!("{client} stored {position} of {partition}, whose positions are kept elsewhere"),
+            );
         }
         if let End::Lost(_) = assignment.end {
             return fault(Invariant::Ownership, partition, format!("{client} stored {position} of {partition} after it was lost"));
@@ -133,7 +157,9 @@ impl Checker<'_> {
     /// No message below the position may be unsettled anywhere.
     fn durable_below(&self, partition: &TopicPartition, position: i64, verb: &str) -> Checked {
         match self.ledger.lowest_open(partition).filter(|open| *open < position) {
-            Some(open) => fault(Invariant::NoLoss, partition, format!("{verb} {position} of {partition} while nothing durable came of {open}")),
+            Some(open) => {
+                fault(Invariant::NoLoss, partition, format!("{verb} {position} of {partition} while nothing durable came of {open}"))
+            }
             None => Ok(()),
         }
     }

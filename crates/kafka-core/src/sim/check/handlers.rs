@@ -17,14 +17,25 @@ impl Checker<'_> {
         let (now, wakes) = (self.now, self.wakes);
         let concurrency = self.plan.topic(partition.topic.as_str()).spec.concurrency;
         let Some(assignment) = self.assignments.get_mut(&(member, partition.clone())) else {
-            return fault(Invariant::Ownership, partition, format!("{member} started {partition} {offsets:?}, which is not its own any more"));
+            return fault(
+                Invariant::Ownership,
+                partition,
+                format!("{member} started {partition} {offsets:?}, which is not its own any more"),
+            );
         };
         let Some(first) = offsets.first().and_then(|first| assignment.delivered.get(first)).copied() else {
-            return fault(Invariant::Ownership, partition, format!("{partition} {offsets:?} was handed out and not fetched in this assignment"));
+            return fault(
+                Invariant::Ownership,
+                partition,
+                format!("{partition} {offsets:?} was handed out and not fetched in this assignment"),
+            );
         };
         let starved = self.members.get(&member).is_some_and(|known| known.starved);
         let ours = |id: &u64| !starved || self.begun.get(id) == Some(&assignment.number);
-        let beside = self.calls.iter().find(|(id, call)| call.member == member && call.partition == *partition && call.lane == first.lane && ours(id));
+        let beside = self
+            .calls
+            .iter()
+            .find(|(id, call)| call.member == member && call.partition == *partition && call.lane == first.lane && ours(id));
         if let Some((other, _)) = beside {
             return fault(Invariant::LaneAlone, partition, format!("{partition} {offsets:?} started beside call {other} of the same lane"));
         }
@@ -34,12 +45,19 @@ impl Checker<'_> {
             may_start(partition, *offset, message, now, wakes)?;
             let expected = if at == 0 { attempt } else { 1 };
             if message.attempt != expected {
-                let what = format!("{partition} [{offset}] was called at attempt {expected}, and it is attempt {} of this assignment", message.attempt);
+                let what = format!(
+                    "{partition} [{offset}] was called at attempt {expected}, and it is attempt {} of this assignment",
+                    message.attempt
+                );
                 return fault(Invariant::AttemptsFresh, partition, what);
             }
         }
         if let Some(failed) = assignment.failed.range(..offsets[0]).find(|failed| assignment.delivered[*failed].lane == first.lane) {
-            return fault(Invariant::FailuresContained, partition, format!("the failed attempt of {partition} [{failed}] was not brought before the failure handler"));
+            return fault(
+                Invariant::FailuresContained,
+                partition,
+                format!("the failed attempt of {partition} [{failed}] was not brought before the failure handler"),
+            );
         }
         if !assignment.are_next(offsets) {
             return fault(Invariant::OrderKept, partition, format!("{partition} {offsets:?} are not what their lane must take next"));
@@ -49,9 +67,11 @@ impl Checker<'_> {
         self.calls.insert(id, Call { member, partition: partition.clone(), lane: first.lane });
         let running = self.calls.values().filter(|call| call.member == member && call.partition.topic == partition.topic).count();
         match concurrency.limit() {
-            Some(max) if running > max.get() => {
-                fault(Invariant::ConcurrencyKept, partition, format!("{running} calls of {} run at once in {member}, {max} may", partition.topic))
-            }
+            Some(max) if running > max.get() => fault(
+                Invariant::ConcurrencyKept,
+                partition,
+                format!("{running} calls of {} run at once in {member}, {max} may", partition.topic),
+            ),
             _ => Ok(()),
         }
     }
@@ -72,7 +92,11 @@ impl Checker<'_> {
                     End::Revoked(at) | End::Lost(at) => now >= at + revoke_timeout,
                 };
                 if !given_time && !leaves {
-                    return fault(Invariant::Ownership, partition, format!("call {id} of {partition} {offsets:?} was cut off before its time"));
+                    return fault(
+                        Invariant::Ownership,
+                        partition,
+                        format!("call {id} of {partition} {offsets:?} was cut off before its time"),
+                    );
                 }
                 (0, None)
             }
@@ -86,7 +110,11 @@ impl Checker<'_> {
     pub(super) fn asked(&mut self, member: ClientId, call: u64, partition: &TopicPartition, offsets: &[i64]) -> Checked {
         let (now, wakes) = (self.now, self.wakes);
         let Some(assignment) = self.assignments.get_mut(&(member, partition.clone())) else {
-            return fault(Invariant::Ownership, partition, format!("a gate was asked for {partition} {offsets:?}, which is not {member}'s own any more"));
+            return fault(
+                Invariant::Ownership,
+                partition,
+                format!("a gate was asked for {partition} {offsets:?}, which is not {member}'s own any more"),
+            );
         };
         let Some(first) = offsets.first() else { return Ok(()) };
         if let Some(message) = assignment.delivered.get(first) {
@@ -125,13 +153,18 @@ impl Checker<'_> {
         let (now, wakes) = (self.now, self.wakes);
         let readable = self.messages.get(partition).and_then(|messages| messages.get(&offset)).is_none_or(|message| message.readable);
         let Some(assignment) = self.assignments.get_mut(&(member, partition.clone())) else {
-            return fault(Invariant::Ownership, partition, format!("{partition} [{offset}] came before {member}'s failure handler after it was given up"));
+            return fault(
+                Invariant::Ownership,
+                partition,
+                format!("{partition} [{offset}] came before {member}'s failure handler after it was given up"),
+            );
         };
         let number = assignment.number;
         let Some(message) = assignment.delivered.get(&offset).copied() else { return Ok(()) };
         self.seams.insert(call, Call { member, partition: partition.clone(), lane: message.lane });
         if message.attempt != attempt {
-            let what = format!("{partition} [{offset}] failed at attempt {attempt}, and it is attempt {} of this assignment", message.attempt);
+            let what =
+                format!("{partition} [{offset}] failed at attempt {attempt}, and it is attempt {} of this assignment", message.attempt);
             return fault(Invariant::AttemptsFresh, partition, what);
         }
         match message.fate {
@@ -140,8 +173,16 @@ impl Checker<'_> {
                 self.begun.insert(call, number);
                 return Ok(());
             }
-            Fate::Forwarded { .. } => return fault(Invariant::TroubleHolds, partition, format!("{partition} [{offset}] was forwarded again without a wait")),
-            _ if readable => return fault(Invariant::FailuresContained, partition, format!("{partition} [{offset}] counts as failed, and it did not fail")),
+            Fate::Forwarded { .. } => {
+                return fault(Invariant::TroubleHolds, partition, format!("{partition} [{offset}] was forwarded again without a wait"));
+            }
+            _ if readable => {
+                return fault(
+                    Invariant::FailuresContained,
+                    partition,
+                    format!("{partition} [{offset}] counts as failed, and it did not fail"),
+                );
+            }
             _ => {
                 may_start(partition, offset, &message, now, wakes)?;
                 if !assignment.are_next(&[offset]) {
@@ -216,7 +257,9 @@ fn may_start(partition: &TopicPartition, offset: i64, message: &Delivered, now: 
         Fate::Held(held) if held.is_due(now, wakes) => Ok(()),
         Fate::Held(_) => fault(Invariant::HoldsEnd, partition, format!("the hold of {partition} [{offset}] was ended early")),
         Fate::Troubled(until) if now >= until => Ok(()),
-        Fate::Troubled(_) => fault(Invariant::TroubleHolds, partition, format!("{partition} [{offset}] was tried again without a wait after trouble")),
+        Fate::Troubled(_) => {
+            fault(Invariant::TroubleHolds, partition, format!("{partition} [{offset}] was tried again without a wait after trouble"))
+        }
         Fate::Running => fault(Invariant::LaneAlone, partition, format!("{partition} [{offset}] is running already")),
         Fate::Settled | Fate::Forwarded { .. } => {
             fault(Invariant::OnceDone, partition, format!("{partition} [{offset}] was handed out again after it was dealt with"))

@@ -223,7 +223,11 @@ impl Checker<'_> {
         for ((_, partition), assignment) in self.assignments.range(every).take_while(|((owner, _), _)| *owner == member) {
             owned.insert(partition);
             if let Some(offset) = assignment.failed.first() {
-                return fault(Invariant::FailuresContained, partition, format!("the failed attempt of {partition} [{offset}] was not brought before the failure handler"));
+                return fault(
+                    Invariant::FailuresContained,
+                    partition,
+                    format!("the failed attempt of {partition} [{offset}] was not brought before the failure handler"),
+                );
             }
             if assignment.end != assignment::End::No || known.leaving || known.may_fail || !assignment.refused.is_empty() {
                 continue;
@@ -236,7 +240,11 @@ impl Checker<'_> {
                 let Some(assignment::Fate::Held(held)) = assignment.delivered.get(offset).map(|message| message.fate) else { continue };
                 let may_fill = held.by == assignment::HeldBy::Gate && !topic.spec.batch.wait.is_zero();
                 if held.is_due(now, wakes) && !may_fill {
-                    return fault(Invariant::HoldsEnd, partition, format!("the hold of {partition} [{offset}] is over and nothing happens"));
+                    return fault(
+                        Invariant::HoldsEnd,
+                        partition,
+                        format!("the hold of {partition} [{offset}] is over and nothing happens"),
+                    );
                 }
             }
         }
