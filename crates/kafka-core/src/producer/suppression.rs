@@ -150,7 +150,8 @@ mod tests {
 
     #[test]
     fn scopes_add_up_and_unsuppress_lifts_all() {
-        let table: [(fn() -> Suppression, fn() -> Suppression, (bool, bool)); 8] = [
+        type Make = fn() -> Suppression;
+        let table: [(Make, Make, (bool, bool)); 8] = [
             (|| suppress(["a"]), || suppress(["b"]), (true, true)),
             (|| suppress(["a"]), || suppress(["a"]), (true, false)),
             (|| suppress(["a"]), suppress_all, (true, true)),
