@@ -44,4 +44,8 @@ impl Decode for Raw {
     async fn decode(&self, _: Part<'_>) -> Result<(), DecodeError> {
         Ok(())
     }
+
+    fn constant() -> Option<()> {
+        Some(())
+    }
 }

@@ -65,6 +65,12 @@ pub trait Format: Send + Sync + Sized + 'static {
 pub trait Decode: Format {
     /// Reads a part that is not null.
     fn decode(&self, part: Part<'_>) -> impl Future<Output = Result<Self::Value, DecodeError>> + Send;
+
+    /// What every part decodes to, for a format that looks at none. Default: there is no such value.
+    #[must_use]
+    fn constant() -> Option<Self::Value> {
+        None
+    }
 }
 
 /// A format that can be written.

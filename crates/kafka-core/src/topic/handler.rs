@@ -125,6 +125,13 @@ where
         Ok((key, value))
     }
 
+    /// The parts of a run's first messages when neither format looks at bytes: there is nothing to wait for, and nothing can fail.
+    fn undecoded(&self, run: &Run, limit: usize) -> Option<Parts<T>> {
+        T::Key::constant().zip(T::Value::constant())?;
+        let part = |raw: &RawMessage| (raw.key().and_then(|_| T::Key::constant()), raw.value().and_then(|_| T::Value::constant()));
+        Some(run.iter().take(limit).map(part).collect())
+    }
+
     async fn decode_run(&self, run: &mut Run) {
         let mut decoded = Vec::with_capacity(run.len());
         for (raw, topic) in run.messages() {
@@ -136,6 +143,9 @@ where
 
 /// Decodes one part. A format runs the user's code too (a `Deserialize` of theirs), and its panic makes a poison message.
 async fn decode_part<F: Decode>(format: &F, part: Part<'_>) -> Result<F::Value, (Field, DecodeError)> {
+    if let Some(value) = F::constant() {
+        return Ok(value);
+    }
     let field = part.field;
     match AssertUnwindSafe(async { format.decode(part).await }).catch_unwind().await {
         Ok(decoded) => decoded.map_err(|error| (field, error)),
@@ -338,6 +348,8 @@ where
                     Err(error) => return (parts, Some(undecodable(error))),
                 }
             }
+        } else if let Some(parts) = self.formats.undecoded(run, limit) {
+            return (parts, None);
         } else {
             for (raw, topic) in run.messages().take(limit) {
                 match self.formats.decode(raw, topic).await {

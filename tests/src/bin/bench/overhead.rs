@@ -24,7 +24,7 @@ use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use tokio::sync::{Notify, mpsc};
 
 use crate::Plan;
-use crate::report::{Case, compare, median};
+use crate::report::{Case, compare, median, print};
 use crate::side::{Figures, Side, bootstrap, processor_time};
 
 /// Counts allocations while it is told to.
@@ -56,6 +56,9 @@ unsafe impl GlobalAlloc for Counting {
 /// What fits the memory of a small machine in one partition.
 const MESSAGES: u64 = 200_000;
 
+/// How many messages are counted under valgrind, which takes fifty times as long.
+const COUNTED: u64 = 20_000;
+
 /// How many lone messages are timed.
 const LONE: u64 = 300;
 
@@ -65,7 +68,39 @@ pub(crate) fn run(plan: &Plan) -> anyhow::Result<()> {
         let side = |kind: &str| Side::new(["overhead", what, kind]);
         compare(plan, &Case { name: name.to_owned(), unit, ours: side("ours"), baseline: side("raw") })?;
     }
+    instructions(plan)
+}
+
+/// Instructions for each message: those for twice as many messages, less those for as many, so that start and end do not count.
+fn instructions(plan: &Plan) -> anyhow::Result<()> {
+    let name = "instructions";
+    if plan.case.as_ref().is_some_and(|only| only != name) {
+        return Ok(());
+    }
+    let each = |kind: &str| -> anyhow::Result<Figures> {
+        let count = |messages: u64| valgrind(&["side", "overhead", "count", kind, &messages.to_string()]);
+        let each = (count(2 * COUNTED)? - count(COUNTED)?) / COUNTED as f64;
+        Ok(Figures { rate: 1e6 / each, cpu_micros: f64::NAN, peak_mib: f64::NAN })
+    };
+    let (ours, baseline) = match (each("ours"), each("raw")) {
+        (Ok(ours), Ok(baseline)) => (ours, baseline),
+        (Err(error), _) | (_, Err(error)) => {
+            eprintln!("instructions are not counted: {error:#}; install valgrind (apt-get install -y valgrind)");
+            return Ok(());
+        }
+    };
+    print(plan, name, "msg/M instructions", (&[ours], &[baseline]), &[ours.rate / baseline.rate]);
     Ok(())
+}
+
+/// How many instructions this program executes with these words.
+fn valgrind(words: &[&str]) -> anyhow::Result<f64> {
+    let program = std::env::current_exe()?;
+    let valgrind = ["--tool=callgrind", "--callgrind-out-file=/dev/null", "--fair-sched=yes"];
+    let output = std::process::Command::new("valgrind").args(valgrind).arg(program).args(words).output().context("valgrind")?;
+    let told = String::from_utf8_lossy(&output.stderr);
+    let line = told.lines().find_map(|line| line.split_once("Collected : ")).context("valgrind counted nothing")?;
+    Ok(line.1.trim().parse()?)
 }
 
 pub(crate) fn side(words: &[&str]) -> anyhow::Result<Figures> {
@@ -73,12 +108,21 @@ pub(crate) fn side(words: &[&str]) -> anyhow::Result<Figures> {
     match words {
         ["lone", "ours"] => runtime.block_on(lone_ours()),
         ["lone", "raw"] => lone_raw(&runtime),
+        ["count", kind, messages] => {
+            let messages = messages.parse()?;
+            let broker = filled(messages)?;
+            match *kind {
+                "ours" => runtime.block_on(memory_ours(broker, messages))?,
+                _ => memory_raw(&broker, messages)?,
+            };
+            Ok(Figures::of(messages, Duration::from_secs(1), Duration::ZERO))
+        }
         [what @ ("cpu" | "alloc"), kind @ ("ours" | "raw")] => {
-            let broker = filled()?;
+            let broker = filled(MESSAGES)?;
             COUNT.store(*what == "alloc", Ordering::Relaxed);
             let (took, cpu) = match *kind {
-                "ours" => runtime.block_on(memory_ours(broker))?,
-                _ => memory_raw(&broker)?,
+                "ours" => runtime.block_on(memory_ours(broker, MESSAGES))?,
+                _ => memory_raw(&broker, MESSAGES)?,
             };
             let messages = MESSAGES as f64;
             let rate = match *what {
@@ -95,10 +139,10 @@ fn name() -> anyhow::Result<TopicName> {
     Ok(TopicName::new("bench-overhead")?)
 }
 
-fn filled() -> anyhow::Result<MemoryBroker> {
+fn filled(messages: u64) -> anyhow::Result<MemoryBroker> {
     let broker = MemoryBroker::new(Clock::System);
     broker.create_topic(&name()?, 1);
-    for _ in 0..MESSAGES {
+    for _ in 0..messages {
         broker.append(&Record::new(name()?).value(&[b'x'; 100][..])).context("the topic is there")?;
     }
     Ok(broker)
@@ -138,8 +182,8 @@ fn seen(wanted: u64) -> (Arc<Seen>, mpsc::UnboundedReceiver<Instant>) {
     (Arc::new(Seen { messages: AtomicU64::new(0), wanted, first: OnceLock::new(), each, all: Notify::new() }), times)
 }
 
-async fn memory_ours(broker: MemoryBroker) -> anyhow::Result<(Duration, Duration)> {
-    let (seen, _times) = seen(MESSAGES);
+async fn memory_ours(broker: MemoryBroker, messages: u64) -> anyhow::Result<(Duration, Duration)> {
+    let (seen, _times) = seen(messages);
     let consumer = ConsumerSpec::new("bench", "bench").topic::<Counts>().config("auto.offset.reset", "earliest");
     let app = App::builder(Settings::default()).state(Arc::clone(&seen)).broker(Arc::new(broker)).consumer_spec(consumer).build()?;
     let mut running = app.start(&[])?;
@@ -153,13 +197,13 @@ async fn memory_ours(broker: MemoryBroker) -> anyhow::Result<(Duration, Duration
 }
 
 /// The same client without the framework.
-fn memory_raw(broker: &MemoryBroker) -> anyhow::Result<(Duration, Duration)> {
+fn memory_raw(broker: &MemoryBroker, wanted: u64) -> anyhow::Result<(Duration, Duration)> {
     let properties = Properties::from([("auto.offset.reset".to_owned(), "earliest".to_owned())]);
     let subscriptions = [Subscription::Exact(name()?)];
     let mut client = broker.consumer(&GroupId::new("raw")?, &properties, &subscriptions, PollWaker::new(|| {}))?;
     let (start, before) = (Instant::now(), processor_time());
     let (mut count, mut queues) = (0, Vec::new());
-    while count < MESSAGES {
+    while count < wanted {
         if let Some(ClientEvent::Assigned(partitions)) = client.poll() {
             let partitions: Vec<_> = partitions.into_iter().map(|partition| (partition, None)).collect();
             queues = client.assign(&partitions)?;
