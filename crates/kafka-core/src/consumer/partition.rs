@@ -5,11 +5,11 @@ use std::time::Instant;
 
 use super::defect::{Defect, planted};
 use super::lanes::Lanes;
-use super::reports::Generation;
+use super::reports::{Generation, Settled};
 use super::state::{Flow, PartitionState};
 use super::tracker::Tracker;
 use crate::broker::QueueId;
-use crate::message::{Batch, KeepAlive, RawMessage, Segment};
+use crate::message::{Batch, KeepAlive, RawMessage};
 use crate::names::{GroupId, TopicPartition};
 
 /// The state of one assignment of one partition.
@@ -104,11 +104,10 @@ impl Partition {
     }
 
     /// Notes that messages are done.
-    pub(crate) fn settled(&mut self, segments: &[Segment]) {
-        for segment in segments {
-            let count = segment.end - segment.start;
-            self.in_flight_bytes = self.in_flight_bytes.saturating_sub(segment.bytes());
-            self.tracker.done(segment.batch.sequence, segment.origin, segment.origin + count);
+    pub(crate) fn settled(&mut self, settled: &[Settled]) {
+        for piece in settled {
+            self.in_flight_bytes = self.in_flight_bytes.saturating_sub(piece.bytes);
+            self.tracker.done(piece.sequence, piece.start, piece.end);
         }
     }
 

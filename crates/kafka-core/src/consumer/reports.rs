@@ -20,7 +20,7 @@ pub(crate) struct Generation(pub(crate) u64);
 #[derive(Debug)]
 pub(crate) enum Report {
     /// These messages are done and durable.
-    Settled { generation: Generation, segments: Vec<Segment> },
+    Settled { generation: Generation, settled: Vec<Settled> },
     /// A lane of the assignment has come to rest.
     Rested,
     /// The consumer must stop.
@@ -31,6 +31,38 @@ pub(crate) enum Report {
     Command(Command),
     /// The application wants to know how the consumer is.
     Inspect(oneshot::Sender<ConsumerState>),
+}
+
+/// A piece of a batch that is done, without its messages: those are freed where they were handled,
+/// not on the poll thread, which all partitions wait for.
+#[derive(Debug)]
+pub(crate) struct Settled {
+    /// The batch, counted within its assignment.
+    pub(crate) sequence: u64,
+    /// The first message, as it stood in the batch when it was fetched.
+    pub(crate) start: u32,
+    /// The one after the last.
+    pub(crate) end: u32,
+    /// What they counted in the bound on memory.
+    pub(crate) bytes: usize,
+    /// Only a planted defect looks at it.
+    #[cfg(feature = "__planted-defects")]
+    pub(crate) partition: TopicPartition,
+}
+
+impl Settled {
+    /// Notes the pieces, and lets their messages go.
+    pub(crate) fn all(segments: Vec<Segment>) -> Vec<Self> {
+        let note = |segment: Segment| Self {
+            sequence: segment.batch.sequence,
+            start: segment.origin,
+            end: segment.origin + (segment.end - segment.start),
+            bytes: segment.bytes(),
+            #[cfg(feature = "__planted-defects")]
+            partition: TopicPartition::new(segment.batch.topic.clone(), segment.batch.partition),
+        };
+        segments.into_iter().map(note).collect()
+    }
 }
 
 /// What the application asks of a running consumer.

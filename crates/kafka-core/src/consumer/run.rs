@@ -15,7 +15,7 @@ use super::lanes::Lanes;
 use super::loop_config::LoopConfig;
 use super::partition::{Partition, Readiness, Room};
 use super::pipeline::Pipeline;
-use super::reports::{Command, Generation, Report, Reporter};
+use super::reports::{Command, Generation, Report, Reporter, Settled};
 use super::revocation::{Closing, LAST_WORD, LEAVE_TIMEOUT, Ownership, Revocation, Stage};
 use super::seams::{Backoff, OffsetStorage, PositionSource, contained};
 use super::state::{ConsumerState, Flow};
@@ -23,7 +23,6 @@ use super::{ClientErrorAction, ConsumeError};
 use crate::broker::{ClientError, ClientEvent, ConsumerClient, QueueId};
 use crate::clock::Clock;
 use crate::error::BoxError;
-use crate::message::Segment;
 use crate::names::{GroupId, TopicPartition};
 use crate::topic::TopicSpec;
 
@@ -244,15 +243,15 @@ impl ConsumerLoop {
         let any = !reports.is_empty();
         for report in reports.drain(..) {
             match report {
-                Report::Settled { generation, segments } => {
+                Report::Settled { generation, settled } => {
                     // What comes from an assignment that is gone finds nothing to change.
                     let generation = if planted(Defect::IgnoreGeneration) {
-                        self.present_generation(&segments).unwrap_or(generation)
+                        self.present_generation(&settled).unwrap_or(generation)
                     } else {
                         generation
                     };
                     if let Some(partition) = self.partitions.get_mut(&generation) {
-                        partition.settled(&segments);
+                        partition.settled(&settled);
                         if planted(Defect::SettledNotReady) {
                             continue;
                         }
@@ -356,11 +355,16 @@ impl ConsumerLoop {
         }
     }
 
-    /// For a planted defect: the present assignment of the partition that the segments came from.
-    fn present_generation(&self, segments: &[Segment]) -> Option<Generation> {
-        let batch = &segments.first()?.batch;
-        let present = self.partitions.values().find(|one| one.name.topic == batch.topic && one.name.partition == batch.partition);
-        present.map(|partition| partition.generation)
+    /// For a planted defect: the present assignment of the partition that was settled.
+    #[cfg(feature = "__planted-defects")]
+    fn present_generation(&self, settled: &[Settled]) -> Option<Generation> {
+        let name = &settled.first()?.partition;
+        self.partitions.values().find(|one| one.name == *name).map(|partition| partition.generation)
+    }
+
+    #[cfg(not(feature = "__planted-defects"))]
+    const fn present_generation(&self, _: &[Settled]) -> Option<Generation> {
+        None
     }
 
     fn rested(&self, revocation: &Revocation) -> bool {

@@ -10,7 +10,7 @@ use super::{Phase, Shared};
 use crate::consumer::defect::{Defect, planted};
 use crate::consumer::outcome::Hold;
 use crate::consumer::pipeline::{Journal, Next, Pending};
-use crate::consumer::reports::Report;
+use crate::consumer::reports::{Report, Settled};
 use crate::consumer::seams::Backoff;
 use crate::message::{Run, Segment};
 use crate::topic::{Control, Feed};
@@ -182,14 +182,14 @@ impl Shared {
     fn settle(self: &Arc<Self>, at: u32, run: Run, journal: Journal, next: Next, attempt: u32, pace: (usize, Instant)) -> Option<Hold> {
         let again = planted(Defect::HandOutTwice) && attempt == 2;
         if !journal.settled.is_empty() && !again {
-            self.reporter.send(Report::Settled { generation: self.generation, segments: journal.settled });
+            self.reporter.send(Report::Settled { generation: self.generation, settled: Settled::all(journal.settled) });
         }
         let now = self.pipeline.clock.now();
         let mut state = self.lock();
         state.busy += journal.pending.len();
         if planted(Defect::StoreBeyondUnacknowledged) {
             let segments = journal.pending.iter().flat_map(|pending| pending.segments.clone()).collect();
-            self.reporter.send(Report::Settled { generation: self.generation, segments });
+            self.reporter.send(Report::Settled { generation: self.generation, settled: Settled::all(segments) });
         }
         let mut hold = None;
         if let Some(lane) = state.lane(at) {
@@ -264,7 +264,7 @@ async fn acknowledge(shared: Arc<Shared>, pending: Pending) {
         result = shared.pipeline.acknowledge(pending, &block) => Some(result),
     };
     match result {
-        Some(Ok(segments)) => shared.reporter.send(Report::Settled { generation: shared.generation, segments }),
+        Some(Ok(segments)) => shared.reporter.send(Report::Settled { generation: shared.generation, settled: Settled::all(segments) }),
         Some(Err(error)) => {
             shared.reporter.send(Report::Stop(error));
             // Before the block is lifted below.
