@@ -5,11 +5,11 @@ use std::marker::PhantomData;
 use super::suppression::is_suppressed;
 use super::{ProduceError, Producer, Receipt, Sent};
 use crate::error::ConfigErrors;
-use crate::format::{Encode, Field, Format, FormatContext, FormatTarget};
+use crate::format::{Encode, Field, FormatTarget};
 use crate::message::{Headers, Record};
 use crate::names::{Subscription, TopicName};
 use crate::settings::Settings;
-use crate::topic::{KeyOf, Produce, ValueOf};
+use crate::topic::{Formats, KeyOf, Produce, ValueOf};
 
 /// A producer for one declared topic. Cheap to make and to clone.
 #[derive(Debug, Clone)]
@@ -21,7 +21,8 @@ pub struct TopicProducer<T> {
     topic: PhantomData<fn() -> T>,
 }
 
-struct Formats<T: Produce> {
+/// Where a topic's records go, and how they are written.
+struct Target<T: Produce> {
     name: TopicName,
     key: T::Key,
     value: T::Value,
@@ -108,7 +109,7 @@ where
     /// The encoded record; none when it is suppressed, and then nothing was encoded.
     async fn record(&self, key: Option<&KeyOf<T>>, value: Option<&ValueOf<T>>) -> Result<Option<Record<'static>>, ProduceError> {
         let config = |source| ProduceError::Config { topic: T::spec().name, source };
-        let formats = self.producer.formats::<T, Formats<T>>(Formats::build).map_err(config)?;
+        let formats = self.producer.formats::<T, Target<T>>(Target::build).map_err(config)?;
         if is_suppressed(formats.name.as_str()) {
             return Ok(None);
         }
@@ -131,16 +132,13 @@ where
     }
 }
 
-impl<T: Produce> Formats<T> {
+impl<T: Produce> Target<T> {
     fn build(settings: &Settings) -> Result<Self, ConfigErrors> {
-        let spec = T::spec();
-        let mut errors = ConfigErrors::new();
-        let context = |field| FormatContext { topic: &spec.name, field, settings };
-        let key = errors.take(T::Key::build(&context(Field::Key)).map_err(Into::into));
-        let value = errors.take(T::Value::build(&context(Field::Value)).map_err(Into::into));
+        let (spec, mut errors) = (T::spec(), ConfigErrors::new());
+        let formats = errors.take(Formats::<T>::build(settings));
         match spec.subscription() {
             Ok(Subscription::Exact(name)) => {
-                if let (Some(key), Some(value)) = (key, value) {
+                if let Some(Formats { key, value }) = formats {
                     return Ok(Self { name, key, value });
                 }
             }
@@ -153,8 +151,8 @@ impl<T: Produce> Formats<T> {
     }
 }
 
-impl<T: Produce> std::fmt::Debug for Formats<T> {
+impl<T: Produce> std::fmt::Debug for Target<T> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Formats").field("name", &self.name).finish_non_exhaustive()
+        f.debug_struct("Target").field("name", &self.name).finish_non_exhaustive()
     }
 }

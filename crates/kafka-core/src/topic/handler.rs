@@ -89,13 +89,13 @@ impl Control {
 pub type Decoded<K, V> = Result<(Option<K>, Option<V>), (Field, DecodeError)>;
 
 /// The instances of a topic's formats.
-pub(super) struct Formats<T: Topic> {
-    key: T::Key,
-    value: T::Value,
+pub(crate) struct Formats<T: Topic> {
+    pub(crate) key: T::Key,
+    pub(crate) value: T::Value,
 }
 
 impl<T: Topic> Formats<T> {
-    pub(super) fn build(settings: &Settings) -> Result<Self, ConfigErrors> {
+    pub(crate) fn build(settings: &Settings) -> Result<Self, ConfigErrors> {
         let spec = T::spec();
         let context = |field| FormatContext { topic: &spec.name, field, settings };
         let mut errors = ConfigErrors::new();

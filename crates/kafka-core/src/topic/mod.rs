@@ -5,6 +5,7 @@ mod handler;
 mod spec;
 
 pub use consume::{Batched, Blocking, Cancelled, Consume, ConsumeBatch, ConsumeBlocking, Single, Style};
+pub(crate) use handler::Formats;
 pub use handler::{Control, Decoded, Feed, Handler, HandlerOutcome, blocking_calls};
 pub use spec::{BatchLimits, Concurrency, Suppress, TopicSpec};
 
