@@ -134,7 +134,7 @@ fn two_topics_that_take_the_same_messages_are_refused() {
 #[tokio::test]
 async fn an_unknown_consumer_is_named_with_the_known_ones() {
     let (app, _words) = app(&broker(&[]));
-    let error = app.start(&["writer".to_owned()]).unwrap_err();
+    let error = app.start(&["writer".to_owned()]).await.unwrap_err();
     assert!(matches!(error, StartError::Unknown { .. }) && error.to_string().contains("there are: reader"), "{error}");
 }
 
@@ -142,7 +142,7 @@ async fn an_unknown_consumer_is_named_with_the_known_ones() {
 async fn messages_are_handled_paused_resumed_and_committed() {
     let broker = broker(&["one", "two"]);
     let (app, mut words) = app(&broker);
-    let mut running = app.start(&[]).unwrap();
+    let mut running = app.start(&[]).await.unwrap();
     let reader = running.consumers()[0].clone();
     assert_eq!((next(&mut words).await, next(&mut words).await), ("one".to_owned(), "two".to_owned()));
     until(&reader, |state| state.partitions[0].position == Some(2)).await;
@@ -227,7 +227,7 @@ async fn what_a_topic_suppresses_its_handlers_do_not_send() {
         let (seen, mut words) = unbounded_channel();
         let spec = ConsumerSpec::new("echo", "echoes").declared(topic).config("auto.offset.reset", "earliest");
         let app = App::builder(Settings::default()).broker(Arc::new(broker.clone())).state(seen).consumer_spec(spec).build().unwrap();
-        let mut running = app.start(&[]).unwrap();
+        let mut running = app.start(&[]).await.unwrap();
         let heard = [next(&mut words).await, next(&mut words).await, next(&mut words).await];
         assert_eq!(heard, ["echoes true", "others false", "one"]);
         running.stop();
@@ -241,7 +241,7 @@ async fn what_a_topic_suppresses_its_handlers_do_not_send() {
 async fn a_failed_message_holds_its_lane_and_is_seen_from_outside() {
     let broker = broker(&["one", "fail", "after"]);
     let (app, mut words) = app(&broker);
-    let mut running = app.start(&[]).unwrap();
+    let mut running = app.start(&[]).await.unwrap();
     assert_eq!(next(&mut words).await, "one");
     let held =
         |state: &ConsumerState| state.partitions.iter().any(|partition| partition.held_for.is_some() && partition.position.is_some());

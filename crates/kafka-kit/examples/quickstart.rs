@@ -134,7 +134,7 @@ async fn serve(arguments: Arguments) -> anyhow::Result<()> {
     app.admin()?.create_topics(&topics.into_iter().collect::<Result<Vec<_>, _>>()?).await?;
 
     let producer = app.producer().clone();
-    let mut running = app.start(&[])?;
+    let mut running = app.start(&[]).await?;
     let readable = PARTITIONS - 1;
     let unreadable = Record::new(TopicName::new(&Orders::spec().name)?).partition(readable).value(&b"this is no order"[..]);
     producer.send(unreadable).await?;

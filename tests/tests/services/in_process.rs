@@ -93,7 +93,7 @@ struct Process {
 impl Process {
     fn start(app: AppBuilder) -> Self {
         let runtime = tokio::runtime::Runtime::new().unwrap();
-        let app = runtime.block_on(async { app.build().unwrap().start(&[]) }).unwrap();
+        let app = runtime.block_on(async { app.build().unwrap().start(&[]).await }).unwrap();
         Self { runtime, app }
     }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::builder::{AppBuilder, Discovery, FailureHandlerSource, GateSource, Origin, Tools};
+use super::builder::{AppBuilder, Discovery, FailureHandlerSource, GateSource, Origin, StartStep, Tools};
 use super::state::State;
 use crate::broker::rdkafka::RdkafkaBroker;
 use crate::broker::{Admin, Broker, ClientError, Properties};
@@ -22,6 +22,7 @@ pub struct App {
     pub(super) settings: Arc<Settings>,
     pub(super) consumers: Vec<AssembledConsumer>,
     pub(super) producer: Producer,
+    pub(super) start_steps: Vec<Arc<dyn StartStep>>,
     pub(super) broker: Arc<dyn Broker>,
     admin_properties: Properties,
     pub(super) clock: Clock,
@@ -113,8 +114,16 @@ pub(super) fn build(app: AppBuilder) -> Result<App, ConfigErrors> {
         }
         assembled.extend(errors.take(assembly.consumer(spec)));
     }
-    let error_handler = app.error_handler;
-    errors.or_ok(()).map(|()| App { settings, consumers: assembled, producer, broker, admin_properties, clock: app.clock, error_handler })
+    errors.or_ok(App {
+        settings,
+        consumers: assembled,
+        producer,
+        start_steps: app.start_steps,
+        broker,
+        admin_properties,
+        clock: app.clock,
+        error_handler: app.error_handler,
+    })
 }
 
 /// Explicit and discovered consumers together; two of one name are an error that names both places.

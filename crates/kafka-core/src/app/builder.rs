@@ -3,12 +3,14 @@
 use std::fmt;
 use std::sync::Arc;
 
+use futures_util::future::BoxFuture;
+
 use super::assemble::{self, App};
 use super::state::State;
 use crate::broker::Broker;
 use crate::clock::Clock;
 use crate::consumer::{Consumer, ConsumerSpec, ErrorHandler, FailureHandler, Gate};
-use crate::error::ConfigErrors;
+use crate::error::{BoxError, ConfigErrors};
 use crate::producer::Producer;
 use crate::settings::Settings;
 use crate::topic::TopicSpec;
@@ -22,6 +24,7 @@ pub struct AppBuilder {
     pub(super) discovery: Discovery,
     pub(super) gates: Vec<Arc<dyn GateSource>>,
     pub(super) failure_handler: Option<Arc<dyn FailureHandlerSource>>,
+    pub(super) start_steps: Vec<Arc<dyn StartStep>>,
     pub(super) error_handler: ErrorHandler,
     pub(super) broker: Option<Arc<dyn Broker>>,
     pub(super) clock: Clock,
@@ -90,6 +93,15 @@ pub trait FailureHandlerSource: Send + Sync + fmt::Debug {
     ) -> Result<Arc<dyn FailureHandler>, ConfigErrors>;
 }
 
+/// Something to be done after the build and before the first poll: topics made or checked, tables migrated.
+pub trait StartStep: Send + Sync + fmt::Debug {
+    /// What it does, for the error that says it failed: `creating retry topics`.
+    fn name(&self) -> &'static str;
+
+    /// Does it. An error keeps the application from starting, and says all that is missing.
+    fn run<'a>(&'a self, app: &'a App) -> BoxFuture<'a, Result<(), BoxError>>;
+}
+
 impl Default for AppBuilder {
     fn default() -> Self {
         Self::new(Settings::default())
@@ -119,6 +131,7 @@ impl AppBuilder {
             discovery: Discovery::On,
             gates: Vec::new(),
             failure_handler: None,
+            start_steps: Vec::new(),
             error_handler: ErrorHandler::default(),
             broker: None,
             clock: Clock::System,
@@ -168,6 +181,11 @@ impl AppBuilder {
     /// Sets who deals with failed messages. Default: they hold their lane and are tried again.
     pub fn set_failure_handler(&mut self, source: impl FailureHandlerSource + 'static) {
         self.failure_handler = Some(Arc::new(source));
+    }
+
+    /// Adds something to be done before the consumers start. Steps are taken in the order they were added.
+    pub fn push_start_step(&mut self, step: impl StartStep + 'static) {
+        self.start_steps.push(Arc::new(step));
     }
 
     /// Adds a consumer from a plugin.

@@ -10,6 +10,7 @@ use tokio::sync::oneshot;
 use super::assemble::{App, AssembledConsumer};
 use crate::broker::{ClientError, Unflushed};
 use crate::consumer::{ConsumeError, ConsumerHandle, ConsumerLoop, LoopConfig, Parking, Reporter, start};
+use crate::error::BoxError;
 use crate::producer::Producer;
 
 /// Why an application did not start.
@@ -27,6 +28,15 @@ pub enum StartError {
     /// There is nothing to run: derive a consumer, or add one to the app.
     #[error("there is no consumer to run; derive one with #[derive(Consumer)], or add one with `.consumer::<C>()`")]
     Nothing,
+    /// Something that must be there before the first poll is not, a topic for example; the source says what and what to do.
+    #[error("{step} failed")]
+    Step {
+        /// What was to be done.
+        step: &'static str,
+        /// Why it was not.
+        #[source]
+        source: BoxError,
+    },
     /// A consumer's client could not be made; the source says what of its configuration it refuses.
     #[error("the client of consumer {consumer} could not be made")]
     Client {
@@ -69,14 +79,18 @@ pub struct Running {
 }
 
 impl App {
-    /// Starts the consumers of these names, or all when none is named. Must be called within a tokio runtime.
+    /// Does what plugins want done first, then starts the consumers of these names, or all when none is named. Must be
+    /// awaited within a tokio runtime.
     ///
     /// # Errors
-    /// When a name is unknown, or a client cannot be made.
-    pub fn start(self, names: &[String]) -> Result<Running, StartError> {
+    /// When a name is unknown, a plugin's step fails, or a client cannot be made.
+    pub async fn start(self, names: &[String]) -> Result<Running, StartError> {
         let known = || self.consumers.iter().map(|consumer| consumer.name.clone()).collect();
         if let Some(name) = names.iter().find(|name| self.consumers.iter().all(|consumer| consumer.name != **name)) {
             return Err(StartError::Unknown { name: name.clone(), known: known() });
+        }
+        for step in &self.start_steps {
+            step.run(&self).await.map_err(|source| StartError::Step { step: step.name(), source })?;
         }
         let chosen = self.consumers.iter().filter(|consumer| names.is_empty() || names.contains(&consumer.name));
         let mut running = Running {

@@ -17,7 +17,7 @@ pub async fn run(app: App, consumers: &[String]) -> ExitCode {
         Ok(signals) => signals,
         Err(error) => return report(&error, ExitCode::FAILURE),
     };
-    let mut running = match app.start(consumers) {
+    let mut running = match app.start(consumers).await {
         Ok(running) => running,
         Err(error) => return report(&error, ExitCode::from(2)),
     };

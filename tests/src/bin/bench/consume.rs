@@ -211,7 +211,7 @@ fn ours(form: &str, name: &str, messages: u64) -> anyhow::Result<Figures> {
             .state(Arc::clone(&seen))
             .consumer_spec(consumer)
             .build()?;
-        let mut running = app.start(&[])?;
+        let mut running = app.start(&[]).await?;
         tokio::time::timeout(PATIENCE * 3, seen.all.notified()).await.context("not all messages came")?;
         let Some((first, before)) = seen.first.get() else { bail!("no message came") };
         let figures = Figures::of(messages, first.elapsed(), *before);

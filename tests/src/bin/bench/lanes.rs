@@ -112,7 +112,7 @@ async fn measure(concurrency: Concurrency, keys: u64, at_once: usize) -> anyhow:
     }
     producer.flush(Duration::from_secs(30)).await?;
     let before = processor_time();
-    let mut running = app.start(&[])?;
+    let mut running = app.start(&[]).await?;
     tokio::time::timeout(Duration::from_secs(120), seen.all.notified()).await.context("not all messages were handled")?;
     let took = seen.first.get().context("a first message")?.elapsed();
     running.stop();

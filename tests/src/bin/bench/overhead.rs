@@ -186,7 +186,7 @@ async fn memory_ours(broker: MemoryBroker, messages: u64) -> anyhow::Result<(Dur
     let (seen, _times) = seen(messages);
     let consumer = ConsumerSpec::new("bench", "bench").topic::<Counts>().config("auto.offset.reset", "earliest");
     let app = App::builder(Settings::default()).state(Arc::clone(&seen)).broker(Arc::new(broker)).consumer_spec(consumer).build()?;
-    let mut running = app.start(&[])?;
+    let mut running = app.start(&[]).await?;
     tokio::time::timeout(Duration::from_secs(60), seen.all.notified()).await.context("not all messages came")?;
     let (first, before) = seen.first.get().context("a first message")?;
     let figures = (first.elapsed(), processor_time().saturating_sub(*before));
@@ -233,7 +233,7 @@ async fn lone_ours() -> anyhow::Result<Figures> {
     let app = App::builder(settings).state(Arc::clone(&seen)).consumer_spec(consumer).build()?;
     app.admin()?.create_topics(&[NewTopic::new(topic.clone(), 1)]).await?;
     let producer = app.producer().clone();
-    let mut running = app.start(&[])?;
+    let mut running = app.start(&[]).await?;
     let mut waits = Vec::new();
     for _ in 0..LONE {
         let sent = Instant::now();
