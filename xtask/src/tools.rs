@@ -12,13 +12,23 @@ use anyhow::{Context, Result, bail};
 pub(crate) enum Tool {
     /// A C compiler and make: librdkafka is built from source.
     CCompiler,
-    /// Java 17 or later, for Kafka.
+    /// Java 17 or later, for Kafka and Connect.
     Java,
-    /// Maven, which fetches Kafka's jars.
+    /// Java 21 or later, for the Schema Registry.
+    NewJava,
+    /// Maven, which fetches the jars.
     Maven,
     /// PostgreSQL's server programs.
     Postgres,
+    /// Python 3 with its `venv`, for the tests that need another client.
+    Python,
 }
+
+/// What Kafka needs at least.
+pub(crate) const JAVA: u32 = 17;
+
+/// What the Schema Registry needs at least.
+pub(crate) const NEW_JAVA: u32 = 21;
 
 /// What to do about a missing tool.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,8 +44,10 @@ impl Tool {
         match self {
             Self::CCompiler => "a C compiler and make",
             Self::Java => "Java 17 or later",
+            Self::NewJava => "Java 21 or later (beside another one is fine: JAVA_HOME, PATH and /usr/lib/jvm are looked at)",
             Self::Maven => "Maven (mvn)",
             Self::Postgres => "PostgreSQL's server programs (initdb)",
+            Self::Python => "Python 3 with venv",
         }
     }
 
@@ -44,17 +56,24 @@ impl Tool {
         match self {
             Self::CCompiler => "build-essential",
             Self::Java => "default-jre-headless",
+            // Debian 12 stops at 17 and has none of these; there it is another vendor's package, such as temurin-25-jre.
+            Self::NewJava => "openjdk-21-jre-headless",
             Self::Maven => "maven",
             Self::Postgres => "postgresql",
+            Self::Python => "python3-venv",
         }
     }
 
     fn present(self) -> bool {
         match self {
             Self::CCompiler => on_path("cc").is_some() && on_path("make").is_some(),
-            Self::Java => java_version().is_some_and(|version| version >= 17),
+            Self::Java => java(JAVA).is_some(),
+            Self::NewJava => java(NEW_JAVA).is_some(),
             Self::Maven => on_path("mvn").is_some(),
             Self::Postgres => postgres_programs().is_some(),
+            Self::Python => {
+                Command::new("python3").args(["-c", "import venv, ensurepip"]).output().is_ok_and(|output| output.status.success())
+            }
         }
     }
 }
@@ -114,8 +133,16 @@ fn debian_versions() -> Vec<PathBuf> {
     versions.into_iter().map(|(_, dir)| dir).collect()
 }
 
-fn java_version() -> Option<u32> {
-    let output = Command::new("java").arg("-version").output().ok()?;
+/// The first Java of at least this version: the one of `JAVA_HOME`, the one on the path, then those that packages installed.
+pub(crate) fn java(least: u32) -> Option<PathBuf> {
+    let home = env::var_os("JAVA_HOME").map(|home| Path::new(&home).join("bin/java"));
+    let installed = std::fs::read_dir("/usr/lib/jvm").into_iter().flatten().flatten().map(|entry| entry.path().join("bin/java"));
+    let mut candidates = home.into_iter().chain(on_path("java")).chain(installed);
+    candidates.find(|java| java_version(java).is_some_and(|version| version >= least))
+}
+
+fn java_version(java: &Path) -> Option<u32> {
+    let output = Command::new(java).arg("-version").output().ok()?;
     major_version(&String::from_utf8_lossy(&output.stderr))
 }
 

@@ -5,18 +5,25 @@ use std::io::Read;
 use std::process::Command;
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 
 use super::kafka_wire;
+use super::maven::Artifacts;
 use super::place::{self, Place, Port};
 use super::{Health, Service};
 use crate::process::Process;
-use crate::tools::{Tool, quietly};
+use crate::tools::{self, Tool, quietly};
 
-const CLIENTS: Port = Port { name: "clients", variable: "SERVICES_KAFKA_PORT", default: 9092 };
+pub(super) const CLIENTS: Port = Port { name: "clients", variable: "SERVICES_KAFKA_PORT", default: 9092 };
 const CONTROLLER: Port = Port { name: "controller", variable: "SERVICES_KAFKA_CONTROLLER_PORT", default: 9093 };
 
-const POM: &str = include_str!("../../services/kafka/pom.xml");
+const ARTIFACTS: Artifacts = Artifacts {
+    pom: "xtask/services/kafka/pom.xml",
+    text: include_str!("../../services/kafka/pom.xml"),
+    goals: &["generate-resources"],
+    dirs: &["lib"],
+    what: "Kafka's jars (60 MB)",
+};
 const PROPERTIES: &str = include_str!("../../services/kafka/server.properties");
 const LOGGING: &str = include_str!("../../services/kafka/log4j2.properties");
 
@@ -38,7 +45,7 @@ impl Service for Kafka {
     }
 
     fn prepare(&self, place: &Place) -> Result<()> {
-        lay_out_jars(place)?;
+        ARTIFACTS.lay_out(place)?;
         fs::write(place.path("log4j2.properties"), LOGGING)?;
         fs::write(place.path("server.properties"), properties(place)?)?;
         if place.path("cluster.id").exists() {
@@ -80,27 +87,6 @@ impl Service for Kafka {
     }
 }
 
-/// Asks Maven for the jars, unless those laid out are of the same pom.
-fn lay_out_jars(place: &Place) -> Result<()> {
-    let laid_out = place.path("pom.xml");
-    if fs::read_to_string(&laid_out).is_ok_and(|pom| pom == POM) {
-        return Ok(());
-    }
-    eprintln!("fetching Kafka's jars with Maven (about 60 MB, once) …");
-    place::remove_file(&laid_out)?;
-    place::remove_dir(&place.path("lib"))?;
-    let pom = place.repo().root().join("xtask/services/kafka/pom.xml");
-    let mut maven = Command::new("mvn");
-    maven.args(["-q", "-B", "-f"]).arg(pom).args(["dependency:copy-dependencies", "-DincludeScope=runtime"]);
-    maven.arg(format!("-DoutputDirectory={}", place.path("lib").display()));
-    quietly(&mut maven).context("Maven could not fetch Kafka's jars")?;
-    if fs::read_dir(place.path("lib")).map_or(0, Iterator::count) == 0 {
-        bail!("Maven laid out no jar in {}", place.path("lib").display());
-    }
-    fs::write(laid_out, POM)?;
-    Ok(())
-}
-
 fn properties(place: &Place) -> Result<String> {
     let (clients, controller) = (place.port(CLIENTS), place.port(CONTROLLER));
     let data = place.path("data");
@@ -116,7 +102,7 @@ log.dirs={data}
 }
 
 fn java(place: &Place) -> Result<Command> {
-    let mut command = Command::new("java");
+    let mut command = Command::new(tools::java(tools::JAVA).context("Java is gone")?);
     let logging = place.path("log4j2.properties");
     let logging = logging.to_str().context("the path of the checkout is not UTF-8")?;
     command.current_dir(place.path("")).env_remove("JAVA_TOOL_OPTIONS");
