@@ -20,6 +20,8 @@ pub(crate) enum Tool {
     Maven,
     /// PostgreSQL's server programs.
     Postgres,
+    /// Go, which builds Temporal's server.
+    Go,
     /// Python 3 with its `venv`, for the tests that need another client.
     Python,
 }
@@ -47,6 +49,7 @@ impl Tool {
             Self::NewJava => "Java 21 or later (beside another one is fine: JAVA_HOME, PATH and /usr/lib/jvm are looked at)",
             Self::Maven => "Maven (mvn)",
             Self::Postgres => "PostgreSQL's server programs (initdb)",
+            Self::Go => "Go 1.25 or later (an older one from 1.21 fetches that itself)",
             Self::Python => "Python 3 with venv",
         }
     }
@@ -60,6 +63,7 @@ impl Tool {
             Self::NewJava => "openjdk-21-jre-headless",
             Self::Maven => "maven",
             Self::Postgres => "postgresql",
+            Self::Go => "golang-go",
             Self::Python => "python3-venv",
         }
     }
@@ -71,6 +75,7 @@ impl Tool {
             Self::NewJava => java(NEW_JAVA).is_some(),
             Self::Maven => on_path("mvn").is_some(),
             Self::Postgres => postgres_programs().is_some(),
+            Self::Go => on_path("go").is_some(),
             Self::Python => {
                 Command::new("python3").args(["-c", "import venv, ensurepip"]).output().is_ok_and(|output| output.status.success())
             }

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 
 use super::place::{self, Place};
-use super::{ALL, ELSEWHERE, Health, Service, Wanted, python};
+use super::{ALL, Health, Service, Wanted, python};
 use crate::process::{Process, tail};
 use crate::repo::Repo;
 use crate::tools::{self, Missing, Tool};
@@ -73,7 +73,7 @@ pub(crate) fn status(repo: &Repo) -> Result<()> {
 /// The variables by which tests find the services of this checkout.
 pub(crate) fn env(repo: &Repo) -> Vec<(&'static str, String)> {
     let ours = ALL.iter().flat_map(|service| service.env(&Place::of(repo, service.name())));
-    ours.chain([python::env(repo)]).chain(ELSEWHERE.map(|(name, value)| (name, value.to_owned()))).collect()
+    ours.chain([python::env(repo)]).collect()
 }
 
 /// The names of the services that this `up` started.

@@ -25,7 +25,7 @@ const ARTIFACTS: Artifacts = Artifacts {
     what: "Kafka's jars (60 MB)",
 };
 const PROPERTIES: &str = include_str!("../../services/kafka/server.properties");
-const LOGGING: &str = include_str!("../../services/kafka/log4j2.properties");
+pub(super) const LOGGING: &str = include_str!("../../services/kafka/log4j2.properties");
 
 /// The broker.
 #[derive(Debug)]
@@ -112,7 +112,7 @@ fn java(place: &Place) -> Result<Command> {
 }
 
 /// Kafka's form of a UUID: 16 bytes in unpadded, URL-safe base64. The first one must not be a dash, which its parser refuses.
-fn random_uuid() -> Result<String> {
+pub(super) fn random_uuid() -> Result<String> {
     let mut bytes = [0; 16];
     File::open("/dev/urandom")?.read_exact(&mut bytes)?;
     bytes[0] &= 0x7f;

@@ -3,8 +3,10 @@
 //! A service is one file that implements [`Service`]; what is common to all (ports, pid files, waiting, stopping) is in [`control`].
 //! Data lives from the first `up` to `down`; a service that crashed is started again on its data by the next `up`.
 
+mod connect;
 mod control;
 mod http;
+mod jar;
 mod kafka;
 mod kafka_wire;
 mod maven;
@@ -13,6 +15,7 @@ mod postgres;
 mod python;
 mod registry;
 mod session;
+mod temporal;
 
 use std::process::Command as Program;
 use std::time::Duration;
@@ -99,10 +102,7 @@ enum Health {
 }
 
 /// The services; what one needs stands before it.
-const ALL: [&dyn Service; 3] = [&postgres::Postgres, &kafka::Kafka, &registry::Registry];
-
-/// The variables of services that this repository does not start yet, at the addresses they will have.
-const ELSEWHERE: [(&str, &str); 2] = [("CONNECT_URL", "http://127.0.0.1:8083"), ("TEMPORAL_ADDRESS", "127.0.0.1:7233")];
+const ALL: [&dyn Service; 5] = [&postgres::Postgres, &kafka::Kafka, &registry::Registry, &connect::Connect, &temporal::Temporal];
 
 /// Runs one of the commands.
 pub(crate) fn run(repo: &Repo, command: Command) -> Result<()> {
@@ -193,7 +193,7 @@ mod tests {
     #[test]
     fn an_unknown_name_is_answered_with_the_known_ones() {
         let error = Wanted::named(&["kafak"]).err().unwrap().to_string();
-        assert_eq!(error, "no service is called kafak; there are: postgres, kafka, registry, python");
+        assert_eq!(error, "no service is called kafak; there are: postgres, kafka, registry, connect, temporal, python");
     }
 
     #[test]
@@ -202,5 +202,19 @@ mod tests {
             let before = names(&ALL[..index]);
             assert!(service.needs().iter().all(|need| before.contains(need)), "{}", service.name());
         }
+    }
+
+    #[test]
+    fn connect_brings_what_it_needs_and_starts_after_it() {
+        let wanted = Wanted::named(&["connect"]).unwrap().with_needs();
+        assert_eq!(names(&wanted.services), ["kafka", "registry", "connect"]);
+        let rounds: Vec<_> = wanted.rounds().iter().map(names).collect();
+        assert_eq!(rounds, [vec!["kafka", "registry"], vec!["connect"]]);
+    }
+
+    #[test]
+    fn what_cannot_do_without_a_service_goes_down_with_it() {
+        assert_eq!(names(&Wanted::named(&["kafka"]).unwrap().with_dependents().services), ["kafka", "connect"]);
+        assert_eq!(names(&Wanted::named(&["postgres"]).unwrap().with_dependents().services), ["postgres"]);
     }
 }
