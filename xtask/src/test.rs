@@ -63,7 +63,7 @@ pub(crate) fn run(repo: &Repo, options: &Options) -> Result<bool> {
     let runner = Runner::install()?;
     let afterwards = if options.keep { Afterwards::Keep } else { Afterwards::Stop };
     let names: &[&str] = if options.only == Some(Tier::Pure) { &[] } else { SERVICES };
-    let session = Session::open(repo, names, &[Tool::CCompiler], Missing::Install, afterwards)?;
+    let session = Session::open(repo, names, &[Tool::CCompiler, Tool::TlsHeaders], Missing::Install, afterwards)?;
     let mut tally = Tally::default();
     let outcome = tiers(repo, options, &runner, &session, &mut tally);
     let closed = session.close();

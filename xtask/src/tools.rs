@@ -18,6 +18,10 @@ pub(crate) enum Tool {
     NewJava,
     /// Maven, which fetches the jars.
     Maven,
+    /// The program that makes the certificates of Kafka's secure listener.
+    OpenSsl,
+    /// OpenSSL's headers and where they are: librdkafka is built with TLS for the tests.
+    TlsHeaders,
     /// PostgreSQL's server programs.
     Postgres,
     /// Go, which builds Temporal's server.
@@ -48,20 +52,24 @@ impl Tool {
             Self::Java => "Java 17 or later",
             Self::NewJava => "Java 21 or later (beside another one is fine: JAVA_HOME, PATH and /usr/lib/jvm are looked at)",
             Self::Maven => "Maven (mvn)",
+            Self::OpenSsl => "openssl",
+            Self::TlsHeaders => "OpenSSL's headers and pkg-config",
             Self::Postgres => "PostgreSQL's server programs (initdb)",
             Self::Go => "Go 1.25 or later (an older one from 1.21 fetches that itself)",
             Self::Python => "Python 3 with venv",
         }
     }
 
-    /// Debian's package; Ubuntu has them under the same names.
-    fn package(self) -> &'static str {
+    /// Debian's packages; Ubuntu has them under the same names.
+    fn packages(self) -> &'static str {
         match self {
             Self::CCompiler => "build-essential",
             Self::Java => "default-jre-headless",
             // Debian 12 stops at 17 and has none of these; there it is another vendor's package, such as temurin-25-jre.
             Self::NewJava => "openjdk-21-jre-headless",
             Self::Maven => "maven",
+            Self::OpenSsl => "openssl",
+            Self::TlsHeaders => "libssl-dev pkg-config",
             Self::Postgres => "postgresql",
             Self::Go => "golang-go",
             Self::Python => "python3-venv",
@@ -74,6 +82,8 @@ impl Tool {
             Self::Java => java(JAVA).is_some(),
             Self::NewJava => java(NEW_JAVA).is_some(),
             Self::Maven => on_path("mvn").is_some(),
+            Self::OpenSsl => on_path("openssl").is_some(),
+            Self::TlsHeaders => Command::new("pkg-config").args(["--exists", "openssl"]).status().is_ok_and(|status| status.success()),
             Self::Postgres => postgres_programs().is_some(),
             Self::Go => on_path("go").is_some(),
             Self::Python => {
@@ -89,7 +99,7 @@ pub(crate) fn require(tools: &[Tool], missing: Missing) -> Result<()> {
     if absent.is_empty() {
         return Ok(());
     }
-    let packages: Vec<&str> = absent.iter().map(|tool| tool.package()).collect();
+    let packages: Vec<&str> = absent.iter().flat_map(|tool| tool.packages().split(' ')).collect();
     if missing == Missing::Install && rustix::process::geteuid().is_root() && on_path("apt-get").is_some() {
         install(&packages)?;
         let still: Vec<&str> = self::absent(tools).iter().map(|tool| tool.what()).collect();

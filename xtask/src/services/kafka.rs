@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 
+use super::kafka_secure::{self, SECURE};
 use super::kafka_wire;
 use super::maven::Artifacts;
 use super::place::{self, Place, Port};
@@ -37,24 +38,27 @@ impl Service for Kafka {
     }
 
     fn tools(&self) -> &'static [Tool] {
-        &[Tool::Java, Tool::Maven]
+        &[Tool::Java, Tool::Maven, Tool::OpenSsl]
     }
 
     fn ports(&self) -> &'static [Port] {
-        &[CLIENTS, CONTROLLER]
+        &[CLIENTS, SECURE, CONTROLLER]
     }
 
     fn prepare(&self, place: &Place) -> Result<()> {
         ARTIFACTS.lay_out(place)?;
         fs::write(place.path("log4j2.properties"), LOGGING)?;
         fs::write(place.path("server.properties"), properties(place)?)?;
-        if place.path("cluster.id").exists() {
+        // The certificates are as old as the data, which knows the user of the secure listener.
+        if place.path("cluster.id").exists() && place.path("tls").exists() {
             return Ok(());
         }
+        kafka_secure::lay_out(place)?;
         place::remove_dir(&place.path("data"))?;
         let id = random_uuid()?;
         let mut format = java(place)?;
         format.args(["-XX:TieredStopAtLevel=1", "kafka.tools.StorageTool", "format", "-t", &id, "-c"]).arg(place.path("server.properties"));
+        format.args(kafka_secure::format_arguments());
         quietly(&mut format)?;
         fs::write(place.path("cluster.id"), id)?;
         Ok(())
@@ -79,25 +83,27 @@ impl Service for Kafka {
 
     fn clear(&self, place: &Place) -> Result<()> {
         place::remove_dir(&place.path("data"))?;
+        place::remove_dir(&place.path("tls"))?;
         place::remove_file(&place.path("cluster.id"))
     }
 
     fn env(&self, place: &Place) -> Vec<(&'static str, String)> {
-        vec![("KAFKA_BOOTSTRAP", place.address(CLIENTS).to_string())]
+        [("KAFKA_BOOTSTRAP", place.address(CLIENTS).to_string())].into_iter().chain(kafka_secure::env(place)).collect()
     }
 }
 
 fn properties(place: &Place) -> Result<String> {
-    let (clients, controller) = (place.port(CLIENTS), place.port(CONTROLLER));
+    let (clients, secure, controller) = (place.port(CLIENTS), place.port(SECURE), place.port(CONTROLLER));
+    let security = kafka_secure::properties(place)?;
     let data = place.path("data");
     let data = data.to_str().context("the path of the checkout is not UTF-8")?;
     Ok(format!(
         "{PROPERTIES}
-listeners=PLAINTEXT://127.0.0.1:{clients},CONTROLLER://127.0.0.1:{controller}
-advertised.listeners=PLAINTEXT://127.0.0.1:{clients}
+listeners=PLAINTEXT://127.0.0.1:{clients},SASL_SSL://127.0.0.1:{secure},CONTROLLER://127.0.0.1:{controller}
+advertised.listeners=PLAINTEXT://127.0.0.1:{clients},SASL_SSL://127.0.0.1:{secure}
 controller.quorum.voters=1@127.0.0.1:{controller}
 log.dirs={data}
-"
+{security}"
     ))
 }
 

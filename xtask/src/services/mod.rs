@@ -8,6 +8,7 @@ mod control;
 mod http;
 mod jar;
 mod kafka;
+mod kafka_secure;
 mod kafka_wire;
 mod maven;
 mod place;
