@@ -9,7 +9,7 @@ use super::command_error::CommandError;
 use super::completions::Completions;
 use super::consume::Consume;
 use super::output::{Form, Output};
-use super::settings;
+use super::{settings, topics};
 
 const EXIT_CODES: &str = "\
 Exit codes:
@@ -42,6 +42,8 @@ pub(super) struct Arguments {
 pub(super) enum Command {
     Consume(Consume),
     #[command(subcommand)]
+    Topics(topics::Command),
+    #[command(subcommand)]
     Settings(settings::Command),
     Completions(Completions),
 }
@@ -50,6 +52,7 @@ impl Command {
     pub(super) async fn run(self, app: App, output: &Output) -> Result<ExitCode, CommandError> {
         match self {
             Self::Consume(consume) => super::consume::run(app, &consume.consumers, output).await,
+            Self::Topics(command) => command.run(&app, output).await,
             Self::Settings(command) => command.run(&app, output),
             Self::Completions(completions) => Ok(completions.run(output)),
         }

@@ -7,6 +7,7 @@ use clap_complete::Shell;
 
 use super::command::Arguments;
 use super::output::Output;
+use super::program;
 
 /// Print the completions of a shell, to be read by it: `source <(app completions bash)`
 #[derive(Debug, Args)]
@@ -18,9 +19,7 @@ pub(super) struct Completions {
 impl Completions {
     /// Needs no application: it works where the configuration does not.
     pub(super) fn run(&self, output: &Output) -> ExitCode {
-        let program =
-            std::env::args_os().next().and_then(|path| Some(std::path::Path::new(&path).file_name()?.to_string_lossy().into_owned()));
-        output.raw(&self.script(&program.unwrap_or_else(|| "app".to_owned())));
+        output.raw(&self.script(&program()));
         ExitCode::SUCCESS
     }
 

@@ -18,6 +18,7 @@ mod progress;
 mod settings;
 #[cfg(test)]
 mod tests;
+mod topics;
 
 use std::process::ExitCode;
 
@@ -69,6 +70,12 @@ impl AppMain for AppBuilder {
 pub async fn run(app: App, consumers: &[String]) -> ExitCode {
     let output = Output::to_terminal(Form::Text);
     consume::run(app, consumers, &output).await.unwrap_or_else(|error| output.fail(&error))
+}
+
+/// What this program was called as, for advice that can be pasted.
+fn program() -> String {
+    let path = std::env::args_os().next().unwrap_or_default();
+    std::path::Path::new(&path).file_name().map_or_else(|| "app".to_owned(), |name| name.to_string_lossy().into_owned())
 }
 
 /// Prints an error to standard error and gives the exit code of wrong configuration, 2.

@@ -41,14 +41,14 @@ fn output(form: Form) -> (Output, Written, Written) {
     (Output::to_writers(form, answers.clone(), asides.clone()), answers, asides)
 }
 
-fn settings() -> Settings {
+pub(super) fn settings() -> Settings {
     Settings::default()
         .client_id("me")
         .global_config(ClientProperties::from([("bootstrap.servers", "localhost:9092"), ("sasl.password", "hunter2")]))
 }
 
 /// Runs a command line; gives its exit code, its answer, and all else.
-async fn run(app: App, line: &str) -> (ExitCode, String, String) {
+pub(super) async fn run(app: App, line: &str) -> (ExitCode, String, String) {
     let arguments = Arguments::try_parse_from(line.split_whitespace()).unwrap();
     let (output, answers, asides) = output(arguments.output);
     let code = arguments.command.run(app, &output).await.unwrap_or_else(|error| output.fail(&error));
