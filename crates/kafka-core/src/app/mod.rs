@@ -8,9 +8,11 @@ mod builder;
 mod run;
 mod signals;
 mod state;
+mod topics;
 
 pub use assemble::App;
 pub use builder::{AppBuilder, FailureHandlerSource, GateSource, Plugin, StartStep, Tools};
 pub use run::{RunError, Running, StartError};
 pub use signals::{Signals, Urgency};
 pub use state::{MissingState, State};
+pub use topics::{Part, TopicUse};
