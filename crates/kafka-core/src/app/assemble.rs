@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::builder::{AppBuilder, Discovery, FailureHandlerSource, GateSource, Origin, StartStep, Tools};
+use super::health::HealthSource;
 use super::state::State;
 use crate::broker::rdkafka::RdkafkaBroker;
 use crate::broker::{Admin, Broker, ClientError};
@@ -26,6 +27,7 @@ pub struct App {
     /// Topics that are produced to, and the types that declare them.
     pub(super) produced: Vec<(TopicName, &'static str)>,
     pub(super) start_steps: Vec<Arc<dyn StartStep>>,
+    pub(super) health_sources: Vec<Arc<dyn HealthSource>>,
     pub(super) broker: Arc<dyn Broker>,
     producer_properties: LayeredProperties,
     pub(super) clock: Clock,
@@ -134,6 +136,7 @@ pub(super) fn build(app: AppBuilder) -> Result<App, ConfigErrors> {
         producer,
         produced,
         start_steps: app.start_steps,
+        health_sources: app.health_sources,
         broker,
         producer_properties,
         clock: app.clock,

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use futures_util::future::BoxFuture;
 
 use super::assemble::{self, App};
+use super::health::HealthSource;
 use super::state::State;
 use crate::broker::Broker;
 use crate::clock::Clock;
@@ -27,6 +28,7 @@ pub struct AppBuilder {
     pub(super) gates: Vec<Arc<dyn GateSource>>,
     pub(super) failure_handler: Option<Arc<dyn FailureHandlerSource>>,
     pub(super) start_steps: Vec<Arc<dyn StartStep>>,
+    pub(super) health_sources: Vec<Arc<dyn HealthSource>>,
     pub(super) error_handler: ErrorHandler,
     pub(super) broker: Option<Arc<dyn Broker>>,
     pub(super) clock: Clock,
@@ -135,6 +137,7 @@ impl AppBuilder {
             gates: Vec::new(),
             failure_handler: None,
             start_steps: Vec::new(),
+            health_sources: Vec::new(),
             error_handler: ErrorHandler::default(),
             broker: None,
             clock: Clock::System,
@@ -196,6 +199,11 @@ impl AppBuilder {
     /// Adds something to be done before the consumers start. Steps are taken in the order they were added.
     pub fn push_start_step(&mut self, step: impl StartStep + 'static) {
         self.start_steps.push(Arc::new(step));
+    }
+
+    /// Adds something that is asked when someone asks for the application's health.
+    pub fn push_health_source(&mut self, source: impl HealthSource + 'static) {
+        self.health_sources.push(Arc::new(source));
     }
 
     /// Adds a consumer from a plugin.

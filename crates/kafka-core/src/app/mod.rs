@@ -5,6 +5,7 @@
 
 mod assemble;
 mod builder;
+mod health;
 mod run;
 mod signals;
 mod state;
@@ -12,6 +13,7 @@ mod topics;
 
 pub use assemble::App;
 pub use builder::{AppBuilder, FailureHandlerSource, GateSource, Plugin, StartStep, Tools};
+pub use health::{Health, HealthCheck, HealthSource};
 pub use run::{RunError, Running, StartError};
 pub use signals::{Signals, Urgency};
 pub use state::{MissingState, State};

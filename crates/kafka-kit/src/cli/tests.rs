@@ -100,7 +100,7 @@ fn errors_say_all_that_lies_behind_them_in_either_form() {
     assert_eq!(error["problems"], serde_json::json!([{ "path": "topics.orders.name", "problem": "it is wrong" }]));
     assert_eq!(answers.text(), "");
 
-    let source = std::num::ParseIntError::from("x".parse::<i32>().unwrap_err());
+    let source = "x".parse::<i32>().unwrap_err();
     let (text, _, asides) = output(Form::Text);
     let error = kafka_core::app::StartError::Step { step: "counting", source: source.into() };
     assert_eq!(text.fail(&error.into()), ExitCode::from(1));
