@@ -49,6 +49,12 @@ pub mod prelude;
 
 pub use kafka_core::{app, broker, clock, consumer, error, format, message, names, producer, registry, retry_policy, settings, topic};
 
+/// Testing an application without a broker, in milliseconds.
+#[cfg(feature = "test-kit")]
+pub mod test_kit {
+    pub use kafka_core::sim::app as sim;
+}
+
 #[doc(inline)]
 pub use kafka_core::app::App;
 #[cfg(feature = "macros")]

@@ -19,8 +19,8 @@ use crate::settings::{LayeredProperties, OwnConfig, Settings};
 /// An application that was checked and can run.
 #[derive(Debug)]
 pub struct App {
-    pub(super) settings: Arc<Settings>,
-    pub(super) consumers: Vec<AssembledConsumer>,
+    pub(crate) settings: Arc<Settings>,
+    pub(crate) consumers: Vec<AssembledConsumer>,
     pub(super) producer: Producer,
     pub(super) start_steps: Vec<Arc<dyn StartStep>>,
     pub(super) broker: Arc<dyn Broker>,
@@ -31,13 +31,13 @@ pub struct App {
 
 /// A consumer with its pipelines, ready to be started.
 #[derive(Debug)]
-pub(super) struct AssembledConsumer {
-    pub(super) name: String,
-    pub(super) group: GroupId,
+pub(crate) struct AssembledConsumer {
+    pub(crate) name: String,
+    pub(crate) group: GroupId,
     pub(super) properties: Properties,
-    pub(super) pipelines: Vec<Arc<Pipeline>>,
-    pub(super) subscriptions: Vec<Subscription>,
-    pub(super) storage: OffsetStorage,
+    pub(crate) pipelines: Vec<Arc<Pipeline>>,
+    pub(crate) subscriptions: Vec<Subscription>,
+    pub(crate) storage: OffsetStorage,
 }
 
 impl App {

@@ -4,6 +4,8 @@
 //! one assignment owns, `lanes` the order within it, `pipeline` the way of a run, `outcome` and
 //! `seams` the closed protocol between them and the feature crates, `tracker` what may be stored.
 
+#[cfg(feature = "test-kit")]
+mod by_hand;
 mod client_error;
 pub(crate) mod defect;
 mod lanes;
@@ -21,6 +23,8 @@ mod state;
 mod thread;
 mod tracker;
 
+#[cfg(feature = "test-kit")]
+pub(crate) use by_hand::{Bell, ByHand, Turned};
 pub use client_error::{ClientErrorAction, ConsumeError, ErrorHandler};
 pub(crate) use loop_config::LoopConfig;
 pub use outcome::{Ack, Admission, BatchError, Directive, HandlerError, HandlerPanic, Hold, Settlement, Wake, WakeSource};

@@ -19,6 +19,10 @@ pub struct ConsumerHandle {
 }
 
 impl ConsumerHandle {
+    pub(super) fn new(name: &str, reporter: Reporter) -> Self {
+        Self { name: name.to_owned(), reporter }
+    }
+
     /// The consumer's name.
     #[must_use]
     pub fn name(&self) -> &str {
@@ -80,7 +84,7 @@ pub(crate) fn start(
     consumer: ConsumerLoop,
 ) -> std::io::Result<(ConsumerHandle, oneshot::Receiver<Result<(), ConsumeError>>)> {
     let (finished, outcome) = oneshot::channel();
-    let handle = ConsumerHandle { name: name.to_owned(), reporter };
+    let handle = ConsumerHandle::new(name, reporter);
     let consumer_name = name.to_owned();
     thread::Builder::new().name(format!("kafka-{name}")).spawn(move || {
         // Set before the first turn: what woke earlier is seen by that turn.
