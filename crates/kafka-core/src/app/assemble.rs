@@ -223,7 +223,15 @@ impl Assembly<'_> {
         match (handler, failure_handler) {
             (Some(handler), Some(failure_handler)) if errors.is_empty() => {
                 let suppression = Suppression::default().with(&consumer.suppress).with(&topic.spec.suppress);
-                Ok(Arc::new(Pipeline { spec, handler, gates, failure_handler, suppression, clock: self.tools.clock.clone() }))
+                Ok(Arc::new(Pipeline {
+                    spec,
+                    type_name: topic.type_name,
+                    handler,
+                    gates,
+                    failure_handler,
+                    suppression,
+                    clock: self.tools.clock.clone(),
+                }))
             }
             _ => Err(errors),
         }

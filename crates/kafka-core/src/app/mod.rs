@@ -10,6 +10,8 @@ mod signals;
 mod state;
 
 pub use assemble::App;
+#[cfg(feature = "test-kit")]
+pub(crate) use assemble::AssembledConsumer;
 pub use builder::{AppBuilder, FailureHandlerSource, GateSource, Plugin, StartStep, Tools};
 pub use run::{RunError, Running, StartError};
 pub use signals::{Signals, Urgency};

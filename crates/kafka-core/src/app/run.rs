@@ -9,7 +9,7 @@ use tokio::sync::oneshot;
 
 use super::assemble::{App, AssembledConsumer};
 use crate::broker::{ClientError, PollWaker, Unflushed};
-use crate::consumer::{ConsumeError, ConsumerHandle, ConsumerLoop, LoopConfig, Parking, Reporter, start};
+use crate::consumer::{ConsumeError, ConsumerHandle, ConsumerLoop, LoopConfig, Parking, Reporter, Spawner, start};
 use crate::error::BoxError;
 use crate::producer::Producer;
 
@@ -122,7 +122,7 @@ impl App {
 
     fn start_one(&self, consumer: &AssembledConsumer) -> Result<(ConsumerHandle, oneshot::Receiver<Result<(), ConsumeError>>), StartError> {
         let parking = Parking::default();
-        let (consumer_loop, reporter) = self.consumer_loop(consumer, parking.waker(), tokio::runtime::Handle::current())?;
+        let (consumer_loop, reporter) = self.consumer_loop(consumer, parking.waker(), Spawner::new(tokio::runtime::Handle::current()))?;
         tracing::info!(consumer = %consumer.name, group = %consumer.group, "starting");
         start(&consumer.name, self.clock.clone(), parking, reporter, consumer_loop)
             .map_err(|source| StartError::Thread { consumer: consumer.name.clone(), source })
@@ -133,7 +133,7 @@ impl App {
         &self,
         consumer: &AssembledConsumer,
         waker: PollWaker,
-        runtime: tokio::runtime::Handle,
+        spawner: Spawner,
     ) -> Result<(ConsumerLoop, Reporter), StartError> {
         let reporter = Reporter::new(waker.clone());
         let client = self
@@ -147,7 +147,7 @@ impl App {
             storage: consumer.storage.clone(),
             error_handler: self.error_handler.clone(),
             clock: self.clock.clone(),
-            runtime,
+            spawner,
             revoke_timeout: self.settings.revoke_timeout,
             shutdown_timeout: self.settings.shutdown_timeout,
             poll_interval: self.settings.polling_frequency,

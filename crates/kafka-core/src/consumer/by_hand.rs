@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
-use super::{Command, ConsumeError, ConsumerHandle, ConsumerLoop, HandlerPanic, Report, Reporter, Turn};
+use super::{Command, ConsumeError, ConsumerHandle, ConsumerLoop, ConsumerState, HandlerPanic, HeldLane, Report, Reporter, Turn};
 use crate::broker::PollWaker;
 
 /// Notes that the thread would be unparked.
@@ -61,6 +61,16 @@ impl ByHand {
 
     pub(crate) fn tell(&self, command: Command) {
         self.reporter.send(Report::Command(command));
+    }
+
+    /// How the consumer is right now.
+    pub(crate) fn state(&self) -> ConsumerState {
+        self.consumer.state()
+    }
+
+    /// What waits in its lanes.
+    pub(crate) fn held(&self) -> Vec<HeldLane> {
+        self.consumer.held()
     }
 
     /// A handle as of a running consumer. What it asks is answered by the next turn.

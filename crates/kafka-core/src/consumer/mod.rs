@@ -18,6 +18,7 @@ mod revocation;
 mod run;
 mod seams;
 mod signal;
+mod spawner;
 mod spec;
 mod state;
 mod thread;
@@ -26,12 +27,15 @@ mod tracker;
 #[cfg(feature = "test-kit")]
 pub(crate) use by_hand::{Bell, ByHand, Turned};
 pub use client_error::{ClientErrorAction, ConsumeError, ErrorHandler};
+#[cfg(feature = "test-kit")]
+pub(crate) use lanes::HeldLane;
 pub(crate) use loop_config::LoopConfig;
 pub use outcome::{Ack, Admission, BatchError, Directive, HandlerError, HandlerPanic, Hold, Settlement, Wake, WakeSource};
 pub(crate) use pipeline::Pipeline;
 pub(crate) use reports::{Command, Report, Reporter};
 pub(crate) use run::{ConsumerLoop, Turn};
 pub use seams::{Admissions, Backoff, Decoding, Failure, FailureHandler, Gate, HoldFailed, OffsetStorage, PositionSource};
+pub(crate) use spawner::Spawner;
 pub use spec::{Consumer, ConsumerSpec, DeclaredTopic};
 pub use state::{ConsumerState, Flow, PartitionState};
 pub use thread::ConsumerHandle;

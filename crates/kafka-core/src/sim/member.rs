@@ -11,7 +11,9 @@ use super::tasks::Tasks;
 use crate::broker::Broker;
 use crate::broker::memory::{ClientId, MemoryBroker};
 use crate::clock::Clock;
-use crate::consumer::{Bell, ByHand, Command, ConsumerLoop, ErrorHandler, Gate, LoopConfig, OffsetStorage, Pipeline, Reporter, Turned};
+use crate::consumer::{
+    Bell, ByHand, Command, ConsumerLoop, ErrorHandler, Gate, LoopConfig, OffsetStorage, Pipeline, Reporter, Spawner, Turned,
+};
 use crate::names::{GroupId, Subscription};
 use crate::settings::Settings;
 use crate::topic::{self, Handler, Style};
@@ -60,7 +62,7 @@ impl Member {
             },
             error_handler: ErrorHandler::default(),
             clock: clock.clone(),
-            runtime: tasks.handle().clone(),
+            spawner: Spawner::new(tasks.handle().clone()),
             revoke_timeout: plan.revoke_timeout,
             shutdown_timeout: plan.shutdown_timeout,
             poll_interval: plan.poll_interval,
@@ -124,6 +126,7 @@ fn pipeline(topic: &PlannedTopic, stage: &Stage) -> Pipeline {
     let gate = topic.gate.map(|decoding| Arc::new(ScriptedGate { stage: stage.clone(), decoding }) as Arc<dyn Gate>);
     Pipeline {
         spec: Arc::new(topic.spec.clone()),
+        type_name: "sim",
         handler: handler.expect("the simulation's formats need nothing"),
         gates: gate.into_iter().collect(),
         failure_handler: Arc::new(ScriptedFailures(stage.clone())),

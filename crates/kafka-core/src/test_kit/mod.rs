@@ -1,7 +1,21 @@
 //! The test kit: applications that run without a broker, in milliseconds.
 
+pub(crate) mod activity;
+mod app;
+mod calls;
+mod error;
+mod look;
 pub(crate) mod member_broker;
+pub(crate) mod process;
+mod publish;
 pub(crate) mod watch;
+pub(crate) mod work;
+
+pub use app::{Process, TestApp, TestCluster};
+pub use calls::{Handled, Outcome};
+pub use error::TestError;
+pub use look::Held;
+pub use publish::Publisher;
 
 /// An error with all that it came from, in one line.
 pub(crate) fn words(error: &dyn std::error::Error) -> String {

@@ -1,6 +1,7 @@
 //! Watching a pipeline from outside: what its handler was given and made of it, what else was settled.
 
 use std::fmt;
+use std::future::poll_fn;
 use std::sync::Arc;
 
 use futures_util::FutureExt;
@@ -10,15 +11,24 @@ use crate::consumer::{Admission, Admissions, Decoding, Failure, FailureHandler, 
 use crate::error::BoxError;
 use crate::message::{RawMessage, Run};
 use crate::names::TopicPartition;
-use crate::topic::{Control, Feed, Handler, HandlerOutcome, TopicSpec};
+use crate::test_kit::work::AtWork;
+use crate::topic::{Control, Feed, Handler, HandlerOutcome};
 
 /// Is told what happens in the pipelines of one consumer.
 pub(crate) trait Witness: Send + Sync + fmt::Debug {
     /// Before a call: a simulated handler may take its time here.
-    fn before(&self) -> BoxFuture<'_, ()>;
+    fn before(&self) -> BoxFuture<'_, ()> {
+        std::future::ready(()).boxed()
+    }
 
-    /// A handler is called with the first `limit` messages of the run; gives the call's number.
-    fn begun(&self, topic: &TopicSpec, run: &Run, limit: usize) -> u64;
+    /// Something that the user wrote, or a plugin, is at work on messages.
+    fn work(&self, what: &dyn Fn() -> String) -> Option<AtWork> {
+        let _ = what;
+        None
+    }
+
+    /// The handler of the topic of this type is called with the first `limit` messages of the run; gives the call's number.
+    fn begun(&self, type_name: &'static str, run: &Run, limit: usize) -> u64;
 
     /// It returned.
     fn ended(&self, call: u64, outcome: &HandlerOutcome);
@@ -41,8 +51,9 @@ pub(crate) fn watched(pipeline: &Pipeline, witness: &Arc<dyn Witness>) -> Pipeli
     let gate = |gate: &Arc<dyn Gate>| Arc::new(WatchedGate { gate: Arc::clone(gate), witness: Arc::clone(witness) }) as Arc<dyn Gate>;
     Pipeline {
         spec: Arc::clone(&pipeline.spec),
+        type_name: pipeline.type_name,
         handler: Arc::new(WatchedHandler {
-            topic: Arc::clone(&pipeline.spec),
+            type_name: pipeline.type_name,
             handler: Arc::clone(&pipeline.handler),
             witness: Arc::clone(witness),
         }),
@@ -54,7 +65,7 @@ pub(crate) fn watched(pipeline: &Pipeline, witness: &Arc<dyn Witness>) -> Pipeli
 }
 
 struct WatchedHandler {
-    topic: Arc<TopicSpec>,
+    type_name: &'static str,
     handler: Arc<dyn Handler>,
     witness: Arc<dyn Witness>,
 }
@@ -83,9 +94,11 @@ impl Handler for WatchedHandler {
     fn handle<'a>(&'a self, run: &'a mut Run, limit: usize, control: &'a Control) -> BoxFuture<'a, HandlerOutcome> {
         async move {
             self.witness.before().await;
-            let number = self.witness.begun(&self.topic, run, limit);
+            let number = self.witness.begun(self.type_name, run, limit);
             let mut call = Call { number, witness: &*self.witness, control, over: false };
-            let outcome = self.handler.handle(run, limit, control).await;
+            let place = place(run, limit);
+            let what = || place.as_ref().map_or_else(String::new, |(partition, offsets)| format!("the handler of {partition} {offsets:?}"));
+            let outcome = seen(&*self.witness, &what, self.handler.handle(run, limit, control)).await;
             call.over = true;
             self.witness.ended(number, &outcome);
             outcome
@@ -112,7 +125,9 @@ impl Gate for WatchedGate {
     fn admit<'a>(&'a self, run: &'a Run) -> BoxFuture<'a, Result<Admissions, BoxError>> {
         let asked = self.gate.admit(run);
         async move {
-            let said = asked.await?;
+            let what =
+                || place(run, run.len()).map_or_else(String::new, |(partition, offsets)| format!("a gate of {partition} {offsets:?}"));
+            let said = seen(&*self.witness, &what, asked).await?;
             if let (Admissions::Each(each), Some(first)) = (&said, run.first()) {
                 let parked = run.iter().zip(each).filter(|(_, admission)| matches!(admission, Admission::Parked));
                 let offsets: Vec<_> = parked.map(|(message, _)| message.offset()).collect();
@@ -136,7 +151,11 @@ impl FailureHandler for WatchedFailures {
     fn resolve<'a>(&'a self, failure: &'a Failure) -> BoxFuture<'a, Result<Settlement, BoxError>> {
         let asked = self.failures.resolve(failure);
         async move {
-            let said = asked.await;
+            let what = || {
+                let message = &failure.message;
+                format!("the failure handler of {} [{}] at {}", message.topic(), message.partition(), message.raw().offset())
+            };
+            let said = seen(&*self.witness, &what, asked).await;
             self.witness.resolved(failure, &said);
             let Ok(Settlement::Pending(ack)) = said else { return said };
             let (witness, message) = (Arc::clone(&self.witness), &failure.message);
@@ -150,6 +169,13 @@ impl FailureHandler for WatchedFailures {
         }
         .boxed()
     }
+}
+
+/// Sees the work through, noting at each poll what it waits for.
+async fn seen<T>(witness: &dyn Witness, what: &(dyn Fn() -> String + Sync), work: impl Future<Output = T>) -> T {
+    let Some(at_work) = witness.work(what) else { return work.await };
+    let mut work = std::pin::pin!(work);
+    poll_fn(|context| at_work.poll(|| work.as_mut().poll(context))).await
 }
 
 /// Where the first messages of a run stand.

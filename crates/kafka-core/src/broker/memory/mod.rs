@@ -34,6 +34,8 @@ use group::Group;
 use member::{Member, Standing};
 use producer::{MemoryProducer, Queued};
 
+use crate::test_kit::work::WorkId;
+
 /// A Kafka in memory. Cheap to clone; clones are the same broker.
 ///
 /// Topics are made by [`MemoryBroker::create_topic`], or by the first record with one partition. Properties that it
@@ -329,6 +331,20 @@ impl MemoryBroker {
     /// A broker for simulated applications: commits happen when the simulation says so, and a record makes its topic.
     pub(crate) fn simulated(clock: Clock) -> Self {
         Self::with(clock, Config { auto_create: Some(1), commits_by_clock: false })
+    }
+
+    /// For each record without an acknowledgement the work in which it was sent, if that is known.
+    pub(crate) fn unacknowledged(&self) -> Vec<Option<WorkId>> {
+        self.shared.with(|cluster| cluster.producers.values().flat_map(Queued::senders).collect())
+    }
+
+    /// The position stored last by whoever reads the partition for the group, if it has stored one; else the committed one.
+    pub(crate) fn stored(&self, group: &GroupId, partition: &TopicPartition) -> Option<i64> {
+        self.shared.with(|cluster| {
+            let group = cluster.groups.get(group)?;
+            let stored = group.members.values().filter_map(|member| member.assigned.get(partition)?.stored).max();
+            stored.or_else(|| group.committed.get(partition).copied())
+        })
     }
 
     /// The key of a record, if it has one and still stands there.

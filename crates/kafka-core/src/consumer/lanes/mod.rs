@@ -16,7 +16,10 @@ use self::queue::{LaneKey, State};
 use super::pipeline::Pipeline;
 use super::reports::{Generation, Reporter};
 use super::signal::Signal;
+use super::spawner::Spawner;
 use crate::message::{Batch, Segment};
+#[cfg(feature = "test-kit")]
+use crate::names::TopicPartition;
 use crate::topic::Concurrency;
 
 /// The lanes of one assignment of one partition.
@@ -30,12 +33,26 @@ struct Shared {
     /// The topic's places, shared by its partitions. `None` is one for each partition.
     places: Option<Arc<Semaphore>>,
     reporter: Reporter,
-    runtime: tokio::runtime::Handle,
+    spawner: Spawner,
     state: Mutex<State>,
     /// The [`Phase`] it has come to.
     phase: Signal,
     /// Rings when a forward that had blocked the lanes was acknowledged.
     unblocked: Notify,
+}
+
+/// A lane that holds.
+#[cfg(feature = "test-kit")]
+#[derive(Debug, Clone)]
+pub(crate) struct HeldLane {
+    pub(crate) partition: TopicPartition,
+    /// The message that it holds.
+    pub(crate) offset: i64,
+    /// The attempt that comes when the hold is over.
+    pub(crate) attempt: u32,
+    pub(crate) until: Instant,
+    /// Messages that wait behind it.
+    pub(crate) behind: usize,
 }
 
 /// How far the end of the assignment has come.
@@ -54,14 +71,14 @@ impl Lanes {
         pipeline: Arc<Pipeline>,
         places: Option<Arc<Semaphore>>,
         reporter: Reporter,
-        runtime: tokio::runtime::Handle,
+        spawner: Spawner,
     ) -> Self {
         Self(Arc::new(Shared {
             generation,
             pipeline,
             places,
             reporter,
-            runtime,
+            spawner,
             state: Mutex::default(),
             phase: Signal::default(),
             unblocked: Notify::new(),
@@ -90,7 +107,7 @@ impl Lanes {
             }
         };
         for lane in started {
-            self.0.runtime.spawn(task::run(Arc::clone(&self.0), lane));
+            self.0.spawner.spawn(task::run(Arc::clone(&self.0), lane));
         }
     }
 
@@ -108,6 +125,17 @@ impl Lanes {
     /// Whether nothing runs and no acknowledgement is outstanding.
     pub(crate) fn at_rest(&self) -> bool {
         self.0.rests(&self.0.lock())
+    }
+
+    /// The lanes that hold, each with the message that it holds.
+    #[cfg(feature = "test-kit")]
+    pub(crate) fn held(&self, partition: &TopicPartition) -> Vec<HeldLane> {
+        let state = self.0.lock();
+        let held = state.lanes.iter().flatten().filter_map(|lane| {
+            let (until, first) = (lane.held_until?, lane.queue.front()?.messages().first()?);
+            Some(HeldLane { partition: partition.clone(), offset: first.offset(), attempt: lane.attempt, until, behind: lane.queued - 1 })
+        });
+        held.collect()
     }
 
     /// Until when the earliest held lane waits.

@@ -242,7 +242,7 @@ impl Shared {
         let rested = self.is_ending() && self.rests(&state);
         drop(state);
         for pending in journal.pending {
-            self.runtime.spawn(acknowledge(Arc::clone(self), pending));
+            self.spawner.spawn(acknowledge(Arc::clone(self), pending));
         }
         if rested {
             self.reporter.send(Report::Rested);

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::Promise;
+use crate::app::AssembledConsumer;
 use crate::broker::memory::{ClientId, Event, MemoryBroker};
 use crate::consumer::OffsetStorage;
 use crate::names::{GroupId, TopicPartition};
@@ -27,12 +28,13 @@ pub(super) enum Positions {
     Elsewhere,
 }
 
-impl Positions {
-    pub(super) const fn of(storage: &OffsetStorage) -> Self {
-        match storage {
-            OffsetStorage::Group => Self::Group,
-            OffsetStorage::External(_) => Self::Elsewhere,
-        }
+impl Role {
+    pub(super) fn of(consumer: &AssembledConsumer) -> Self {
+        let positions = match consumer.storage {
+            OffsetStorage::Group => Positions::Group,
+            OffsetStorage::External(_) => Positions::Elsewhere,
+        };
+        Self { topics: consumer.pipelines.iter().map(|pipeline| Arc::clone(&pipeline.spec)).collect(), positions }
     }
 }
 

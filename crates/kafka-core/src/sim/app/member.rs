@@ -1,24 +1,24 @@
 //! One process of the application: its consumers' loops, turned by hand, and a runtime of its own for all its tasks.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::time::Instant;
 
-use super::check::{Positions, Role};
+use super::check::Role;
 use super::witness::{Calls, Pace, SimWitness};
 use super::{Promise, Simulated};
-use crate::app::App;
+use crate::app::{App, AssembledConsumer};
 use crate::broker::memory::{ClientId, MemoryBroker};
 use crate::broker::{ProducerClient, Properties};
 use crate::clock::{Clock, ManualClock};
-use crate::consumer::{Bell, ByHand, Command, Turned};
-use crate::names::Subscription;
+use crate::consumer::{Command, Spawner, Turned};
 use crate::producer::Producer;
 use crate::settings::Settings;
 use crate::sim::dice::Dice;
 use crate::sim::history::{Happening, History};
 use crate::sim::tasks::Tasks;
 use crate::test_kit::member_broker::{Kind, MemberBroker};
-use crate::test_kit::watch::{Witness, watched};
+use crate::test_kit::process::{self, InHand, ItsClient};
+use crate::test_kit::watch::Witness;
 use crate::test_kit::words;
 
 /// What the processes of one simulation share.
@@ -35,7 +35,7 @@ pub(super) struct Place {
 
 #[derive(Debug)]
 pub(super) struct Member {
-    consumers: Vec<Running>,
+    consumers: Vec<InHand>,
     pub(super) tasks: Tasks,
     pub(super) calls: Calls,
     pub(super) standing: Standing,
@@ -52,12 +52,6 @@ pub(super) struct Member {
 pub(super) enum Standing {
     Stays,
     Leaves,
-}
-
-#[derive(Debug)]
-struct Running {
-    id: ClientId,
-    by_hand: ByHand,
 }
 
 /// Whether a member has any consumer left.
@@ -93,7 +87,10 @@ impl Member {
             roles: Vec::new(),
             tasks,
         };
-        topics(&app, simulated, place);
+        process::make_topics(&app, &place.broker, |topic| {
+            let by_seed = || Dice::new(place.seed, &format!("app: partitions of {topic}")).between((1, 4));
+            simulated.partitions(topic.as_str()).unwrap_or_else(|| i32::try_from(by_seed()).unwrap_or(1))
+        });
         let app = member.prepared(app, place).map_err(broken)?;
         member.run(app, place).map_err(broken)?;
         Ok(member)
@@ -124,30 +121,19 @@ impl Member {
         }
     }
 
-    fn run(&mut self, mut app: App, place: &Place) -> Result<(), String> {
-        let mut consumers = std::mem::take(&mut app.consumers);
-        if consumers.is_empty() {
-            return Err("it has no consumer; add one with `.consumer::<C>()`".to_owned());
-        }
-        for consumer in &mut consumers {
-            let client = Arc::new(OnceLock::new());
-            let witness: Arc<dyn Witness> = Arc::new(SimWitness {
-                client: Arc::clone(&client),
+    fn run(&mut self, app: App, place: &Place) -> Result<(), String> {
+        let witness = |_: &AssembledConsumer, client: &ItsClient| {
+            Arc::new(SimWitness {
+                client: Arc::clone(client),
                 history: place.history.clone(),
                 clock: place.clock.clone(),
                 pace: place.pace.clone(),
                 calls: self.calls.clone(),
-            });
-            consumer.pipelines = consumer.pipelines.iter().map(|pipeline| Arc::new(watched(pipeline, &witness))).collect();
-            let bell = Bell::new();
-            let made = app.consumer_loop(consumer, bell.waker(|| ()), self.tasks.handle().clone());
-            let (consumer_loop, reporter) = made.map_err(|error| words(&error))?;
-            let id = *self.broker.clients(Kind::Consumer).last().ok_or("its client is unknown")?;
-            client.set(id).ok();
-            let topics = consumer.pipelines.iter().map(|one| Arc::clone(&one.spec)).collect();
-            self.roles.push((id, Role { topics, positions: Positions::of(&consumer.storage) }));
-            self.consumers.push(Running { id, by_hand: ByHand::new(consumer_loop, reporter, bell) });
-        }
+            }) as Arc<dyn Witness>
+        };
+        let spawner = Spawner::new(self.tasks.handle().clone());
+        self.consumers = process::consumers(app, &self.broker, &spawner, &|| (), witness).map_err(|error| words(&error))?;
+        self.roles = self.consumers.iter().map(|consumer| (consumer.id, Role::of(&consumer.assembled))).collect();
         Ok(())
     }
 
@@ -210,18 +196,5 @@ impl Member {
         self.broker.clients(Kind::Consumer).into_iter().for_each(|id| self.history.silence(id));
         drop(self.consumers);
         self.tasks.vanish();
-    }
-}
-
-/// Makes the topics that the application names and that are not there yet, as an administrator would have.
-fn topics(app: &App, simulated: &dyn Simulated, place: &Place) {
-    for subscription in app.consumers.iter().flat_map(|consumer| &consumer.subscriptions) {
-        if let Subscription::Exact(topic) = subscription
-            && !place.broker.topics().contains_key(topic)
-        {
-            let by_seed = || Dice::new(place.seed, &format!("app: partitions of {topic}")).between((1, 4));
-            let partitions = simulated.partitions(topic.as_str()).unwrap_or_else(|| i32::try_from(by_seed()).unwrap_or(1));
-            place.broker.create_topic(topic, partitions);
-        }
     }
 }

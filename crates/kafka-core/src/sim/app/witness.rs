@@ -16,7 +16,7 @@ use crate::names::TopicPartition;
 use crate::sim::dice::Dice;
 use crate::sim::history::{Answer, Happening, History, Outcome, Verdict, Wait, Word};
 use crate::test_kit::watch::{Witness, place};
-use crate::topic::{HandlerOutcome, TopicSpec};
+use crate::topic::HandlerOutcome;
 
 /// How handlers take their time: by the seed until all is healed. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -123,7 +123,7 @@ impl Witness for SimWitness {
         .boxed()
     }
 
-    fn begun(&self, _: &TopicSpec, run: &Run, limit: usize) -> u64 {
+    fn begun(&self, _: &'static str, run: &Run, limit: usize) -> u64 {
         let call = self.history.next_call();
         if let Some((partition, offsets)) = place(run, limit) {
             self.calls.lock().insert(call, (partition.clone(), offsets.clone()));
