@@ -41,7 +41,7 @@
 //! | `macros` | yes | the derives |
 //! | `json` | yes | the format [`Json`](format::Json) |
 //! | `cli` | yes | [`AppMain::main`](cli::AppMain::main): the command line of an application |
-//! | `test-kit` | no | brokers for tests, on a socket of this process and in memory |
+//! | `test-kit` | no | [`TestApp`](test_kit::TestApp) and the simulation of an application; brokers for tests, on a socket of this process and in memory |
 
 #[cfg(feature = "cli")]
 pub mod cli;
@@ -53,6 +53,7 @@ pub use kafka_core::{app, broker, clock, consumer, error, format, message, names
 #[cfg(feature = "test-kit")]
 pub mod test_kit {
     pub use kafka_core::sim::app as sim;
+    pub use kafka_core::test_kit::{Handled, Held, Outcome, Process, Publisher, TestApp, TestCluster, TestError};
 }
 
 #[doc(inline)]

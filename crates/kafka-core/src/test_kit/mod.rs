@@ -1,4 +1,8 @@
 //! The test kit: applications that run without a broker, in milliseconds.
+//!
+//! [`TestApp`] runs the application that production runs, on a broker in memory. The test publishes, lets everything
+//! run until it is idle, and looks at what handlers were given, what was produced, stored and held. It moves the clock.
+//! For crashes and all that happens at the worst moment there is the simulation, [`crate::sim::app`].
 
 pub(crate) mod activity;
 mod app;
