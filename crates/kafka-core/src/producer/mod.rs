@@ -220,7 +220,7 @@ impl Producer {
         self.present().map_or(0, |client| client.failed_deliveries())
     }
 
-    fn present(&self) -> Option<Arc<dyn ProducerClient>> {
+    pub(crate) fn present(&self) -> Option<Arc<dyn ProducerClient>> {
         self.0.client.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
