@@ -137,10 +137,11 @@ impl App {
                 seen.push(connection);
             }
         }
-        if !seen.is_empty() && !seen.contains(&self.broker.connection(self.producer.properties())) {
-            if let Err(error) = self.producer.check_connection().await {
-                tracing::warn!(error = %error, "the producer will not connect, while the consumers do");
-            }
+        if !seen.is_empty()
+            && !seen.contains(&self.broker.connection(self.producer.properties()))
+            && let Err(error) = self.producer.check_connection().await
+        {
+            tracing::warn!(error = %error, "the producer will not connect, while the consumers do");
         }
         Ok(())
     }
