@@ -149,6 +149,7 @@ impl ManualClock {
     }
 }
 
+#[cfg(feature = "test-kit")]
 thread_local! {
     static LAST_SLEEP: std::cell::Cell<Option<Instant>> = const { std::cell::Cell::new(None) };
 }
@@ -179,6 +180,7 @@ impl Future for Until {
             inner.next += 1;
             inner.sleepers.push(Sleeper { until: self.until, order, waker: cx.waker().clone() });
             self.registered = Some(cx.waker().clone());
+            #[cfg(feature = "test-kit")]
             LAST_SLEEP.set(Some(self.until));
         }
         Poll::Pending

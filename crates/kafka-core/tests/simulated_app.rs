@@ -1,5 +1,8 @@
 //! The simulation of whole applications: a right one holds in hundreds of seeds, wrong ones are found in few.
 
+#![allow(clippy::disallowed_methods, reason = "an application's own timers are part of what is simulated")]
+#![allow(clippy::unwrap_used, reason = "the handlers here are tests")]
+
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;

@@ -1,5 +1,7 @@
 //! Applications under test: what the test kit shows of them, and when it says that they are idle.
 
+#![allow(clippy::unwrap_used, reason = "all of it is tests")]
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;

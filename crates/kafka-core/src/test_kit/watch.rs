@@ -22,8 +22,7 @@ pub(crate) trait Witness: Send + Sync + fmt::Debug {
     }
 
     /// Something that the user wrote, or a plugin, is at work on messages.
-    fn work(&self, what: &dyn Fn() -> String) -> Option<AtWork> {
-        let _ = what;
+    fn work(&self, _what: &dyn Fn() -> String) -> Option<AtWork> {
         None
     }
 

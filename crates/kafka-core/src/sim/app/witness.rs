@@ -66,10 +66,13 @@ pub(super) struct SimWitness {
 
 /// The calls at work in one process, by their numbers.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Calls(Arc<Mutex<BTreeMap<u64, (TopicPartition, Vec<i64>)>>>);
+pub(super) struct Calls(Arc<Mutex<ByNumber>>);
+
+/// Where the messages of each call stand.
+type ByNumber = BTreeMap<u64, (TopicPartition, Vec<i64>)>;
 
 impl Calls {
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<u64, (TopicPartition, Vec<i64>)>> {
+    fn lock(&self) -> MutexGuard<'_, ByNumber> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
