@@ -49,7 +49,7 @@ pub use client_properties::ClientProperties;
 pub use layer::Layer;
 pub use properties::{CONSUMER_DEFAULTS, LayeredProperties, LayeredValue, OwnConfig, PRODUCER_DEFAULTS, PropertyDefault};
 pub use retry::RetrySettings;
-pub use schema_registry::{RegistryAuth, SchemaRegistrySettings};
+pub use schema_registry::{RegistryAuth, SchemaRegistrySettings, SubjectStrategy};
 pub use secret::{Secret, is_secret, redacted};
 pub use show::Shown;
 
@@ -115,6 +115,10 @@ pub struct Settings {
     sections: Sections,
     #[serde(skip)]
     layers: Layers,
+    /// The one client of the schema registry; clones share it.
+    #[cfg(feature = "__registry")]
+    #[serde(skip)]
+    pub(crate) registry: crate::schema_registry::Shared,
 }
 
 impl Default for Settings {
@@ -142,6 +146,8 @@ impl Default for Settings {
             max_in_flight_messages: 4_096,
             sections: Sections::default(),
             layers: Layers::default(),
+            #[cfg(feature = "__registry")]
+            registry: crate::schema_registry::Shared::default(),
         }
     }
 }

@@ -6,7 +6,7 @@ mod spec;
 
 pub use consume::{Batched, Blocking, Cancelled, Consume, ConsumeBatch, ConsumeBlocking, Single, Style};
 pub(crate) use handler::Formats;
-pub use handler::{Control, Decoded, Feed, Handler, HandlerOutcome, blocking_calls};
+pub use handler::{Control, Decoded, Feed, Handler, HandlerFailure, HandlerOutcome, blocking_calls};
 pub use spec::{BatchLimits, Concurrency, Suppress, TopicSpec};
 
 use crate::app::{MissingState, State};
