@@ -3,6 +3,8 @@
 //! A format is a type named in a topic's declaration: `i64`, [`Text`], [`Bytes`], [`Raw`], [`Json`],
 //! or one of your own, by implementing [`Format`] with [`Decode`], [`Encode`], or both.
 
+#[cfg(feature = "avro")]
+mod avro;
 mod bytes;
 #[cfg(feature = "json")]
 mod json;
@@ -11,6 +13,11 @@ mod text;
 
 use std::future::Future;
 
+#[cfg(feature = "avro")]
+pub use self::avro::{
+    AsWritten, Avro, AvroSchema, AvroValue, Datum, FieldSchema, Reading, RecordSchema, Resolved, SchemaScope, SchemaText, TypeSchema,
+    UnreadableDatum, UnusableSchema, UnwritableDatum, ValueSchema,
+};
 pub use self::bytes::{Bytes, Raw};
 #[cfg(feature = "json")]
 pub use self::json::Json;
