@@ -48,7 +48,9 @@ pub(crate) fn parse_moment(meaning: Meaning, text: &str) -> Option<i64> {
 
 fn in_unit(seconds: i64, nanos: i32, unit: Unit) -> Option<i64> {
     let per_second = unit.per_second();
-    seconds.checked_mul(per_second)?.checked_add(i64::from(nanos) / (1_000_000_000 / per_second))
+    // The earliest nanoseconds fit as a whole only.
+    let whole = i128::from(seconds) * i128::from(per_second);
+    i64::try_from(whole + i128::from(nanos) / i128::from(1_000_000_000 / per_second)).ok()
 }
 
 fn date(days: i64) -> Option<NaiveDate> {

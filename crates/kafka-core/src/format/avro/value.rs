@@ -141,7 +141,7 @@ fn datum(plan: &Plan, id: NodeId, cursor: &mut Cursor<'_>, depth: u8) -> Result<
     if depth >= super::read::DEEPEST {
         return Err(super::read::too_deep());
     }
-    let mut inner = |id, cursor: &mut Cursor<'_>| datum(plan, id, cursor, depth + 1);
+    let inner = |id, cursor: &mut Cursor<'_>| datum(plan, id, cursor, depth + 1);
     Ok(match plan.node(id) {
         Node::Null => Datum::Null,
         Node::Boolean => Datum::Boolean(cursor.boolean()?),

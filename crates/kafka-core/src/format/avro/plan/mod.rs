@@ -7,8 +7,6 @@ mod compile;
 mod default;
 mod meaning;
 mod resolve;
-#[cfg(test)]
-mod tests;
 
 pub(crate) use self::meaning::{Meaning, Unit};
 

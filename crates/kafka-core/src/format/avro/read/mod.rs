@@ -3,8 +3,6 @@
 mod access;
 mod cursor;
 mod de;
-#[cfg(test)]
-mod tests;
 
 use serde::de::DeserializeOwned;
 

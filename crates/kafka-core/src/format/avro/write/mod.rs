@@ -5,8 +5,6 @@
 
 mod parts;
 mod ser;
-#[cfg(test)]
-mod tests;
 
 use serde::Serialize;
 
