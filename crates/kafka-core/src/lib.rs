@@ -24,6 +24,8 @@ pub mod names;
 pub mod producer;
 pub mod registry;
 pub mod retry_policy;
+#[cfg(feature = "__registry")]
+pub mod schema_registry;
 pub mod settings;
 #[cfg(feature = "test-kit")]
 pub mod sim;

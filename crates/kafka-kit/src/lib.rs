@@ -53,6 +53,9 @@ pub mod prelude;
 
 pub use kafka_core::{app, broker, clock, consumer, error, format, message, names, producer, registry, retry_policy, settings, topic};
 
+#[cfg(any(feature = "avro", feature = "json-schema", feature = "protobuf"))]
+pub use kafka_core::schema_registry;
+
 /// Testing an application without a broker, in milliseconds.
 #[cfg(feature = "test-kit")]
 pub mod test_kit {

@@ -12,7 +12,7 @@ use crate::clock::Clock;
 use crate::error::BoxError;
 use crate::message::{Run, Segment};
 use crate::producer::suppression::Suppression;
-use crate::topic::{Control, Handler, TopicSpec};
+use crate::topic::{Control, Handler, HandlerFailure, TopicSpec};
 
 /// One declared topic with everything a message of it passes.
 #[derive(Debug)]
@@ -89,7 +89,7 @@ impl Pipeline {
     /// and whoever asked again would park it twice.
     async fn admit(&self, run: &mut Run, journal: &mut Journal) -> Result<Vec<Group>, BoxError> {
         if self.gates.iter().any(|gate| gate.wants_decoded() == Decoding::Needed) {
-            self.handler.decode(run).await;
+            self.handler.decode(run).await?;
         }
         let mut holds: Vec<Option<Hold>> = vec![None; if self.gates.is_empty() { 0 } else { run.len() }];
         for gate in &self.gates {
@@ -126,7 +126,11 @@ impl Pipeline {
             control.set_done(0);
             journal.settle(run, outcome.done);
             count -= outcome.done;
-            let Some(error) = outcome.failure else { return Next::GoOn };
+            let error = match outcome.failure {
+                None => return Next::GoOn,
+                Some(HandlerFailure::Trouble(error)) => return Next::Trouble(error),
+                Some(HandlerFailure::Message(error)) => error,
+            };
             let Some(message) = run.first() else { return Next::GoOn };
             if planted(Defect::SwallowFailure) {
                 journal.settle(run, 1);

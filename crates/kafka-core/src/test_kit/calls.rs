@@ -6,11 +6,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::watch::Witness;
 use super::work::{AtWork, Works};
-use crate::consumer::{Failure, HandlerError, HandlerPanic, Settlement};
-use crate::error::BoxError;
+use crate::consumer::{Failure, HandlerPanic, Settlement};
+use crate::error::{BoxError, in_full};
 use crate::message::{OwnedMessage, Run};
 use crate::names::{TopicName, TopicPartition};
-use crate::topic::{HandlerOutcome, Undecodable};
+use crate::topic::{HandlerFailure, HandlerOutcome, Undecodable};
 
 /// One message in one call of a handler.
 #[derive(Debug, Clone)]
@@ -46,6 +46,8 @@ pub enum Outcome {
     Panicked(String),
     /// The handler was not called: key or value could not be decoded.
     Unreadable(String),
+    /// The handler was not called: what its format needs is not to be had. It is held, and no attempt was counted.
+    Unavailable(String),
     /// Nothing became of it, because one before it failed; it will come again.
     NotReached,
     /// The handler was cut off: its partition was given up, or its process ended.
@@ -53,7 +55,11 @@ pub enum Outcome {
 }
 
 impl Outcome {
-    fn of(error: &HandlerError) -> Self {
+    fn of(failure: &HandlerFailure) -> Self {
+        let error = match failure {
+            HandlerFailure::Message(error) => error,
+            HandlerFailure::Trouble(error) => return Self::Unavailable(in_full(&**error)),
+        };
         let words = error.chain().join(": ");
         if let Some(panic) = error.find::<HandlerPanic>() {
             Self::Panicked(panic.message.clone())

@@ -86,7 +86,7 @@ impl Drop for Call<'_> {
 }
 
 impl Handler for WatchedHandler {
-    fn decode<'a>(&'a self, run: &'a mut Run) -> BoxFuture<'a, ()> {
+    fn decode<'a>(&'a self, run: &'a mut Run) -> BoxFuture<'a, Result<(), BoxError>> {
         self.handler.decode(run)
     }
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 use crate::error::ConfigErrors;
 use crate::names::Subscription;
 use crate::retry_policy::{RetryKinds, RetryPolicy};
+use crate::settings::SubjectStrategy;
 
 /// A topic's declarations. Nothing is checked before `build`, which reports all that is wrong at once.
 #[derive(Debug, Clone)]
@@ -21,6 +22,8 @@ pub struct TopicSpec {
     pub retry: Option<RetryPolicy>,
     /// Which produces of the handler are suppressed. Default: none.
     pub suppress: Suppress,
+    /// Under which subject the schemas of keys and values are registered. Default: as `schema_registry.subject_name_strategy` says.
+    pub subject: Option<SubjectStrategy>,
 }
 
 /// The order of messages of one partition, and how many are handled at once.
@@ -87,6 +90,7 @@ impl TopicSpec {
             batch: BatchLimits::default(),
             retry: None,
             suppress: Suppress::Nothing,
+            subject: None,
         }
     }
 
@@ -127,6 +131,13 @@ impl TopicSpec {
     #[must_use]
     pub fn suppress<T: Into<String>>(mut self, topics: impl IntoIterator<Item = T>) -> Self {
         self.suppress = Suppress::Topics(topics.into_iter().map(Into::into).collect());
+        self
+    }
+
+    /// Sets under which subject the schemas of keys and values are registered.
+    #[must_use]
+    pub fn subject(mut self, strategy: SubjectStrategy) -> Self {
+        self.subject = Some(strategy);
         self
     }
 

@@ -16,7 +16,7 @@ use crate::names::TopicPartition;
 use crate::sim::dice::Dice;
 use crate::sim::history::{Answer, Happening, History, Outcome, Verdict, Wait, Word};
 use crate::test_kit::watch::{Witness, place};
-use crate::topic::HandlerOutcome;
+use crate::topic::{HandlerFailure, HandlerOutcome};
 
 /// How handlers take their time: by the seed until all is healed. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -136,7 +136,11 @@ impl Witness for SimWitness {
     }
 
     fn ended(&self, call: u64, outcome: &HandlerOutcome) {
-        let rest = outcome.failure.as_ref().map(|_| Outcome::Failed { done: 0 });
+        let rest = outcome.failure.as_ref().map(|failure| match failure {
+            HandlerFailure::Message(_) => Outcome::Failed { done: 0 },
+            // As if it had never begun.
+            HandlerFailure::Trouble(_) => Outcome::Dropped,
+        });
         self.end(call, outcome.done, rest);
     }
 
