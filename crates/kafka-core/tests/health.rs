@@ -334,11 +334,19 @@ async fn a_lane_that_died_ends_its_consumer_with_an_error() {
     let stage = Stage::new(&["die"]);
     let mut running = stage.builder(Settings::default().shutdown_timeout(Duration::ZERO)).build().unwrap().start(&[]).await.unwrap();
     let check = running.health_check();
-    let moving = stage.hand.clone();
-    let error = tokio::select! {
-        result = running.finished() => result.unwrap_err(),
-        () = async { loop { moving.advance(Duration::from_millis(100)); tokio::task::yield_now().await } } => unreachable!(),
+    let moving = async {
+        loop {
+            stage.hand.advance(Duration::from_millis(100));
+            tokio::task::yield_now().await;
+        }
     };
+    let ends = async {
+        tokio::select! {
+            result = running.finished() => result.unwrap_err(),
+            () = moving => unreachable!(),
+        }
+    };
+    let error = tokio::time::timeout(Duration::from_secs(10), ends).await.expect("an end within 10 s");
     assert!(error.to_string().contains("reader was stopped"), "{error}");
     assert!(ended(&check.now().await).contains("the task of a lane died"));
 }
