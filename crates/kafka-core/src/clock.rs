@@ -149,6 +149,17 @@ impl ManualClock {
     }
 }
 
+#[cfg(feature = "test-kit")]
+thread_local! {
+    static LAST_SLEEP: std::cell::Cell<Option<Instant>> = const { std::cell::Cell::new(None) };
+}
+
+/// Until when the last one sleeps that went to sleep on this thread by a manual clock, since this was asked last.
+#[cfg(feature = "test-kit")]
+pub(crate) fn last_sleep() -> Option<Instant> {
+    LAST_SLEEP.take()
+}
+
 struct Until {
     clock: Arc<ManualClock>,
     until: Instant,
@@ -169,6 +180,8 @@ impl Future for Until {
             inner.next += 1;
             inner.sleepers.push(Sleeper { until: self.until, order, waker: cx.waker().clone() });
             self.registered = Some(cx.waker().clone());
+            #[cfg(feature = "test-kit")]
+            LAST_SLEEP.set(Some(self.until));
         }
         Poll::Pending
     }

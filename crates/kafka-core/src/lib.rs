@@ -27,6 +27,8 @@ pub mod retry_policy;
 pub mod settings;
 #[cfg(feature = "test-kit")]
 pub mod sim;
+#[cfg(feature = "test-kit")]
+pub mod test_kit;
 pub mod topic;
 
 /// What derives write against. Not for use by hand; names may change with any release.

@@ -41,7 +41,7 @@
 //! | `macros` | yes | the derives |
 //! | `json` | yes | the format [`Json`](format::Json) |
 //! | `cli` | yes | [`AppMain::main`](cli::AppMain::main): the command line of an application |
-//! | `test-kit` | no | brokers for tests, on a socket of this process and in memory |
+//! | `test-kit` | no | [`TestApp`](test_kit::TestApp) and the simulation of an application; brokers for tests, on a socket of this process and in memory |
 
 // What derives write names this crate from outside.
 #[cfg(test)]
@@ -52,6 +52,13 @@ pub mod cli;
 pub mod prelude;
 
 pub use kafka_core::{app, broker, clock, consumer, error, format, message, names, producer, registry, retry_policy, settings, topic};
+
+/// Testing an application without a broker, in milliseconds.
+#[cfg(feature = "test-kit")]
+pub mod test_kit {
+    pub use kafka_core::sim::app as sim;
+    pub use kafka_core::test_kit::{Handled, Held, Outcome, Process, Publisher, TestApp, TestCluster, TestError};
+}
 
 #[doc(inline)]
 pub use kafka_core::app::App;
@@ -80,6 +87,7 @@ mod book {
         Topics = "../../../docs/book/topics.md",
         Consumers = "../../../docs/book/consumers.md",
         Producing = "../../../docs/book/producing.md",
-        Running = "../../../docs/book/running.md"
+        Running = "../../../docs/book/running.md",
+        Secured = "../../../docs/book/secured.md"
     );
 }

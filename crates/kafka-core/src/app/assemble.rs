@@ -21,8 +21,8 @@ use crate::topic::TopicSpec;
 /// An application that was checked and can run.
 #[derive(Debug)]
 pub struct App {
-    pub(super) settings: Arc<Settings>,
-    pub(super) consumers: Vec<AssembledConsumer>,
+    pub(crate) settings: Arc<Settings>,
+    pub(crate) consumers: Vec<AssembledConsumer>,
     pub(super) producer: Producer,
     /// Topics that are produced to, and the types that declare them.
     pub(super) produced: Vec<(TopicName, &'static str)>,
@@ -36,13 +36,13 @@ pub struct App {
 
 /// A consumer with its pipelines, ready to be started.
 #[derive(Debug)]
-pub(super) struct AssembledConsumer {
-    pub(super) name: String,
-    pub(super) group: GroupId,
+pub(crate) struct AssembledConsumer {
+    pub(crate) name: String,
+    pub(crate) group: GroupId,
     pub(super) properties: LayeredProperties,
-    pub(super) pipelines: Vec<Arc<Pipeline>>,
-    pub(super) subscriptions: Vec<Subscription>,
-    pub(super) storage: OffsetStorage,
+    pub(crate) pipelines: Vec<Arc<Pipeline>>,
+    pub(crate) subscriptions: Vec<Subscription>,
+    pub(crate) storage: OffsetStorage,
 }
 
 impl App {
@@ -254,7 +254,15 @@ impl Assembly<'_> {
         match (handler, failure_handler) {
             (Some(handler), Some(failure_handler)) if errors.is_empty() => {
                 let suppression = Suppression::default().with(&consumer.suppress).with(&topic.spec.suppress);
-                Ok(Arc::new(Pipeline { spec, handler, gates, failure_handler, suppression, clock: self.tools.clock.clone() }))
+                Ok(Arc::new(Pipeline {
+                    spec,
+                    type_name: topic.type_name,
+                    handler,
+                    gates,
+                    failure_handler,
+                    suppression,
+                    clock: self.tools.clock.clone(),
+                }))
             }
             _ => Err(errors),
         }

@@ -12,6 +12,8 @@ mod state;
 mod topics;
 
 pub use assemble::App;
+#[cfg(feature = "test-kit")]
+pub(crate) use assemble::AssembledConsumer;
 pub use builder::{AppBuilder, FailureHandlerSource, GateSource, Plugin, StartStep, Tools};
 pub use health::{Health, HealthCheck, HealthSource};
 pub use run::{RunError, Running, StartError};

@@ -18,6 +18,9 @@ use crate::topic::{Control, Handler, TopicSpec};
 #[derive(Debug)]
 pub(crate) struct Pipeline {
     pub(crate) spec: Arc<TopicSpec>,
+    /// The Rust type that declares it, for the test kit.
+    #[cfg_attr(not(feature = "test-kit"), allow(dead_code, reason = "only the test kit asks"))]
+    pub(crate) type_name: &'static str,
     pub(crate) handler: Arc<dyn Handler>,
     pub(crate) gates: Vec<Arc<dyn Gate>>,
     pub(crate) failure_handler: Arc<dyn FailureHandler>,

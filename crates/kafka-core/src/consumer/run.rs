@@ -11,6 +11,8 @@ use std::time::{Duration, Instant};
 use tokio::sync::Semaphore;
 
 use super::defect::{Defect, planted};
+#[cfg(feature = "test-kit")]
+use super::lanes::HeldLane;
 use super::lanes::Lanes;
 use super::loop_config::LoopConfig;
 use super::partition::{Partition, Readiness, Room};
@@ -176,7 +178,7 @@ impl ConsumerLoop {
                 let (asked, since) = self.positions_wanted.unwrap_or((0, self.config.clock.now()));
                 self.positions_wanted = Some((asked + 1, since));
                 let (group, clock, reporter) = (self.config.group.clone(), self.config.clock.clone(), self.reporter.clone());
-                self.config.runtime.spawn(async move {
+                self.config.spawner.spawn(async move {
                     let positions = ask_positions(&*source, &group, &partitions, &clock).await;
                     reporter.send(Report::Positions(partitions, positions));
                 });
@@ -215,7 +217,7 @@ impl ConsumerLoop {
             return None;
         };
         let (places, reporter) = (self.places[at].clone(), self.reporter.clone());
-        Some(Lanes::new(generation, Arc::clone(pipeline), places, reporter, self.config.runtime.clone()))
+        Some(Lanes::new(generation, Arc::clone(pipeline), places, reporter, self.config.spawner.clone()))
     }
 
     fn revoked(&mut self, names: Vec<TopicPartition>, ownership: Ownership) {
@@ -275,7 +277,7 @@ impl ConsumerLoop {
         any
     }
 
-    fn state(&self) -> ConsumerState {
+    pub(super) fn state(&self) -> ConsumerState {
         let now = self.config.clock.now();
         let mut partitions: Vec<_> =
             self.partitions.values().map(|partition| partition.state(now, self.client.end_offset(&partition.name))).collect();
@@ -284,6 +286,13 @@ impl ConsumerLoop {
             .positions_wanted
             .map(|(_, since)| Trouble { error: "positions are not read yet".to_owned(), elapsed: now.saturating_duration_since(since) });
         ConsumerState { partitions, trouble }
+    }
+
+    /// What waits in its lanes.
+    #[cfg(feature = "test-kit")]
+    pub(super) fn held(&self) -> Vec<HeldLane> {
+        let lanes = self.partitions.values().filter_map(|partition| Some((&partition.name, partition.lanes.as_ref()?)));
+        lanes.flat_map(|(name, lanes)| lanes.held(name)).collect()
     }
 
     fn command(&mut self, command: Command) {

@@ -125,7 +125,7 @@ where
     T::Key: Decode,
     T::Value: Decode,
 {
-    async fn decode(&self, raw: &RawMessage, topic: &TopicName) -> Decoded<KeyOf<T>, ValueOf<T>> {
+    pub(crate) async fn decode(&self, raw: &RawMessage, topic: &TopicName) -> Decoded<KeyOf<T>, ValueOf<T>> {
         let key = match raw.key() {
             Some(bytes) => Some(decode_part(&self.key, Part { bytes, field: Field::Key, topic }).await?),
             None => None,
@@ -171,7 +171,7 @@ async fn decode_part<F: Decode>(format: &F, part: Part<'_>) -> Result<F::Value, 
 /// A message that could not be decoded, as the failure handler sees it.
 #[derive(Debug, thiserror::Error)]
 #[error("the {} could not be decoded", field.as_str())]
-pub(super) struct Undecodable {
+pub(crate) struct Undecodable {
     field: Field,
     #[source]
     error: DecodeError,

@@ -6,6 +6,8 @@ mod spec;
 
 pub use consume::{Batched, Blocking, Cancelled, Consume, ConsumeBatch, ConsumeBlocking, Single, Style};
 pub(crate) use handler::Formats;
+#[cfg(feature = "test-kit")]
+pub(crate) use handler::Undecodable;
 pub use handler::{Control, Decoded, Feed, Handler, HandlerOutcome, blocking_calls};
 pub use spec::{BatchLimits, Concurrency, Suppress, TopicSpec};
 

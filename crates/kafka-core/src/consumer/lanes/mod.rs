@@ -16,7 +16,10 @@ use self::queue::{LaneKey, State};
 use super::pipeline::Pipeline;
 use super::reports::{Generation, Reporter};
 use super::signal::Signal;
+use super::spawner::Spawner;
 use crate::message::{Batch, Segment};
+#[cfg(feature = "test-kit")]
+use crate::names::TopicPartition;
 use crate::topic::Concurrency;
 
 /// The lanes of one assignment of one partition.
@@ -30,7 +33,7 @@ struct Shared {
     /// The topic's places, shared by its partitions. `None` is one for each partition.
     places: Option<Arc<Semaphore>>,
     reporter: Reporter,
-    runtime: tokio::runtime::Handle,
+    spawner: Spawner,
     state: Mutex<State>,
     /// The [`Phase`] it has come to.
     phase: Signal,
@@ -49,6 +52,20 @@ pub(crate) struct Look {
     pub(crate) trouble: Option<(Instant, String)>,
 }
 
+/// A lane that holds.
+#[cfg(feature = "test-kit")]
+#[derive(Debug, Clone)]
+pub(crate) struct HeldLane {
+    pub(crate) partition: TopicPartition,
+    /// The message that it holds.
+    pub(crate) offset: i64,
+    /// The attempt that comes when the hold is over.
+    pub(crate) attempt: u32,
+    pub(crate) until: Instant,
+    /// Messages that wait behind it.
+    pub(crate) behind: usize,
+}
+
 /// How far the end of the assignment has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Phase {
@@ -65,14 +82,14 @@ impl Lanes {
         pipeline: Arc<Pipeline>,
         places: Option<Arc<Semaphore>>,
         reporter: Reporter,
-        runtime: tokio::runtime::Handle,
+        spawner: Spawner,
     ) -> Self {
         Self(Arc::new(Shared {
             generation,
             pipeline,
             places,
             reporter,
-            runtime,
+            spawner,
             state: Mutex::default(),
             phase: Signal::default(),
             unblocked: Notify::new(),
@@ -102,7 +119,7 @@ impl Lanes {
         };
         for lane in started {
             let watch = task::Watched::new(&self.0.reporter, "a lane");
-            self.0.runtime.spawn(watch.over(task::run(Arc::clone(&self.0), lane)));
+            self.0.spawner.spawn(watch.over(task::run(Arc::clone(&self.0), lane)));
         }
     }
 
@@ -142,6 +159,17 @@ impl Lanes {
         }
         look.trouble = look.trouble.into_iter().chain(blocked).min();
         look
+    }
+
+    /// The lanes that hold, each with the message that it holds.
+    #[cfg(feature = "test-kit")]
+    pub(crate) fn held(&self, partition: &TopicPartition) -> Vec<HeldLane> {
+        let state = self.0.lock();
+        let held = state.lanes.iter().flatten().filter_map(|lane| {
+            let (until, first) = (lane.held_until?, lane.queue.front()?.messages().first()?);
+            Some(HeldLane { partition: partition.clone(), offset: first.offset(), attempt: lane.attempt, until, behind: lane.queued - 1 })
+        });
+        held.collect()
     }
 }
 

@@ -278,7 +278,7 @@ impl Shared {
         drop(state);
         for pending in journal.pending {
             let watch = Watched::new(&self.reporter, "a forwarded message");
-            self.runtime.spawn(watch.over(acknowledge(Arc::clone(self), pending)));
+            self.spawner.spawn(watch.over(acknowledge(Arc::clone(self), pending)));
         }
         if rested {
             self.reporter.send(Report::Rested);
