@@ -90,6 +90,7 @@ mod book {
         Topics = "../../../docs/book/topics.md",
         Consumers = "../../../docs/book/consumers.md",
         Producing = "../../../docs/book/producing.md",
+        Running = "../../../docs/book/running.md",
         Secured = "../../../docs/book/secured.md"
     );
 }

@@ -6,7 +6,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use super::thread::Ending;
-use super::{Command, ConsumeError, ConsumerHandle, ConsumerLoop, ConsumerState, HandlerPanic, HeldLane, Oversight, Report, Reporter, Turn};
+use super::{
+    Command, ConsumeError, ConsumerHandle, ConsumerLoop, ConsumerState, HandlerPanic, HeldLane, Oversight, Report, Reporter, Turn,
+};
 use crate::broker::PollWaker;
 
 /// Notes that the thread would be unparked.
