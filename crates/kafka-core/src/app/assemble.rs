@@ -212,12 +212,12 @@ impl Assembly<'_> {
         match (group, properties) {
             (Some(group), Some(properties)) if errors.is_empty() => Ok(AssembledConsumer {
                 name: spec.name,
-                role: spec.role,
                 group,
                 properties: match spec.role {
                     Role::Main => with_own_topics_left_out(properties.properties(), &subscriptions, &spec.group, self.settings),
                     Role::Retry { .. } => properties.properties(),
                 },
+                role: spec.role,
                 pipelines,
                 subscriptions,
                 storage: spec.offset_storage,
