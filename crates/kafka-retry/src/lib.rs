@@ -1,4 +1,6 @@
 //! What happens after a failure: blocking retries, retry topics, dead letters, the key offset tracker.
 //!
-//! Empty so far: the crate holds the place that the architecture gives it, and the umbrella has no
-//! feature for it yet.
+//! [`headers`] is what a message carries on its way through them; [`skip`] the seam to the key offset tracker.
+
+pub mod headers;
+pub mod skip;
