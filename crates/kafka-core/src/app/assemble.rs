@@ -108,7 +108,7 @@ pub(super) fn build(mut app: AppBuilder) -> Result<App, ConfigErrors> {
         state: &state,
         gates: &app.gates,
         failure_handler: app.failure_handler.as_deref(),
-        tools: Tools { settings: &settings, producer: &producer, framework_producer: &framework_producer, clock: &app.clock },
+        tools: Tools { settings: &settings, state: &state, producer: &producer, framework_producer: &framework_producer, clock: &app.clock },
         broker: &*broker,
         address,
     };

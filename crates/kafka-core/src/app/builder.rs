@@ -74,6 +74,8 @@ pub trait Plugin {
 pub struct Tools<'a> {
     /// The application's settings.
     pub settings: &'a Settings,
+    /// What was added to the application's state.
+    pub state: &'a State,
     /// The application's producer.
     pub producer: &'a Producer,
     /// The producer of the framework's own records: no suppression keeps them back, and their size is for the broker to judge.

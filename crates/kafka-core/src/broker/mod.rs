@@ -15,7 +15,7 @@ use std::time::Duration;
 use futures_util::future::BoxFuture;
 use tokio::sync::oneshot;
 
-pub use admin::{Admin, CreateTopicsError, NewTopic};
+pub use admin::{Admin, CreateTopicsError, NewTopic, TopicConfigs};
 
 use crate::message::{KeepAlive, RawMessage, Record};
 use crate::names::{GroupId, Subscription, TopicPartition};
