@@ -117,7 +117,7 @@ impl Limiter {
 impl Counts {
     /// Halves what is counted once the window is full, so that what is old weighs less and less.
     fn forget(&mut self, window: u32) {
-        if self.handled.saturating_add(self.dead) >= window.saturating_mul(2) {
+        while self.handled.saturating_add(self.dead) >= window.saturating_mul(2) {
             self.handled /= 2;
             self.dead /= 2;
         }

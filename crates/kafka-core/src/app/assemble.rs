@@ -102,7 +102,7 @@ pub(super) fn build(mut app: AppBuilder) -> Result<App, ConfigErrors> {
     state.insert(producer.clone());
 
     let mut consumers = gather(app.consumers, app.discovery, &mut errors);
-    consumers.extend(companions(&app.companions, &consumers, &settings, &mut errors));
+    consumers.extend(companions(&app.companions, &consumers, (&settings, &app.clock), &mut errors));
     let assembly = Assembly {
         settings: &settings,
         state: &state,
@@ -162,11 +162,11 @@ fn gather(explicit: Vec<(ConsumerSpec, Origin)>, discovery: Discovery, errors: &
 fn companions(
     sources: &[Arc<dyn CompanionSource>],
     consumers: &[ConsumerSpec],
-    settings: &Settings,
+    (settings, clock): (&Settings, &Clock),
     errors: &mut ConfigErrors,
 ) -> Vec<ConsumerSpec> {
     let pairs = sources.iter().flat_map(|source| consumers.iter().map(move |consumer| (source, consumer)));
-    pairs.filter_map(|(source, consumer)| errors.take(source.companion(consumer, settings)).flatten()).collect()
+    pairs.filter_map(|(source, consumer)| errors.take(source.companion(consumer, settings, clock)).flatten()).collect()
 }
 
 struct Assembly<'a> {

@@ -113,7 +113,7 @@ pub trait CompanionSource: Send + Sync + fmt::Debug {
     ///
     /// # Errors
     /// When the consumer's declarations do not allow it.
-    fn companion(&self, consumer: &ConsumerSpec, settings: &Settings) -> Result<Option<ConsumerSpec>, ConfigErrors>;
+    fn companion(&self, consumer: &ConsumerSpec, settings: &Settings, clock: &Clock) -> Result<Option<ConsumerSpec>, ConfigErrors>;
 }
 
 /// Something to be done after the build and before the first poll: topics made or checked, tables migrated.
