@@ -41,6 +41,7 @@
 //! | `macros` | yes | the derives |
 //! | `json` | yes | the format [`Json`](format::Json) |
 //! | `cli` | yes | [`AppMain::main`](cli::AppMain::main): the command line of an application |
+//! | `retry` | yes | retries, retry topics and dead letters: [`retry`] |
 //! | `test-kit` | no | brokers for tests, on a socket of this process and in memory |
 
 #[cfg(feature = "cli")]
@@ -57,6 +58,18 @@ pub use kafka_macros::Consumer;
 #[cfg(feature = "macros")]
 #[doc = include_str!("../docs/topic.md")]
 pub use kafka_macros::Topic;
+
+/// Retries, retry topics, dead letters. Applications have them without a line.
+#[cfg(feature = "retry")]
+pub use kafka_retry as retry;
+
+#[cfg(feature = "retry")]
+kafka_core::__private::inventory::submit! {
+    kafka_core::registry::DefaultPlugin {
+        name: kafka_retry::Retry::NAME,
+        install: |app| kafka_core::app::Plugin::install(kafka_retry::Retry::new(), app),
+    }
+}
 
 #[doc(hidden)]
 pub use kafka_core::__private;
@@ -75,6 +88,7 @@ mod book {
         Start = "../../../docs/book/start.md",
         Topics = "../../../docs/book/topics.md",
         Consumers = "../../../docs/book/consumers.md",
-        Producing = "../../../docs/book/producing.md"
+        Producing = "../../../docs/book/producing.md",
+        Retries = "../../../docs/book/retries.md"
     );
 }
