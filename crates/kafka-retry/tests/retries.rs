@@ -11,8 +11,8 @@ use kafka_core::broker::memory::{MemoryBroker, ProduceFault};
 use kafka_core::clock::Clock;
 use kafka_core::consumer::{ConsumerSpec, DeclaredTopic, HandlerError};
 use kafka_core::format::Text;
-use kafka_core::message::{Headers, Message, Record};
-use kafka_core::names::{TopicName, TopicPartition};
+use kafka_core::message::{Headers, Message, OwnedMessage, Record};
+use kafka_core::names::{GroupId, TopicName, TopicPartition};
 use kafka_core::retry_policy::{MaxRetries, RetryPolicy};
 use kafka_core::settings::{RetrySettings, Settings};
 use kafka_core::topic::{Consume, DeadLetterLimit, Single, Topic, TopicSpec};
@@ -104,11 +104,11 @@ impl Service {
         call
     }
 
-    /// The records of a topic's first partition, once there are so many.
-    async fn records(&self, topic: &str, count: usize) -> Vec<kafka_core::broker::memory::LogRecord> {
+    /// The records of a topic, once there are so many.
+    async fn records(&self, topic: &str, count: usize) -> Vec<OwnedMessage> {
         let until = tokio::time::Instant::now() + Duration::from_secs(20);
         loop {
-            let records = self.broker.records(&TopicPartition::new(name(topic), 0));
+            let records: Vec<_> = self.broker.records(&name(topic)).into_iter().map(|record| record.message).collect();
             if records.len() >= count {
                 return records;
             }
@@ -172,7 +172,7 @@ async fn without_retries_and_for_permanent_errors_there_is_only_the_dead_letter(
     write(&broker, "permanent");
     let service = Service::start(&broker, words().retry(policy(3, 20).non_blocking()), Settings::default(), Retry::new()).await;
     assert_eq!(service.records("g.words.dlt", 2).await[1].value.as_deref(), Some(&b"permanent"[..]));
-    assert!(service.broker.records(&TopicPartition::new(name("g.words.retry.1"), 0)).is_empty());
+    assert!(service.broker.records(&name("g.words.retry.1")).is_empty());
     service.stop().await;
 }
 
@@ -199,7 +199,7 @@ async fn what_is_due_later_stands_in_nobodys_way() {
     let mut service = Service::start(&broker, words().retry(policy(1, 20).non_blocking()), Settings::default(), Retry::new()).await;
     assert_eq!([service.call().await.word, service.call().await.word], ["later:1500", "fail:1"]);
     assert_eq!(service.call().await, call("g.words.retry.1", "fail:1", 2));
-    let committed = || broker.committed("g.retry", &TopicPartition::new(name("g.words.retry.1"), 0));
+    let committed = || broker.committed(&GroupId::new("g.retry").unwrap(), &TopicPartition::new(name("g.words.retry.1"), 0));
     assert_eq!(committed(), None, "the position stays before the message that waits");
     assert_eq!(service.call().await, call("g.words.retry.1", "later:1500", 2));
     service.stop().await;
@@ -224,13 +224,13 @@ async fn a_refused_forward_holds_and_is_never_skipped() {
     let broker = broker(1);
     for _ in 0..3 {
         let refused = ProduceFault::Fail(ClientError::transient("TOPIC_AUTHORIZATION_FAILED", "no"));
-        broker.with_faults(|faults| faults.produce(&name("g.words.dlt"), refused));
+        broker.faults(|faults| faults.produce(&name("g.words.dlt"), refused));
     }
     write(&broker, "permanent");
     let service = Service::start(&broker, words(), Settings::default(), Retry::new()).await;
     assert_eq!(service.records("g.words.dlt", 1).await.len(), 1);
     service.stop().await;
-    assert_eq!(broker.committed("g", &TopicPartition::new(name("words"), 0)), Some(1));
+    assert_eq!(broker.committed(&GroupId::new("g").unwrap(), &TopicPartition::new(name("words"), 0)), Some(1));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
