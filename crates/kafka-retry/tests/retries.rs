@@ -224,7 +224,7 @@ async fn a_refused_forward_holds_and_is_never_skipped() {
     let broker = broker(1);
     for _ in 0..3 {
         let refused = ProduceFault::Fail(ClientError::transient("TOPIC_AUTHORIZATION_FAILED", "no"));
-        broker.faults(|faults| faults.produce(&name("g.words.dlt"), refused));
+        broker.faults(|faults| faults.next_produce(Some(name("g.words.dlt")), refused));
     }
     write(&broker, "permanent");
     let service = Service::start(&broker, words(), Settings::default(), Retry::new()).await;
