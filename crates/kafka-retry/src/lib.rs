@@ -1,6 +1,8 @@
 //! What happens after a failure: blocking retries, retry topics, dead letters, the key offset tracker.
 //!
-//! [`headers`] is what a message carries on its way through them; [`skip`] the seam to the key offset tracker.
+//! [`names`] are the topics that a failed message goes through, [`headers`] what it carries on its way; [`skip`] is the seam to
+//! the key offset tracker.
 
 pub mod headers;
+pub mod names;
 pub mod skip;

@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::builder::{AppBuilder, Discovery, FailureHandlerSource, GateSource, Origin, StartStep, Tools};
+use super::builder::{AppBuilder, CompanionSource, Discovery, FailureHandlerSource, GateSource, Origin, StartStep, Tools};
 use super::state::State;
 use crate::broker::rdkafka::RdkafkaBroker;
 use crate::broker::{Admin, Broker, ClientError, Properties};
 use crate::clock::Clock;
-use crate::consumer::{ConsumerSpec, DeclaredTopic, ErrorHandler, FailureHandler, HoldFailed, OffsetStorage, Pipeline};
+use crate::consumer::{ConsumerSpec, DeclaredTopic, ErrorHandler, FailureHandler, HoldFailed, OffsetStorage, Pipeline, Role};
 use crate::error::ConfigErrors;
 use crate::names::{GroupId, Subscription};
 use crate::producer::Producer;
@@ -33,6 +33,7 @@ pub struct App {
 #[derive(Debug)]
 pub(super) struct AssembledConsumer {
     pub(super) name: String,
+    pub(super) role: Role,
     pub(super) group: GroupId,
     pub(super) properties: Properties,
     pub(super) pipelines: Vec<Arc<Pipeline>>,
@@ -79,7 +80,10 @@ impl App {
     }
 }
 
-pub(super) fn build(app: AppBuilder) -> Result<App, ConfigErrors> {
+pub(super) fn build(mut app: AppBuilder) -> Result<App, ConfigErrors> {
+    for plugin in registry::default_plugins().into_iter().filter(|plugin| !app.plugins.contains(&plugin.name)).collect::<Vec<_>>() {
+        (plugin.install)(&mut app);
+    }
     let mut errors = ConfigErrors::new();
     // Declarations are checked with default settings too, so that all errors come at once.
     let settings = Arc::new(errors.take(app.settings).unwrap_or_default());
@@ -88,21 +92,23 @@ pub(super) fn build(app: AppBuilder) -> Result<App, ConfigErrors> {
         Some(broker) => (broker, Address::Known),
         None => (Arc::new(RdkafkaBroker::new()), Address::Wanted),
     };
-    errors.extend(settings.check(&*broker, &[]));
+    errors.extend(settings.check(&*broker, &app.sections));
 
     let producer_properties = errors.take(LayeredProperties::producer(&settings, OwnConfig::default(), &*broker)).unwrap_or_default();
     let admin_properties = producer_properties.properties();
     let producer = Producer::new(Arc::clone(&broker), admin_properties.clone(), Arc::clone(&settings));
+    let framework_producer = Producer::framework(Arc::clone(&broker), admin_properties.clone(), Arc::clone(&settings));
     let mut state = app.state;
     state.insert(producer.clone());
 
-    let consumers = gather(app.consumers, app.discovery, &mut errors);
+    let mut consumers = gather(app.consumers, app.discovery, &mut errors);
+    consumers.extend(companions(&app.companions, &consumers, &settings, &mut errors));
     let assembly = Assembly {
         settings: &settings,
         state: &state,
         gates: &app.gates,
         failure_handler: app.failure_handler.as_deref(),
-        tools: Tools { settings: &settings, producer: &producer, clock: &app.clock },
+        tools: Tools { settings: &settings, producer: &producer, framework_producer: &framework_producer, clock: &app.clock },
         broker: &*broker,
         address,
     };
@@ -152,6 +158,17 @@ fn gather(explicit: Vec<(ConsumerSpec, Origin)>, discovery: Discovery, errors: &
     all.into_iter().map(|(spec, _)| spec).collect()
 }
 
+/// The consumers that plugins want beside the declared ones.
+fn companions(
+    sources: &[Arc<dyn CompanionSource>],
+    consumers: &[ConsumerSpec],
+    settings: &Settings,
+    errors: &mut ConfigErrors,
+) -> Vec<ConsumerSpec> {
+    let pairs = sources.iter().flat_map(|source| consumers.iter().map(move |consumer| (source, consumer)));
+    pairs.filter_map(|(source, consumer)| errors.take(source.companion(consumer, settings)).flatten()).collect()
+}
+
 struct Assembly<'a> {
     settings: &'a Settings,
     state: &'a State,
@@ -176,7 +193,11 @@ impl Assembly<'_> {
         let group = GroupId::new(&spec.group).map_err(|error| errors.push(format!("{path}.group"), error.to_string())).ok();
         let own_path = format!("{path}.config");
         let own = OwnConfig { path: &own_path, properties: &spec.config };
-        let properties = errors.take(LayeredProperties::consumer(self.settings, own, self.broker));
+        let layered = match spec.role {
+            Role::Main => LayeredProperties::consumer(self.settings, own, self.broker),
+            Role::Retry { .. } => LayeredProperties::retry_consumer(self.settings, own, self.broker),
+        };
+        let properties = errors.take(layered);
         if let (Some(properties), Address::Wanted) = (&properties, self.address)
             && let Err(error) = properties.require_bootstrap_servers()
         {
@@ -186,13 +207,17 @@ impl Assembly<'_> {
         let (mut pipelines, mut subscriptions) = (Vec::new(), Vec::new());
         for topic in &spec.topics {
             pipelines.extend(errors.take(self.pipeline(&spec, topic)));
-            subscriptions.extend(topic.spec.subscription().ok());
+            subscriptions.extend(topic.subscription().map_err(|error| errors.push(format!("{path}.topics.{}", topic.spec.name), error.to_string())));
         }
         match (group, properties) {
             (Some(group), Some(properties)) if errors.is_empty() => Ok(AssembledConsumer {
                 name: spec.name,
                 group,
-                properties: with_own_topics_left_out(properties.properties(), &subscriptions, &spec.group, self.settings),
+                properties: match spec.role {
+                    Role::Main => with_own_topics_left_out(properties.properties(), &subscriptions, &spec.group, self.settings),
+                    Role::Retry { .. } => properties.properties(),
+                },
+                role: spec.role,
                 pipelines,
                 subscriptions,
                 storage: spec.offset_storage,
@@ -220,10 +245,12 @@ impl Assembly<'_> {
             None => Some(Arc::new(HoldFailed::new(self.tools.clock.clone()))),
         };
         let spec = Arc::new(topic.spec.clone());
-        match (handler, failure_handler) {
-            (Some(handler), Some(failure_handler)) if errors.is_empty() => {
+        match (handler, failure_handler, topic.subscription()) {
+            (Some(handler), Some(failure_handler), Ok(subscription)) if errors.is_empty() => {
                 let suppression = Suppression::default().with(&consumer.suppress).with(&topic.spec.suppress);
-                Ok(Arc::new(Pipeline { spec, handler, gates, failure_handler, suppression, clock: self.tools.clock.clone() }))
+                let returns = topic.returning.as_ref().map(|returning| Arc::clone(&returning.reads));
+                let clock = self.tools.clock.clone();
+                Ok(Arc::new(Pipeline { spec, subscription, returns, handler, gates, failure_handler, suppression, clock }))
             }
             _ => Err(errors),
         }

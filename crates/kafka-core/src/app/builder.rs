@@ -24,7 +24,12 @@ pub struct AppBuilder {
     pub(super) discovery: Discovery,
     pub(super) gates: Vec<Arc<dyn GateSource>>,
     pub(super) failure_handler: Option<Arc<dyn FailureHandlerSource>>,
+    pub(super) companions: Vec<Arc<dyn CompanionSource>>,
     pub(super) start_steps: Vec<Arc<dyn StartStep>>,
+    /// The settings sections that plugins read.
+    pub(super) sections: Vec<&'static str>,
+    /// The plugins that were installed by hand.
+    pub(super) plugins: Vec<&'static str>,
     pub(super) error_handler: ErrorHandler,
     pub(super) broker: Option<Arc<dyn Broker>>,
     pub(super) clock: Clock,
@@ -55,6 +60,11 @@ impl fmt::Display for Origin {
 
 /// Adds something to an application at assembly. Wiring only; it runs before anything is checked.
 pub trait Plugin {
+    /// What it is called. One that applications have by default stands back for one of the same name.
+    fn name(&self) -> &'static str {
+        std::any::type_name::<Self>()
+    }
+
     /// Pushes what it has into the builder.
     fn install(self, app: &mut AppBuilder);
 }
@@ -66,6 +76,8 @@ pub struct Tools<'a> {
     pub settings: &'a Settings,
     /// The application's producer.
     pub producer: &'a Producer,
+    /// The producer of the framework's own records: no suppression keeps them back, and their size is for the broker to judge.
+    pub framework_producer: &'a Producer,
     /// The application's clock.
     pub clock: &'a Clock,
 }
@@ -91,6 +103,15 @@ pub trait FailureHandlerSource: Send + Sync + fmt::Debug {
         topic: &TopicSpec,
         tools: &Tools<'_>,
     ) -> Result<Arc<dyn FailureHandler>, ConfigErrors>;
+}
+
+/// Makes consumers beside those that were declared, when all of these are known.
+pub trait CompanionSource: Send + Sync + fmt::Debug {
+    /// The consumer that runs beside this one; it starts with it.
+    ///
+    /// # Errors
+    /// When the consumer's declarations do not allow it.
+    fn companion(&self, consumer: &ConsumerSpec, settings: &Settings) -> Result<Option<ConsumerSpec>, ConfigErrors>;
 }
 
 /// Something to be done after the build and before the first poll: topics made or checked, tables migrated.
@@ -131,7 +152,10 @@ impl AppBuilder {
             discovery: Discovery::On,
             gates: Vec::new(),
             failure_handler: None,
+            companions: Vec::new(),
             start_steps: Vec::new(),
+            sections: Vec::new(),
+            plugins: Vec::new(),
             error_handler: ErrorHandler::default(),
             broker: None,
             clock: Clock::System,
@@ -169,6 +193,7 @@ impl AppBuilder {
     /// Installs a plugin.
     #[must_use]
     pub fn plugin(mut self, plugin: impl Plugin) -> Self {
+        self.plugins.push(plugin.name());
         plugin.install(&mut self);
         self
     }
@@ -181,6 +206,16 @@ impl AppBuilder {
     /// Sets who deals with failed messages. Default: they hold their lane and are tried again.
     pub fn set_failure_handler(&mut self, source: impl FailureHandlerSource + 'static) {
         self.failure_handler = Some(Arc::new(source));
+    }
+
+    /// Adds who makes consumers beside the declared ones.
+    pub fn push_companions(&mut self, source: impl CompanionSource + 'static) {
+        self.companions.push(Arc::new(source));
+    }
+
+    /// Says that a plugin reads this section of the settings; see [`Settings::read_section`].
+    pub fn push_section(&mut self, name: &'static str) {
+        self.sections.push(name);
     }
 
     /// Adds something to be done before the consumers start. Steps are taken in the order they were added.

@@ -10,7 +10,7 @@ mod signals;
 mod state;
 
 pub use assemble::App;
-pub use builder::{AppBuilder, FailureHandlerSource, GateSource, Plugin, StartStep, Tools};
+pub use builder::{AppBuilder, CompanionSource, FailureHandlerSource, GateSource, Plugin, StartStep, Tools};
 pub use run::{RunError, Running, StartError};
 pub use signals::{Signals, Urgency};
 pub use state::{MissingState, State};

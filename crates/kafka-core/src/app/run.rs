@@ -9,7 +9,7 @@ use tokio::sync::oneshot;
 
 use super::assemble::{App, AssembledConsumer};
 use crate::broker::{ClientError, Unflushed};
-use crate::consumer::{ConsumeError, ConsumerHandle, ConsumerLoop, LoopConfig, Parking, Reporter, start};
+use crate::consumer::{ConsumeError, ConsumerHandle, ConsumerLoop, LoopConfig, Parking, Reporter, Role, start};
 use crate::error::BoxError;
 use crate::producer::Producer;
 
@@ -92,7 +92,11 @@ impl App {
         for step in &self.start_steps {
             step.run(&self).await.map_err(|source| StartError::Step { step: step.name(), source })?;
         }
-        let chosen = self.consumers.iter().filter(|consumer| names.is_empty() || names.contains(&consumer.name));
+        let named = |consumer: &AssembledConsumer| match &consumer.role {
+            Role::Retry { of } if names.contains(of) => true,
+            Role::Main | Role::Retry { .. } => names.contains(&consumer.name),
+        };
+        let chosen = self.consumers.iter().filter(|consumer| names.is_empty() || named(consumer));
         let mut running = Running {
             handles: Vec::new(),
             outcomes: FuturesUnordered::new(),

@@ -7,10 +7,11 @@ use std::sync::Arc;
 
 use super::defect::{Defect, planted};
 use super::outcome::{Ack, Admission, HandlerPanic, Hold, Settlement};
-use super::seams::{Admissions, Backoff, Decoding, Failure, FailureHandler, Gate, contained};
+use super::seams::{Admissions, Backoff, Decoding, Failure, FailureHandler, Gate, Returns, contained};
 use crate::clock::Clock;
 use crate::error::BoxError;
 use crate::message::{Run, Segment};
+use crate::names::Subscription;
 use crate::producer::suppression::Suppression;
 use crate::topic::{Control, Handler, TopicSpec};
 
@@ -18,6 +19,10 @@ use crate::topic::{Control, Handler, TopicSpec};
 #[derive(Debug)]
 pub(crate) struct Pipeline {
     pub(crate) spec: Arc<TopicSpec>,
+    /// What it reads: the declared topic, or the topics that its messages come back by.
+    pub(crate) subscription: Subscription,
+    /// Reads what messages that come back bring from earlier.
+    pub(crate) returns: Option<Arc<dyn Returns>>,
     pub(crate) handler: Arc<dyn Handler>,
     pub(crate) gates: Vec<Arc<dyn Gate>>,
     pub(crate) failure_handler: Arc<dyn FailureHandler>,
@@ -122,6 +127,9 @@ impl Pipeline {
             let outcome = if self.suppression.is_empty() { work.await } else { self.suppression.clone().scope(work).await };
             control.set_done(0);
             journal.settle(run, outcome.done);
+            if outcome.done > 0 {
+                self.failure_handler.handled(outcome.done);
+            }
             count -= outcome.done;
             let Some(error) = outcome.failure else { return Next::GoOn };
             let Some(message) = run.first() else { return Next::GoOn };

@@ -155,6 +155,8 @@ fn pipeline(topic: &PlannedTopic, stage: &Stage) -> Pipeline {
     let gate = topic.gate.map(|decoding| Arc::new(ScriptedGate { stage: stage.clone(), decoding }) as Arc<dyn Gate>);
     Pipeline {
         spec: Arc::new(topic.spec.clone()),
+        subscription: Subscription::Exact(topic.name.clone()),
+        returns: None,
         handler: handler.expect("the simulation's formats need nothing"),
         gates: gate.into_iter().collect(),
         failure_handler: Arc::new(ScriptedFailures(stage.clone())),

@@ -268,7 +268,7 @@ where
                     Some(parts) => parts,
                     None => self.formats.decode(raw.raw(), raw.topic()).await,
                 };
-                let attempt = if done == 0 { run.attempt() } else { 1 };
+                let attempt = if done == 0 { run.attempt() } else { raw.earlier_attempts() + 1 };
                 let result = match parts {
                     Err(error) => Err(undecodable(error)),
                     Ok((key, value)) => C::call(&self.topic, Message { key, value, raw, attempt }).await,
@@ -375,7 +375,7 @@ where
             let result = match self.formats.decode(message.raw(), message.topic()).await {
                 Err(error) => Err(undecodable(error)),
                 Ok(parts) => {
-                    let attempt = if done == 0 { run.attempt() } else { 1 };
+                    let attempt = if done == 0 { run.attempt() } else { message.earlier_attempts() + 1 };
                     let batch = MessageBatch { segments: run.piece(done, 1), parts: vec![parts], attempt };
                     self.call(batch).await.map_err(|error| error.error)
                 }

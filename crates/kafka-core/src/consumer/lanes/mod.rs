@@ -6,6 +6,7 @@
 
 mod queue;
 mod task;
+mod waiting;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
@@ -15,6 +16,7 @@ use tokio::sync::{Notify, Semaphore};
 use self::queue::{LaneKey, State};
 use super::pipeline::Pipeline;
 use super::reports::{Generation, Reporter};
+use super::seams::Returned;
 use super::signal::Signal;
 use crate::message::{Batch, Segment};
 use crate::topic::Concurrency;
@@ -36,6 +38,8 @@ struct Shared {
     phase: Signal,
     /// Rings when a forward that had blocked the lanes was acknowledged.
     unblocked: Notify,
+    /// Rings when something may be due earlier than what is watched for.
+    earlier: Notify,
 }
 
 /// How far the end of the assignment has come.
@@ -65,27 +69,27 @@ impl Lanes {
             state: Mutex::default(),
             phase: Signal::default(),
             unblocked: Notify::new(),
+            earlier: Notify::new(),
         }))
     }
 
-    /// Hands a batch to its lanes.
-    pub(crate) fn push(&self, batch: &Arc<Batch>) {
+    /// Hands a batch to its lanes. Of messages that come back, with what they bring, those not due wait.
+    pub(crate) fn push(&self, batch: &Arc<Batch>, returned: &[Returned]) {
+        if !returned.is_empty() {
+            return self.0.push_returned(batch, returned);
+        }
         let started = {
             let mut state = self.0.lock();
             match self.0.pipeline.spec.concurrency {
                 Concurrency::Partition => {
                     state.push(Some(LaneKey::Partition), Segment::whole(batch), &self.0.pipeline).into_iter().collect()
                 }
-                Concurrency::Key { .. } => (0_u32..)
+                Concurrency::Key { .. } | Concurrency::Unordered { .. } => (0_u32..)
                     .zip(&batch.messages)
-                    .filter_map(|(index, message)| {
-                        let key = LaneKey::Key(message.key().map(Into::into));
-                        state.push(Some(key), Segment::one(batch, index), &self.0.pipeline)
+                    .filter_map(|(index, _)| {
+                        let segment = Segment::one(batch, index);
+                        state.push(self.0.key_of(&segment), segment, &self.0.pipeline)
                     })
-                    .collect(),
-                Concurrency::Unordered { .. } => (0_u32..)
-                    .zip(&batch.messages)
-                    .filter_map(|(index, _)| state.push(None, Segment::one(batch, index), &self.0.pipeline))
                     .collect::<Vec<_>>(),
             }
         };
@@ -112,7 +116,8 @@ impl Lanes {
 
     /// Until when the earliest held lane waits.
     pub(crate) fn held_until(&self) -> Option<Instant> {
-        self.0.lock().lanes.iter().flatten().filter_map(|lane| lane.held_until).min()
+        let state = self.0.lock();
+        state.lanes.iter().flatten().filter_map(|lane| lane.held_until).chain(state.waiting.next_due()).min()
     }
 }
 
@@ -129,6 +134,15 @@ impl Shared {
 
     fn is_ending(&self) -> bool {
         self.phase.level() > Phase::Open as u64
+    }
+
+    /// The lane of a segment of one message; `None` is one of its own.
+    fn key_of(&self, segment: &Segment) -> Option<LaneKey> {
+        match self.pipeline.spec.concurrency {
+            Concurrency::Partition => Some(LaneKey::Partition),
+            Concurrency::Key { .. } => Some(LaneKey::Key(segment.messages()[0].key().map(Into::into))),
+            Concurrency::Unordered { .. } => None,
+        }
     }
 
     /// Resolves when nothing new may start any more.

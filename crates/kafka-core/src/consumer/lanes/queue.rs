@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::Notify;
 
+use super::waiting::Waiting;
 use crate::consumer::defect::{Defect, planted};
 use crate::consumer::pipeline::Pipeline;
 use crate::message::{Run, Segment};
@@ -28,6 +29,8 @@ pub(super) struct State {
     pub(super) reached: i64,
     /// Forwards that were refused; nothing starts while there is one.
     pub(super) blocked: usize,
+    /// What is not due.
+    pub(super) waiting: Waiting,
 }
 
 /// What tells lanes apart. A single message of an unordered topic has no key.
@@ -42,8 +45,8 @@ pub(super) struct Lane {
     pub(super) key: Option<LaneKey>,
     pub(super) queue: VecDeque<Segment>,
     pub(super) queued: usize,
-    /// The attempt that the next run is for its first message.
-    pub(super) attempt: u32,
+    /// The try in this lane that the next run is for its first message.
+    pub(super) tries: u32,
     /// How often in a row the framework had trouble with the first message.
     pub(super) troubles: u32,
     pub(super) run_size: usize,
@@ -54,8 +57,8 @@ pub(super) struct Lane {
 
 impl Lane {
     pub(super) fn new(key: Option<LaneKey>) -> Self {
-        let attempt = if planted(Defect::AttemptsOutliveAssignment) { 2 } else { 1 };
-        Self { key, queue: VecDeque::new(), queued: 0, attempt, troubles: 0, run_size: 16, held_until: None, filled: Arc::default() }
+        let tries = if planted(Defect::AttemptsOutliveAssignment) { 2 } else { 1 };
+        Self { key, queue: VecDeque::new(), queued: 0, tries, troubles: 0, run_size: 16, held_until: None, filled: Arc::default() }
     }
 
     pub(super) fn push(&mut self, segment: Segment) {
@@ -99,13 +102,13 @@ impl Lane {
             }
         }
         self.queued -= max - wanted;
-        Run::new(segments, std::mem::replace(&mut self.attempt, 1))
+        Run::new(segments, std::mem::replace(&mut self.tries, 1))
     }
 
     /// Puts what is left of a run back to the front.
-    pub(super) fn put_back(&mut self, run: Run, attempt: u32) {
+    pub(super) fn put_back(&mut self, run: Run, tries: u32) {
         self.queued += run.len();
-        self.attempt = attempt;
+        self.tries = tries;
         for segment in run.into_segments().into_iter().rev() {
             self.queue.push_front(segment);
         }
@@ -123,7 +126,7 @@ impl Lane {
 
 impl Default for State {
     fn default() -> Self {
-        Self { lanes: Vec::new(), free: Vec::new(), by_key: HashMap::new(), busy: 0, reached: i64::MIN, blocked: 0 }
+        Self { lanes: Vec::new(), free: Vec::new(), by_key: HashMap::new(), busy: 0, reached: i64::MIN, blocked: 0, waiting: Waiting::default() }
     }
 }
 
