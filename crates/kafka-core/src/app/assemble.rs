@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use super::builder::{AppBuilder, CompanionSource, Discovery, FailureHandlerSource, GateSource, Origin, StartStep, Tools};
 use super::state::State;
+use super::topic::AssembledTopic;
 use crate::broker::rdkafka::RdkafkaBroker;
-use crate::broker::{Admin, Broker, ClientError, Properties};
+use crate::broker::{Admin, Broker, ClientError, Properties, ReadRange, TopicReader};
 use crate::clock::Clock;
 use crate::consumer::{ConsumerSpec, DeclaredTopic, ErrorHandler, FailureHandler, HoldFailed, OffsetStorage, Pipeline, Role};
 use crate::error::ConfigErrors;
@@ -22,9 +23,11 @@ pub struct App {
     pub(super) settings: Arc<Settings>,
     pub(super) consumers: Vec<AssembledConsumer>,
     pub(super) producer: Producer,
+    framework_producer: Producer,
     pub(super) start_steps: Vec<Arc<dyn StartStep>>,
     pub(super) broker: Arc<dyn Broker>,
     admin_properties: Properties,
+    reader_properties: Properties,
     pub(super) clock: Clock,
     pub(super) error_handler: ErrorHandler,
 }
@@ -58,6 +61,32 @@ impl App {
     #[must_use]
     pub fn producer(&self) -> &Producer {
         &self.producer
+    }
+
+    /// The producer of the framework's own records: no suppression keeps them back, and their size is for the broker to judge.
+    #[must_use]
+    pub fn framework_producer(&self) -> &Producer {
+        &self.framework_producer
+    }
+
+    /// Reads ranges of partitions, outside of any group.
+    ///
+    /// # Errors
+    /// When the client cannot be made of the settings.
+    pub fn reader(&self, ranges: &[ReadRange]) -> Result<Box<dyn TopicReader>, ClientError> {
+        self.broker.reader(&self.reader_properties, ranges)
+    }
+
+    /// The topics of its consumers, those of plugins among them.
+    pub fn topics(&self) -> impl Iterator<Item = AssembledTopic<'_>> {
+        let topics = |consumer| move |pipeline| AssembledTopic { consumer, pipeline };
+        self.consumers.iter().flat_map(move |consumer| consumer.pipelines.iter().map(topics(consumer)))
+    }
+
+    /// The clock that it runs by.
+    #[must_use]
+    pub fn clock(&self) -> &Clock {
+        &self.clock
     }
 
     /// An administration client of its cluster.
@@ -101,6 +130,8 @@ pub(super) fn build(mut app: AppBuilder) -> Result<App, ConfigErrors> {
     let mut state = app.state;
     state.insert(producer.clone());
 
+    let reader_properties = errors.take(LayeredProperties::consumer(&settings, OwnConfig::default(), &*broker)).unwrap_or_default();
+
     let mut consumers = gather(app.consumers, app.discovery, &mut errors);
     consumers.extend(companions(&app.companions, &consumers, &settings, &mut errors));
     let assembly = Assembly {
@@ -124,9 +155,11 @@ pub(super) fn build(mut app: AppBuilder) -> Result<App, ConfigErrors> {
         settings,
         consumers: assembled,
         producer,
+        framework_producer,
         start_steps: app.start_steps,
         broker,
         admin_properties,
+        reader_properties: reader_properties.properties(),
         clock: app.clock,
         error_handler: app.error_handler,
     })
@@ -207,7 +240,8 @@ impl Assembly<'_> {
         let (mut pipelines, mut subscriptions) = (Vec::new(), Vec::new());
         for topic in &spec.topics {
             pipelines.extend(errors.take(self.pipeline(&spec, topic)));
-            subscriptions.extend(topic.subscription().map_err(|error| errors.push(format!("{path}.topics.{}", topic.spec.name), error.to_string())));
+            subscriptions
+                .extend(topic.subscription().map_err(|error| errors.push(format!("{path}.topics.{}", topic.spec.name), error.to_string())));
         }
         match (group, properties) {
             (Some(group), Some(properties)) if errors.is_empty() => Ok(AssembledConsumer {
