@@ -1,5 +1,7 @@
 //! What is pushed together before the one check.
 
+use std::any::type_name;
+use std::any::type_name;
 use std::fmt;
 use std::sync::Arc;
 
@@ -13,7 +15,7 @@ use crate::consumer::{Consumer, ConsumerSpec, ErrorHandler, FailureHandler, Gate
 use crate::error::{BoxError, ConfigErrors};
 use crate::producer::Producer;
 use crate::settings::Settings;
-use crate::topic::TopicSpec;
+use crate::topic::{Produce, TopicSpec};
 
 /// Assembles an application: settings, state, consumers, plugins.
 #[derive(Debug)]
@@ -21,6 +23,7 @@ pub struct AppBuilder {
     pub(super) settings: Result<Settings, ConfigErrors>,
     pub(super) state: State,
     pub(super) consumers: Vec<(ConsumerSpec, Origin)>,
+    pub(super) produced: Vec<(TopicSpec, &'static str)>,
     pub(super) discovery: Discovery,
     pub(super) gates: Vec<Arc<dyn GateSource>>,
     pub(super) failure_handler: Option<Arc<dyn FailureHandlerSource>>,
@@ -62,7 +65,7 @@ impl fmt::Display for Origin {
 pub trait Plugin {
     /// What it is called. One that applications have by default stands back for one of the same name.
     fn name(&self) -> &'static str {
-        std::any::type_name::<Self>()
+        type_name::<Self>()
     }
 
     /// Pushes what it has into the builder.
@@ -149,6 +152,7 @@ impl AppBuilder {
             settings,
             state: State::default(),
             consumers: Vec::new(),
+            produced: Vec::new(),
             discovery: Discovery::On,
             gates: Vec::new(),
             failure_handler: None,
@@ -180,6 +184,13 @@ impl AppBuilder {
     #[must_use]
     pub fn consumer_spec(mut self, spec: ConsumerSpec) -> Self {
         self.consumers.push((spec, Origin::Explicit));
+        self
+    }
+
+    /// Says that the application produces to this topic, so that `topics list | check | create` cover it. Nothing else depends on it.
+    #[must_use]
+    pub fn produces<T: Produce>(mut self) -> Self {
+        self.produced.push((T::spec(), type_name::<T>()));
         self
     }
 
