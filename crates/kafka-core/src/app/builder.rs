@@ -1,7 +1,6 @@
 //! What is pushed together before the one check.
 
 use std::any::type_name;
-use std::any::type_name;
 use std::fmt;
 use std::sync::Arc;
 
