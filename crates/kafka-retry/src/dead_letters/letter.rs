@@ -104,8 +104,15 @@ async fn show(
     })
 }
 
-/// Text where the bytes are text, and hexadecimal where not.
-pub(crate) fn guess(bytes: &[u8], limit: usize) -> ShownPayload {
+impl ShownPayload {
+    /// Text where the bytes are text, and hexadecimal where not, cut to so many bytes.
+    #[must_use]
+    pub fn guess(bytes: &[u8], limit: usize) -> Self {
+        guess(bytes, limit)
+    }
+}
+
+fn guess(bytes: &[u8], limit: usize) -> ShownPayload {
     let readable = |text: &&str| !text.chars().any(|c| c.is_control() && !c.is_whitespace());
     let (text, form) = match std::str::from_utf8(bytes).ok().filter(readable) {
         Some(text) => (text.to_owned(), PayloadForm::Text),
