@@ -146,13 +146,15 @@ pub(super) fn build(mut app: AppBuilder) -> Result<App, ConfigErrors> {
     let reader_properties = errors.take(LayeredProperties::consumer(&settings, OwnConfig::default(), &*broker)).unwrap_or_default();
 
     let mut consumers = gather(app.consumers, app.discovery, &mut errors);
-    consumers.extend(companions(&app.companions, &consumers, &settings, &mut errors));
+    let tools =
+        Tools { settings: &settings, state: &state, producer: &producer, framework_producer: &framework_producer, clock: &app.clock };
+    consumers.extend(companions(&app.companions, &consumers, &tools, &mut errors));
     let assembly = Assembly {
         settings: &settings,
         state: &state,
         gates: &app.gates,
         failure_handler: app.failure_handler.as_deref(),
-        tools: Tools { settings: &settings, producer: &producer, framework_producer: &framework_producer, clock: &app.clock },
+        tools,
         broker: &*broker,
         address,
     };
@@ -223,11 +225,17 @@ fn gather(explicit: Vec<(ConsumerSpec, Origin)>, discovery: Discovery, errors: &
 fn companions(
     sources: &[Arc<dyn CompanionSource>],
     consumers: &[ConsumerSpec],
-    settings: &Settings,
+    tools: &Tools<'_>,
     errors: &mut ConfigErrors,
 ) -> Vec<ConsumerSpec> {
-    let pairs = sources.iter().flat_map(|source| consumers.iter().map(move |consumer| (source, consumer)));
-    pairs.filter_map(|(source, consumer)| errors.take(source.companion(consumer, settings)).flatten()).collect()
+    let mut found = Vec::new();
+    for source in sources {
+        for consumer in consumers {
+            found.extend(errors.take(source.companion(consumer, tools.settings)).flatten());
+        }
+        found.extend(errors.take(source.beside_all(consumers, tools)).flatten());
+    }
+    found
 }
 
 struct Assembly<'a> {

@@ -76,6 +76,8 @@ pub trait Plugin {
 pub struct Tools<'a> {
     /// The application's settings.
     pub settings: &'a Settings,
+    /// What was added to the application's state.
+    pub state: &'a State,
     /// The application's producer.
     pub producer: &'a Producer,
     /// The producer of the framework's own records: no suppression keeps them back, and their size is for the broker to judge.
@@ -109,11 +111,23 @@ pub trait FailureHandlerSource: Send + Sync + fmt::Debug {
 
 /// Makes consumers beside those that were declared, when all of these are known.
 pub trait CompanionSource: Send + Sync + fmt::Debug {
-    /// The consumer that runs beside this one; it starts with it.
+    /// The consumer that runs beside this one; it starts with it. Default: none.
     ///
     /// # Errors
     /// When the consumer's declarations do not allow it.
-    fn companion(&self, consumer: &ConsumerSpec, settings: &Settings) -> Result<Option<ConsumerSpec>, ConfigErrors>;
+    fn companion(&self, consumer: &ConsumerSpec, settings: &Settings) -> Result<Option<ConsumerSpec>, ConfigErrors> {
+        let _ = (consumer, settings);
+        Ok(None)
+    }
+
+    /// The one consumer that runs beside all of these. Asked before any gate or failure handler is made. Default: none.
+    ///
+    /// # Errors
+    /// When the consumers' declarations do not allow it.
+    fn beside_all(&self, consumers: &[ConsumerSpec], tools: &Tools<'_>) -> Result<Option<ConsumerSpec>, ConfigErrors> {
+        let _ = (consumers, tools);
+        Ok(None)
+    }
 }
 
 /// Something to be done after the build and before the first poll: topics made or checked, tables migrated.
@@ -198,6 +212,11 @@ impl AppBuilder {
     pub fn without_discovery(mut self) -> Self {
         self.discovery = Discovery::Off;
         self
+    }
+
+    /// As [`AppBuilder::state`], from a plugin.
+    pub fn insert_state<T: Clone + Send + Sync + 'static>(&mut self, value: T) {
+        self.state.insert(value);
     }
 
     /// Installs a plugin.
