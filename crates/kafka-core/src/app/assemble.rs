@@ -231,7 +231,7 @@ fn companions(
     let mut found = Vec::new();
     for source in sources {
         for consumer in consumers {
-            found.extend(errors.take(source.companion(consumer, tools.settings)).flatten());
+            found.extend(errors.take(source.companion(consumer, tools.settings, tools.clock)).flatten());
         }
         found.extend(errors.take(source.beside_all(consumers, tools)).flatten());
     }

@@ -115,8 +115,8 @@ pub trait CompanionSource: Send + Sync + fmt::Debug {
     ///
     /// # Errors
     /// When the consumer's declarations do not allow it.
-    fn companion(&self, consumer: &ConsumerSpec, settings: &Settings) -> Result<Option<ConsumerSpec>, ConfigErrors> {
-        let _ = (consumer, settings);
+    fn companion(&self, consumer: &ConsumerSpec, settings: &Settings, clock: &Clock) -> Result<Option<ConsumerSpec>, ConfigErrors> {
+        let _ = (consumer, settings, clock);
         Ok(None)
     }
 

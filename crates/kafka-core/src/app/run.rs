@@ -93,7 +93,7 @@ impl App {
             step.run(&self).await.map_err(|source| StartError::Step { step: step.name(), source })?;
         }
         let named = |consumer: &AssembledConsumer| match &consumer.role {
-            Role::Retry { of } if names.contains(of) => true,
+            Role::Retry { of, .. } if names.contains(of) => true,
             Role::Main | Role::Retry { .. } => names.contains(&consumer.name),
         };
         let chosen = self.consumers.iter().filter(|consumer| names.is_empty() || named(consumer));

@@ -14,6 +14,9 @@ pub trait Admin: Send + Sync + fmt::Debug {
     /// All topics with their number of partitions.
     fn topics(&self) -> BoxFuture<'_, Result<BTreeMap<TopicName, i32>, ClientError>>;
 
+    /// The configuration of these topics, defaults included; a topic that is not there is left out. Empty where the cluster does not tell.
+    fn topic_configs<'a>(&'a self, topics: &'a [TopicName]) -> BoxFuture<'a, Result<TopicConfigs, ClientError>>;
+
     /// Makes topics; one that exists is left as it is.
     fn create_topics<'a>(&'a self, topics: &'a [NewTopic]) -> BoxFuture<'a, Result<(), CreateTopicsError>>;
 
@@ -23,6 +26,9 @@ pub trait Admin: Send + Sync + fmt::Debug {
     /// Removes all records before the offset from each of these partitions, for good. Kafka can remove no others.
     fn delete_records<'a>(&'a self, before: &'a BTreeMap<TopicPartition, i64>) -> BoxFuture<'a, Result<(), ClientError>>;
 }
+
+/// Topics with their configuration.
+pub type TopicConfigs = BTreeMap<TopicName, BTreeMap<String, String>>;
 
 /// A topic to be made.
 #[derive(Debug, Clone, PartialEq, Eq)]

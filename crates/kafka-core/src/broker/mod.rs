@@ -16,7 +16,7 @@ use std::time::Duration;
 use futures_util::future::BoxFuture;
 use tokio::sync::oneshot;
 
-pub use admin::{Admin, CreateTopicsError, NewTopic};
+pub use admin::{Admin, CreateTopicsError, NewTopic, TopicConfigs};
 pub use reader::{ReadMessage, ReadRange, TopicReader};
 
 use crate::message::{KeepAlive, RawMessage, Record};

@@ -148,14 +148,7 @@ impl Pipeline {
                     let segments = run.split_front(1).into_segments();
                     journal.pending.push(Pending { segments, ack, failure });
                 }
-                Ok(Settlement::Hold(hold)) => {
-                    tracing::warn!(
-                        topic = %failure.message.topic(), partition = failure.message.partition(), offset = failure.message.raw().offset(),
-                        attempt = failure.attempt, wait = ?hold.until.saturating_duration_since(self.clock.now()), error = %failure.error,
-                        "message failed, held"
-                    );
-                    return Next::HoldFailed(hold);
-                }
+                Ok(Settlement::Hold(hold)) => return Next::HoldFailed(hold),
                 Ok(Settlement::Stop(error)) => return Next::Stop(error),
                 Err(error) => return Next::Trouble(error),
             }

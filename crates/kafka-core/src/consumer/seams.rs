@@ -165,6 +165,11 @@ impl FailureHandler for HoldFailed {
             super::Directive::RetryAfter(delay) => delay,
             super::Directive::Policy | super::Directive::Permanent => self.backoff.after(failure.attempt),
         };
+        let raw = failure.message.raw();
+        tracing::warn!(
+            topic = %failure.message.topic(), partition = failure.message.partition(), offset = raw.offset(),
+            attempt = failure.attempt, wait = ?delay, error = %failure.error, "message failed, held"
+        );
         Box::pin(std::future::ready(Ok(Settlement::Hold(Hold::until(self.clock.now() + delay)))))
     }
 }

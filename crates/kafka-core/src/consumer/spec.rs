@@ -47,6 +47,8 @@ pub enum Role {
     Retry {
         /// The name of the other.
         of: String,
+        /// The group of the other.
+        group: String,
     },
 }
 

@@ -7,7 +7,7 @@ mod spec;
 pub use consume::{Batched, Blocking, Cancelled, Consume, ConsumeBatch, ConsumeBlocking, Single, Style};
 pub(crate) use handler::Formats;
 pub use handler::{Control, Decoded, Feed, Handler, HandlerOutcome, blocking_calls};
-pub use spec::{BatchLimits, Concurrency, Suppress, TopicSpec};
+pub use spec::{BatchLimits, Concurrency, DeadLetterLimit, Suppress, TopicSpec};
 
 use crate::app::{MissingState, State};
 use crate::format::Format;

@@ -8,14 +8,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
-use rdkafka::admin::{AdminClient, AdminOptions, NewTopic as NativeTopic, TopicReplication};
+use rdkafka::admin::{AdminClient, AdminOptions, NewTopic as NativeTopic, OwnedResourceSpecifier, ResourceSpecifier, TopicReplication};
 use rdkafka::client::ClientContext;
 use rdkafka::config::{ClientConfig, RDKafkaLogLevel};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 
 use super::native::{self, name_of};
-use crate::broker::{Admin, ClientError, CreateTopicsError, NewTopic, Properties};
+use crate::broker::{Admin, ClientError, CreateTopicsError, NewTopic, Properties, TopicConfigs};
 use crate::names::{TopicName, TopicPartition};
 
 /// How long the cluster may take to answer.
@@ -40,6 +40,22 @@ impl Admin for RdkafkaAdmin {
             let metadata = metadata.map_err(|error| translate(&error))?;
             let count = |partitions: usize| i32::try_from(partitions).unwrap_or(i32::MAX);
             Ok(metadata.topics().iter().map(|topic| (TopicName::from_broker(topic.name()), count(topic.partitions().len()))).collect())
+        })
+    }
+
+    fn topic_configs<'a>(&'a self, topics: &'a [TopicName]) -> BoxFuture<'a, Result<TopicConfigs, ClientError>> {
+        Box::pin(async move {
+            let asked: Vec<_> = topics.iter().map(|topic| ResourceSpecifier::Topic(topic.as_str())).collect();
+            let options = AdminOptions::new().request_timeout(Some(TIMEOUT));
+            let answers = self.0.describe_configs(&asked, &options).await.map_err(|error| translate(&error))?;
+            let told = answers.into_iter().flatten().filter_map(|resource| match resource.specifier {
+                OwnedResourceSpecifier::Topic(name) => {
+                    let entries = resource.entries.into_iter().filter_map(|entry| Some((entry.name, entry.value?)));
+                    Some((TopicName::from_broker(&name), entries.collect()))
+                }
+                _ => None,
+            });
+            Ok(told.collect())
         })
     }
 

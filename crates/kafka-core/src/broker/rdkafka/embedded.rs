@@ -14,7 +14,8 @@ use futures_util::future::BoxFuture;
 use super::RdkafkaBroker;
 use super::native::{MockCluster, NativeError, code_of};
 use crate::broker::{
-    Admin, Broker, ClientError, ConsumerClient, CreateTopicsError, NewTopic, PollWaker, ProducerClient, Properties, ReadRange, TopicReader,
+    Admin, Broker, ClientError, ConsumerClient, CreateTopicsError, NewTopic, PollWaker, ProducerClient, Properties, ReadRange,
+    TopicConfigs, TopicReader,
 };
 use crate::names::{GroupId, Subscription, TopicName, TopicPartition};
 
@@ -215,6 +216,11 @@ struct EmbeddedAdmin {
 impl Admin for EmbeddedAdmin {
     fn topics(&self) -> BoxFuture<'_, Result<BTreeMap<TopicName, i32>, ClientError>> {
         self.real.topics()
+    }
+
+    /// The mock cluster does not tell.
+    fn topic_configs<'a>(&'a self, _: &'a [TopicName]) -> BoxFuture<'a, Result<TopicConfigs, ClientError>> {
+        Box::pin(std::future::ready(Ok(TopicConfigs::new())))
     }
 
     fn create_topics<'a>(&'a self, topics: &'a [NewTopic]) -> BoxFuture<'a, Result<(), CreateTopicsError>> {
