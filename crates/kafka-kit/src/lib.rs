@@ -40,6 +40,7 @@
 //! | --- | --- | --- |
 //! | `macros` | yes | the derives |
 //! | `json` | yes | the format [`Json`](format::Json) |
+//! | `retry` | yes | [`retry`]: retries, retry topics, dead letters, the key offset tracker |
 //! | `cli` | yes | [`AppMain::main`](cli::AppMain::main): the command line of an application |
 //! | `test-kit` | no | brokers for tests, on a socket of this process and in memory |
 
@@ -52,6 +53,9 @@ pub mod cli;
 pub mod prelude;
 
 pub use kafka_core::{app, broker, clock, consumer, error, format, message, names, producer, registry, retry_policy, settings, topic};
+
+#[cfg(feature = "retry")]
+pub use kafka_retry as retry;
 
 #[doc(inline)]
 pub use kafka_core::app::App;

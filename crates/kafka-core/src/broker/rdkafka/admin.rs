@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
+use std::thread;
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
@@ -16,7 +17,11 @@ use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 
 use super::native::{self, name_of};
 use crate::broker::{Admin, ClientError, CreateTopicsError, NewTopic, Properties, TopicConfigs};
+use crate::clock::Clock;
 use crate::names::{TopicName, TopicPartition};
+
+/// How long to wait before a partition without a leader is asked for again.
+const LEADER_WAIT: Duration = Duration::from_millis(100);
 
 /// How long the cluster may take to answer.
 const TIMEOUT: Duration = Duration::from_secs(30);
@@ -93,8 +98,18 @@ impl Admin for RdkafkaAdmin {
                 .collect();
             let client = Arc::clone(&self.0);
             let ask = move |partition: TopicPartition| {
-                let bounds = client.inner().fetch_watermarks(partition.topic.as_str(), partition.partition, TIMEOUT);
-                bounds.map(|(start, end)| (partition, start..end)).map_err(|error| translate(&error))
+                let deadline = Clock::System.now() + TIMEOUT;
+                loop {
+                    match client.inner().fetch_watermarks(partition.topic.as_str(), partition.partition, TIMEOUT) {
+                        Ok((start, end)) => return Ok((partition, start..end)),
+                        // A topic that was just made, or whose leader moves: known once the metadata is.
+                        Err(error) if is_without_leader(&error) && Clock::System.now() < deadline => {
+                            thread::park_timeout(LEADER_WAIT);
+                            drop(client.inner().fetch_metadata(Some(partition.topic.as_str()), TIMEOUT));
+                        }
+                        Err(error) => return Err(translate(&error)),
+                    }
+                }
             };
             let asked = tokio::task::spawn_blocking(move || partitions.into_iter().map(ask).collect());
             asked.await.unwrap_or_else(|error| Err(ClientError::transient("_FAIL", error.to_string())))
@@ -142,6 +157,11 @@ impl ClientContext for Logs {
     fn error(&self, error: KafkaError, reason: &str) {
         tracing::warn!(target: "librdkafka", %error, reason, "the admin client has trouble");
     }
+}
+
+fn is_without_leader(error: &KafkaError) -> bool {
+    let waits = [RDKafkaErrorCode::NotLeaderForPartition, RDKafkaErrorCode::LeaderNotAvailable, RDKafkaErrorCode::UnknownTopicOrPartition];
+    error.rdkafka_error_code().is_some_and(|code| waits.contains(&code))
 }
 
 fn translate(error: &KafkaError) -> ClientError {
