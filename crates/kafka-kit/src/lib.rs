@@ -80,6 +80,10 @@ mod book {
     }
     pages!(
         Readme = "../../../README.md",
+        DeadLetters = "../../../docs/book/dead-letters.md",
+        FromDjangoKafka = "../../../docs/book/from-django-kafka.md",
+        FromSpring = "../../../docs/book/from-spring.md",
+        KeyOffsetTracker = "../../../docs/book/key-offset-tracker.md",
         Start = "../../../docs/book/start.md",
         Topics = "../../../docs/book/topics.md",
         Consumers = "../../../docs/book/consumers.md",
