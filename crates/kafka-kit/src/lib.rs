@@ -40,15 +40,23 @@
 //! | --- | --- | --- |
 //! | `macros` | yes | the derives |
 //! | `json` | yes | the format [`Json`](format::Json) |
+//! | `retry` | yes | [`retry`]: retries, retry topics, dead letters, the key offset tracker |
 //! | `cli` | yes | [`AppMain::main`](cli::AppMain::main): the command line of an application |
 //! | `retry` | yes | retries, retry topics and dead letters: [`retry`] |
 //! | `test-kit` | no | brokers for tests, on a socket of this process and in memory |
+
+// What derives write names this crate from outside.
+#[cfg(test)]
+extern crate self as kafka_kit;
 
 #[cfg(feature = "cli")]
 pub mod cli;
 pub mod prelude;
 
 pub use kafka_core::{app, broker, clock, consumer, error, format, message, names, producer, registry, retry_policy, settings, topic};
+
+#[cfg(feature = "retry")]
+pub use kafka_retry as retry;
 
 #[doc(inline)]
 pub use kafka_core::app::App;
@@ -85,6 +93,10 @@ mod book {
     }
     pages!(
         Readme = "../../../README.md",
+        DeadLetters = "../../../docs/book/dead-letters.md",
+        FromDjangoKafka = "../../../docs/book/from-django-kafka.md",
+        FromSpring = "../../../docs/book/from-spring.md",
+        KeyOffsetTracker = "../../../docs/book/key-offset-tracker.md",
         Start = "../../../docs/book/start.md",
         Topics = "../../../docs/book/topics.md",
         Consumers = "../../../docs/book/consumers.md",

@@ -136,7 +136,10 @@ impl Forwarder {
         };
         let raw = parcel.message.raw();
         let place = format!("{}/{} at offset {}", parcel.message.topic(), parcel.message.partition(), raw.offset());
-        self.troubles.began(parcel.target.name.as_str(), format!("{place} holds: {what} for {} was refused: {}", parcel.target.name, chain(&*error)));
+        self.troubles.began(
+            parcel.target.name.as_str(),
+            format!("{place} holds: {what} for {} was refused: {}", parcel.target.name, chain(&*error)),
+        );
         error
     }
 }

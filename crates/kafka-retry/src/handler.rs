@@ -178,7 +178,10 @@ mod tests {
     fn numbers_grow_to_the_last_topic() {
         let at = |number| Hop::Retry { topic: "t", number };
         let forever = |hop| next_number(hop, MaxRetries::Forever, 10);
-        assert_eq!([forever(Hop::Source { topic: "t" }), forever(at(1)), forever(at(9)), forever(at(10)), forever(at(11))], [1, 2, 10, 10, 10]);
+        assert_eq!(
+            [forever(Hop::Source { topic: "t" }), forever(at(1)), forever(at(9)), forever(at(10)), forever(at(11))],
+            [1, 2, 10, 10, 10]
+        );
         let three = |hop| next_number(hop, MaxRetries::Limited(3), 10);
         assert_eq!([three(Hop::Source { topic: "t" }), three(at(1)), three(at(2)), three(at(3))], [1, 2, 3, 3]);
     }

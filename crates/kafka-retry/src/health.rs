@@ -38,7 +38,11 @@ impl RetryHealth {
     /// Why messages do not go on, one line for each reason; none is healthy.
     #[must_use]
     pub fn reasons(&self) -> Vec<String> {
-        let paused = self.limiters().iter().filter_map(|limiter| Some(format!("{} pauses: {}", limiter.name, limiter.reason()?))).collect::<Vec<_>>();
+        let paused = self
+            .limiters()
+            .iter()
+            .filter_map(|limiter| Some(format!("{} pauses: {}", limiter.name, limiter.reason()?)))
+            .collect::<Vec<_>>();
         self.troubles.lock().values().cloned().chain(paused).collect()
     }
 

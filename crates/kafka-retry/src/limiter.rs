@@ -126,7 +126,11 @@ impl Counts {
 
 impl fmt::Debug for Limiter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Limiter").field("name", &self.name).field("limit", &self.limit).field("reason", &self.reason()).finish_non_exhaustive()
+        f.debug_struct("Limiter")
+            .field("name", &self.name)
+            .field("limit", &self.limit)
+            .field("reason", &self.reason())
+            .finish_non_exhaustive()
     }
 }
 

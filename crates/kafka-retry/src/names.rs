@@ -91,7 +91,8 @@ impl RetryNames {
     pub fn parse<'a>(&self, name: &'a str) -> Hop<'a> {
         let source = Hop::Source { topic: name };
         let Some(rest) = name.strip_prefix(self.group.as_str()).and_then(|rest| rest.strip_prefix('.')) else { return source };
-        let before = |text: &'a str, word: &str| text.strip_suffix(word).and_then(|rest| rest.strip_suffix('.')).filter(|topic| !topic.is_empty());
+        let before =
+            |text: &'a str, word: &str| text.strip_suffix(word).and_then(|rest| rest.strip_suffix('.')).filter(|topic| !topic.is_empty());
         if let Some(topic) = before(rest, &self.dead_letter) {
             return Hop::DeadLetter { topic };
         }
@@ -159,9 +160,19 @@ mod tests {
     #[test]
     fn what_was_built_otherwise_is_a_source() {
         for name in [
-            "orders", "my.group", "my.group.retry.1", "my.group.dlt", "my.group.orders.retry.0", "my.group.orders.retry.01",
-            "my.group.orders.retry.+1", "my.group.orders.retry", "my.group.orders.retry.x", "my.group.orders.retry.99999999999",
-            "other.orders.retry.1", "my.grouporders.dlt", "my.group..dlt",
+            "orders",
+            "my.group",
+            "my.group.retry.1",
+            "my.group.dlt",
+            "my.group.orders.retry.0",
+            "my.group.orders.retry.01",
+            "my.group.orders.retry.+1",
+            "my.group.orders.retry",
+            "my.group.orders.retry.x",
+            "my.group.orders.retry.99999999999",
+            "other.orders.retry.1",
+            "my.grouporders.dlt",
+            "my.group..dlt",
         ] {
             assert_eq!(names().parse(name), Hop::Source { topic: name }, "{name}");
         }

@@ -1,5 +1,6 @@
 //! What is pushed together before the one check.
 
+use std::any::type_name;
 use std::fmt;
 use std::sync::Arc;
 
@@ -13,7 +14,7 @@ use crate::consumer::{Consumer, ConsumerSpec, ErrorHandler, FailureHandler, Gate
 use crate::error::{BoxError, ConfigErrors};
 use crate::producer::Producer;
 use crate::settings::Settings;
-use crate::topic::TopicSpec;
+use crate::topic::{Produce, TopicSpec};
 
 /// Assembles an application: settings, state, consumers, plugins.
 #[derive(Debug)]
@@ -21,6 +22,7 @@ pub struct AppBuilder {
     pub(super) settings: Result<Settings, ConfigErrors>,
     pub(super) state: State,
     pub(super) consumers: Vec<(ConsumerSpec, Origin)>,
+    pub(super) produced: Vec<(TopicSpec, &'static str)>,
     pub(super) discovery: Discovery,
     pub(super) gates: Vec<Arc<dyn GateSource>>,
     pub(super) failure_handler: Option<Arc<dyn FailureHandlerSource>>,
@@ -62,7 +64,7 @@ impl fmt::Display for Origin {
 pub trait Plugin {
     /// What it is called. One that applications have by default stands back for one of the same name.
     fn name(&self) -> &'static str {
-        std::any::type_name::<Self>()
+        type_name::<Self>()
     }
 
     /// Pushes what it has into the builder.
@@ -109,11 +111,23 @@ pub trait FailureHandlerSource: Send + Sync + fmt::Debug {
 
 /// Makes consumers beside those that were declared, when all of these are known.
 pub trait CompanionSource: Send + Sync + fmt::Debug {
-    /// The consumer that runs beside this one; it starts with it.
+    /// The consumer that runs beside this one; it starts with it. Default: none.
     ///
     /// # Errors
     /// When the consumer's declarations do not allow it.
-    fn companion(&self, consumer: &ConsumerSpec, settings: &Settings, clock: &Clock) -> Result<Option<ConsumerSpec>, ConfigErrors>;
+    fn companion(&self, consumer: &ConsumerSpec, settings: &Settings, clock: &Clock) -> Result<Option<ConsumerSpec>, ConfigErrors> {
+        let _ = (consumer, settings, clock);
+        Ok(None)
+    }
+
+    /// The one consumer that runs beside all of these. Asked before any gate or failure handler is made. Default: none.
+    ///
+    /// # Errors
+    /// When the consumers' declarations do not allow it.
+    fn beside_all(&self, consumers: &[ConsumerSpec], tools: &Tools<'_>) -> Result<Option<ConsumerSpec>, ConfigErrors> {
+        let _ = (consumers, tools);
+        Ok(None)
+    }
 }
 
 /// Something to be done after the build and before the first poll: topics made or checked, tables migrated.
@@ -151,6 +165,7 @@ impl AppBuilder {
             settings,
             state: State::default(),
             consumers: Vec::new(),
+            produced: Vec::new(),
             discovery: Discovery::On,
             gates: Vec::new(),
             failure_handler: None,
@@ -185,11 +200,23 @@ impl AppBuilder {
         self
     }
 
+    /// Says that the application produces to this topic, so that `topics list | check | create` cover it. Nothing else depends on it.
+    #[must_use]
+    pub fn produces<T: Produce>(mut self) -> Self {
+        self.produced.push((T::spec(), type_name::<T>()));
+        self
+    }
+
     /// Takes only the consumers that are added by hand.
     #[must_use]
     pub fn without_discovery(mut self) -> Self {
         self.discovery = Discovery::Off;
         self
+    }
+
+    /// As [`AppBuilder::state`], from a plugin.
+    pub fn insert_state<T: Clone + Send + Sync + 'static>(&mut self, value: T) {
+        self.state.insert(value);
     }
 
     /// Installs a plugin.

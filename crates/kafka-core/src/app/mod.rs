@@ -8,9 +8,13 @@ mod builder;
 mod run;
 mod signals;
 mod state;
+mod topic;
+mod topics;
 
 pub use assemble::App;
 pub use builder::{AppBuilder, CompanionSource, FailureHandlerSource, GateSource, Plugin, StartStep, Tools};
 pub use run::{RunError, Running, StartError};
 pub use signals::{Signals, Urgency};
 pub use state::{MissingState, State};
+pub use topic::AssembledTopic;
+pub use topics::{Part, TopicUse};

@@ -124,7 +124,7 @@ impl App {
         let reporter = Reporter::new(waker.clone());
         let client = self
             .broker
-            .consumer(&consumer.group, &consumer.properties, &consumer.subscriptions, waker)
+            .consumer(&consumer.group, &consumer.properties.properties(), &consumer.subscriptions, waker)
             .map_err(|source| StartError::Client { consumer: consumer.name.clone(), source })?;
         let config = LoopConfig {
             name: consumer.name.clone(),

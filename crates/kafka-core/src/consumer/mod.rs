@@ -27,7 +27,9 @@ pub use outcome::{Ack, Admission, BatchError, Directive, HandlerError, HandlerPa
 pub(crate) use pipeline::Pipeline;
 pub(crate) use reports::{Command, Report, Reporter};
 pub(crate) use run::{ConsumerLoop, Turn};
-pub use seams::{Admissions, Backoff, Decoding, Failure, FailureHandler, Gate, HoldFailed, OffsetStorage, PositionSource, Returned, Returns};
+pub use seams::{
+    Admissions, Backoff, Decoding, Failure, FailureHandler, Gate, HoldFailed, OffsetStorage, PositionSource, Returned, Returns,
+};
 pub use spec::{Consumer, ConsumerSpec, DeclaredTopic, Role};
 pub use state::{ConsumerState, Flow, PartitionState};
 pub use thread::ConsumerHandle;

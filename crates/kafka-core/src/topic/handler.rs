@@ -28,6 +28,12 @@ pub trait Handler: Send + Sync {
 
     /// How the user's code takes messages.
     fn feed(&self) -> Feed;
+
+    /// A key or a value as text for people, as its format reads it; `None` leaves it to guess from the bytes.
+    fn show<'a>(&'a self, part: Part<'a>) -> BoxFuture<'a, Result<Option<String>, DecodeError>> {
+        let _ = part;
+        Box::pin(std::future::ready(Ok(None)))
+    }
 }
 
 impl fmt::Debug for dyn Handler {
@@ -123,6 +129,19 @@ where
             None => None,
         };
         Ok((key, value))
+    }
+
+    async fn show(&self, part: Part<'_>) -> Result<Option<String>, DecodeError> {
+        let shown = AssertUnwindSafe(async {
+            match part.field {
+                Field::Key => self.key.show(part).await,
+                Field::Value => self.value.show(part).await,
+            }
+        });
+        shown
+            .catch_unwind()
+            .await
+            .unwrap_or_else(|payload| Err(DecodeError::malformed(format!("its format panicked: {}", HandlerPanic::new(&*payload).message))))
     }
 
     /// The parts of a run's first messages when neither format looks at bytes: there is nothing to wait for, and nothing can fail.
@@ -286,6 +305,10 @@ where
     fn feed(&self) -> Feed {
         Feed::Each
     }
+
+    fn show<'a>(&'a self, part: Part<'a>) -> BoxFuture<'a, Result<Option<String>, DecodeError>> {
+        Box::pin(self.formats.show(part))
+    }
 }
 
 pub(super) struct BatchHandler<T: Topic> {
@@ -327,6 +350,10 @@ where
 
     fn feed(&self) -> Feed {
         Feed::Batches
+    }
+
+    fn show<'a>(&'a self, part: Part<'a>) -> BoxFuture<'a, Result<Option<String>, DecodeError>> {
+        Box::pin(self.formats.show(part))
     }
 }
 

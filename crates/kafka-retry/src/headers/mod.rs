@@ -6,9 +6,11 @@ mod due;
 mod error_text;
 pub mod names;
 mod provenance;
+mod replay;
 mod spring;
 mod writer;
 
 pub use due::DueTime;
 pub use provenance::{Framework, Place, Provenance, attempt, due_time, origin};
+pub use replay::{begin_anew, go_on};
 pub use writer::{HeaderDialect, HeaderWriter, Hop, Next, Stage};

@@ -11,6 +11,7 @@ mod embedded;
 #[allow(unsafe_code, reason = "librdkafka's batch and produce calls; rdkafka's clients copy each message and panic on headers")]
 mod native;
 mod producer;
+mod reader;
 
 use std::sync::Arc;
 
@@ -18,10 +19,11 @@ use std::sync::Arc;
 pub use embedded::{EmbeddedBroker, Request};
 pub use native::NativeMessage;
 
-use super::{Admin, Broker, ClientError, ConsumerClient, PollWaker, ProducerClient, Properties};
+use super::{Admin, Broker, ClientError, ConsumerClient, PollWaker, ProducerClient, Properties, ReadRange, TopicReader};
 use crate::names::{GroupId, Subscription};
 use consumer::RdkafkaConsumer;
 use producer::RdkafkaProducer;
+use reader::RdkafkaReader;
 
 /// A Kafka cluster by way of librdkafka. Which one, the property `bootstrap.servers` says.
 #[derive(Debug, Clone, Copy, Default)]
@@ -52,6 +54,10 @@ impl Broker for RdkafkaBroker {
 
     fn admin(&self, properties: &Properties) -> Result<Arc<dyn Admin>, ClientError> {
         Ok(Arc::new(admin::RdkafkaAdmin::new(properties)?))
+    }
+
+    fn reader(&self, properties: &Properties, ranges: &[ReadRange]) -> Result<Box<dyn TopicReader>, ClientError> {
+        Ok(Box::new(RdkafkaReader::new(properties, ranges)?))
     }
 
     fn check_property(&self, name: &str, value: &str) -> Option<String> {

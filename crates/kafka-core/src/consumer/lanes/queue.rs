@@ -126,7 +126,15 @@ impl Lane {
 
 impl Default for State {
     fn default() -> Self {
-        Self { lanes: Vec::new(), free: Vec::new(), by_key: HashMap::new(), busy: 0, reached: i64::MIN, blocked: 0, waiting: Waiting::default() }
+        Self {
+            lanes: Vec::new(),
+            free: Vec::new(),
+            by_key: HashMap::new(),
+            busy: 0,
+            reached: i64::MIN,
+            blocked: 0,
+            waiting: Waiting::default(),
+        }
     }
 }
 
