@@ -67,15 +67,11 @@ pub use kafka_macros::Consumer;
 #[doc = include_str!("../docs/topic.md")]
 pub use kafka_macros::Topic;
 
-/// Retries, retry topics, dead letters. Applications have them without a line.
-#[cfg(feature = "retry")]
-pub use kafka_retry as retry;
-
 #[cfg(feature = "retry")]
 kafka_core::__private::inventory::submit! {
-    kafka_core::registry::DefaultPlugin {
+    registry::DefaultPlugin {
         name: kafka_retry::Retry::NAME,
-        install: |app| kafka_core::app::Plugin::install(kafka_retry::Retry::new(), app),
+        install: |app| app::Plugin::install(kafka_retry::Retry::new(), app),
     }
 }
 
