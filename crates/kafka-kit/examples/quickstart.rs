@@ -77,15 +77,15 @@ impl Consume for Invoices {
 
 /// The dead-letter topic of the orders, read like any other: its name says whose it is.
 #[derive(Topic)]
-#[topic(name = "quickstart.quickstart-orders.dlt", key = Bytes, value = Bytes, consume)]
+#[topic(name = "quickstart.quickstart-orders.dlt", consume)]
 struct DeadOrders {
     #[topic(state)]
     screen: Screen,
 }
 
 impl Consume for DeadOrders {
-    async fn consume(&self, message: Message<bytes::Bytes, bytes::Bytes>) -> Result<(), HandlerError> {
-        let (headers, value) = (message.headers(), String::from_utf8_lossy(message.require_value()?).into_owned());
+    async fn consume(&self, message: Message<String, String>) -> Result<(), HandlerError> {
+        let (headers, value) = (message.headers(), message.require_value()?);
         let header = |name| headers.get_str(name).unwrap_or("?");
         self.screen.show(format!("dead    {value:?} from partition {}: {}", header("ORIGIN_PARTITION"), header("DEAD_LETTER_SUMMARY")));
         Ok(())
@@ -140,7 +140,9 @@ async fn serve(arguments: Arguments) -> anyhow::Result<()> {
         .consumer_spec(
             ConsumerSpec::new("quickstart", "quickstart").topic::<Orders>().topic::<Invoices>().config("auto.offset.reset", "earliest"),
         )
-        .consumer_spec(ConsumerSpec::new("undertaker", "quickstart-undertaker").topic::<DeadOrders>().config("auto.offset.reset", "earliest"));
+        .consumer_spec(
+            ConsumerSpec::new("undertaker", "quickstart-undertaker").topic::<DeadOrders>().config("auto.offset.reset", "earliest"),
+        );
     if let Some(address) = arguments.bootstrap_servers {
         println!("broker  {address}");
     } else {
