@@ -106,13 +106,13 @@ impl Service {
 
     /// The records of a topic, once there are so many.
     async fn records(&self, topic: &str, count: usize) -> Vec<OwnedMessage> {
-        let until = tokio::time::Instant::now() + Duration::from_secs(20);
+        let until = Clock::System.now() + Duration::from_secs(20);
         loop {
             let records: Vec<_> = self.broker.records(&name(topic)).into_iter().map(|record| record.message).collect();
             if records.len() >= count {
                 return records;
             }
-            assert!(tokio::time::Instant::now() < until, "{topic} has {} records, not {count}", records.len());
+            assert!(Clock::System.now() < until, "{topic} has {} records, not {count}", records.len());
             tokio::task::yield_now().await;
         }
     }
