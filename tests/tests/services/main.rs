@@ -6,6 +6,8 @@
 
 mod configuration;
 mod crashes;
+mod dead_letters;
+mod django_kafka;
 mod failures;
 mod frozen_members;
 mod in_process;
