@@ -1,3 +1,5 @@
+//! The workbench on the broker in memory.
+
 use std::collections::BTreeMap;
 
 use kafka_core::app::{App, MissingState, State};
