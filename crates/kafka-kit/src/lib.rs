@@ -42,6 +42,7 @@
 //! | `json` | yes | the format [`Json`](format::Json) |
 //! | `retry` | yes | [`retry`]: retries, retry topics, dead letters, the key offset tracker |
 //! | `cli` | yes | [`AppMain::main`](cli::AppMain::main): the command line of an application |
+//! | `retry` | yes | retries, retry topics and dead letters: [`retry`] |
 //! | `test-kit` | no | brokers for tests, on a socket of this process and in memory |
 
 // What derives write names this crate from outside.
@@ -66,6 +67,18 @@ pub use kafka_macros::Consumer;
 #[doc = include_str!("../docs/topic.md")]
 pub use kafka_macros::Topic;
 
+/// Retries, retry topics, dead letters. Applications have them without a line.
+#[cfg(feature = "retry")]
+pub use kafka_retry as retry;
+
+#[cfg(feature = "retry")]
+kafka_core::__private::inventory::submit! {
+    kafka_core::registry::DefaultPlugin {
+        name: kafka_retry::Retry::NAME,
+        install: |app| kafka_core::app::Plugin::install(kafka_retry::Retry::new(), app),
+    }
+}
+
 #[doc(hidden)]
 pub use kafka_core::__private;
 
@@ -87,6 +100,7 @@ mod book {
         Start = "../../../docs/book/start.md",
         Topics = "../../../docs/book/topics.md",
         Consumers = "../../../docs/book/consumers.md",
-        Producing = "../../../docs/book/producing.md"
+        Producing = "../../../docs/book/producing.md",
+        Retries = "../../../docs/book/retries.md"
     );
 }
