@@ -140,7 +140,9 @@ async fn serve(arguments: Arguments) -> anyhow::Result<()> {
         .consumer_spec(
             ConsumerSpec::new("quickstart", "quickstart").topic::<Orders>().topic::<Invoices>().config("auto.offset.reset", "earliest"),
         )
-        .consumer_spec(ConsumerSpec::new("undertaker", "quickstart-undertaker").topic::<DeadOrders>().config("auto.offset.reset", "earliest"));
+        .consumer_spec(
+            ConsumerSpec::new("undertaker", "quickstart-undertaker").topic::<DeadOrders>().config("auto.offset.reset", "earliest"),
+        );
     if let Some(address) = arguments.bootstrap_servers {
         println!("broker  {address}");
     } else {
