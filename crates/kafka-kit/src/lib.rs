@@ -55,9 +55,6 @@ pub mod prelude;
 
 pub use kafka_core::{app, broker, clock, consumer, error, format, message, names, producer, registry, retry_policy, settings, topic};
 
-#[cfg(feature = "retry")]
-pub use kafka_retry as retry;
-
 #[doc(inline)]
 pub use kafka_core::app::App;
 #[cfg(feature = "macros")]
@@ -73,9 +70,9 @@ pub use kafka_retry as retry;
 
 #[cfg(feature = "retry")]
 kafka_core::__private::inventory::submit! {
-    kafka_core::registry::DefaultPlugin {
+    registry::DefaultPlugin {
         name: kafka_retry::Retry::NAME,
-        install: |app| kafka_core::app::Plugin::install(kafka_retry::Retry::new(), app),
+        install: |app| app::Plugin::install(kafka_retry::Retry::new(), app),
     }
 }
 
