@@ -11,6 +11,7 @@ mod django_kafka;
 mod failures;
 mod frozen_members;
 mod in_process;
+mod key_offset_tracker;
 mod keys;
 mod odd_messages;
 mod outages;

@@ -1,8 +1,10 @@
+//! The workbench on the broker in memory.
+
 use std::collections::BTreeMap;
 
 use kafka_core::app::{App, MissingState, State};
 use kafka_core::broker::ClientError;
-use kafka_core::broker::memory::{MemoryBroker, ProduceFault};
+use kafka_core::broker::memory::{Acknowledgements, MemoryBroker, ProduceFault};
 use kafka_core::clock::Clock;
 use kafka_core::consumer::{ConsumerSpec, HandlerError};
 use kafka_core::format::Text;
@@ -172,6 +174,22 @@ async fn a_replay_that_ends_early_says_where_to_go_on() {
     let failed = letters.replay(&dead, &rest, Replay::default(), std::future::pending(), |_| ()).await.unwrap();
     assert!(matches!(failed.ended, Ended::Failed(DeadLetterError::Produce { partition: 0, offset: 2, .. })), "{failed:?}");
     assert_eq!(failed.next[&0], 2, "what failed comes again");
+
+    // One that fails while a later one is on its way.
+    broker.faults(|faults| {
+        faults.acknowledge(Acknowledgements::Held);
+        faults.next_produce(None, ProduceFault::Fail(ClientError::transient("REQUEST_TIMED_OUT", "no")));
+    });
+    let release = async {
+        while broker.release_acknowledgements(2) < 2 {
+            tokio::task::yield_now().await;
+        }
+    };
+    let (failed, ()) = tokio::join!(letters.replay(&dead, &rest, Replay::default(), std::future::pending(), |_| ()), release);
+    let failed = failed.unwrap();
+    assert!(matches!(failed.ended, Ended::Failed(DeadLetterError::Produce { offset: 2, .. })), "{failed:?}");
+    assert_eq!((failed.letters, failed.next[&0]), (1, 2), "the later one counts, and comes again");
+    broker.faults(|faults| faults.acknowledge(Acknowledgements::AtOnce));
 
     let stopped = letters.replay(&dead, &rest, Replay::default(), std::future::ready(()), |_| ()).await.unwrap();
     assert!(matches!(stopped.ended, Ended::Stopped));

@@ -1,3 +1,5 @@
+//! Golden headers of every framework that is read.
+
 use kafka_core::message::{OwnedMessage, Timestamp};
 
 use super::*;

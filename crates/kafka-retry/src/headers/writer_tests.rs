@@ -1,3 +1,5 @@
+//! Golden headers of each hop, and five hops of any headers.
+
 use kafka_core::message::OwnedMessage;
 use proptest::prelude::*;
 

@@ -11,7 +11,10 @@ use super::store::{KeyOffset, KeyOffsetStore, Latest};
 
 /// Latest offsets in memory: for tests, and gone with the process. Clones are the same store.
 #[derive(Debug, Clone, Default)]
-pub struct MemoryKeyOffsets(Arc<Mutex<HashMap<(TopicPartition, Vec<u8>), Latest>>>);
+pub struct MemoryKeyOffsets(Arc<Mutex<Known>>);
+
+/// By partition and key.
+type Known = HashMap<(TopicPartition, Vec<u8>), Latest>;
 
 impl KeyOffsetStore for MemoryKeyOffsets {
     fn prepare(&self) -> BoxFuture<'_, Result<(), BoxError>> {

@@ -1,3 +1,5 @@
+//! The tracker in an application on the broker in memory, and what every store must do.
+
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -200,7 +202,7 @@ fn what_is_wrong_is_told_at_build() {
         error(builder(Settings::default()).consumer_spec(consumer()).plugin(KeyOffsetTracker::enable("").store(store.clone())))
             .contains("it has no group")
     );
-    let same = KeyOffsetTracker::enable("billing").store(store.clone());
+    let same = KeyOffsetTracker::enable("billing").store(store);
     assert!(
         error(builder(Settings::default()).consumer_spec(consumer()).plugin(same))
             .contains("the consumer billing is in the group billing too")

@@ -22,7 +22,7 @@ use crate::skip::SkipRule;
 const CONSUMER: &str = "key-offset-tracker";
 
 /// So many messages are noted in one statement.
-const BATCH: usize = 10_000;
+const BATCH: usize = 50_000;
 
 /// Skips messages that fail for want of a related row when a newer message of their key follows.
 ///

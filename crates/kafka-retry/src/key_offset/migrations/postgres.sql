@@ -9,4 +9,6 @@ CREATE TABLE IF NOT EXISTS kafka_key_offsets (
     -- The timestamp of that message, in milliseconds since the epoch.
     written_at bigint,
     PRIMARY KEY (topic, partition, key)
-);
+)
+-- Room in every page for the new version of a row, so that an update touches no index.
+WITH (fillfactor = 60);
