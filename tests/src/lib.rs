@@ -12,6 +12,7 @@ pub mod process;
 pub mod produce;
 pub mod proxy;
 pub mod python;
+pub mod read;
 pub mod story;
 pub mod until;
 pub mod wire;

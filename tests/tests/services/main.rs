@@ -17,6 +17,7 @@ mod odd_messages;
 mod outages;
 mod patterns;
 mod rebalances;
+mod retries;
 mod secured;
 mod slow_handlers;
 mod static_members;
