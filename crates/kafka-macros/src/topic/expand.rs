@@ -10,6 +10,8 @@ use super::model::{Faces, Name, Source, State, Style, Topic};
 pub(super) fn expand(topic: &Topic) -> TokenStream {
     let Topic { root, ident, name, key, value, faces, style, concurrency, batch, retry, suppress, state } = topic;
     let produce = produce(ident, *faces);
+    // A topic with a handler too is known by the consumers that take it, or taken by another service.
+    let announcement = (*faces == Faces::Produce).then(|| quote!(__k::inventory::submit! { __k::ProducedTopic::of::<#ident>() }));
     root.wrap(quote! {
         #[automatically_derived]
         impl __k::Topic for #ident {
@@ -26,6 +28,7 @@ pub(super) fn expand(topic: &Topic) -> TokenStream {
             }
         }
         #produce
+        #announcement
     })
 }
 
