@@ -99,12 +99,12 @@ fn settings_are_shown_with_their_layers_and_without_secrets() {
         (value["value"].as_str().unwrap().to_owned(), value["layer"].as_str().unwrap().to_owned())
     };
     let settings = &answer["settings"];
-    assert_eq!(found(settings, "shutdown_timeout"), ("20s".to_owned(), "kafka-kit.toml".to_owned()));
-    assert_eq!(found(settings, "global_config.sasl.password"), ("…".to_owned(), "kafka-kit.toml".to_owned()));
-    assert_eq!(found(settings, "schema_registry.token").1, "KAFKA_KIT_SCHEMA_REGISTRY__TOKEN");
+    assert_eq!(found(settings, "shutdown_timeout"), ("20s".to_owned(), "file kafka-kit.toml".to_owned()));
+    assert_eq!(found(settings, "global_config.sasl.password"), ("…".to_owned(), "file kafka-kit.toml".to_owned()));
+    assert_eq!(found(settings, "schema_registry.token").1, "environment variable KAFKA_KIT_SCHEMA_REGISTRY__TOKEN");
     assert!(found(settings, "schema_registry.url").0.ends_with("@here:8081"));
     assert_eq!(found(&answer["consumers"]["shop"], "sasl.password").0, "…");
-    assert_eq!(found(&answer["producer"], "bootstrap.servers").1, "KAFKA_KIT_GLOBAL_CONFIG__BOOTSTRAP_SERVERS");
+    assert_eq!(found(&answer["producer"], "bootstrap.servers").1, "environment variable KAFKA_KIT_GLOBAL_CONFIG__BOOTSTRAP_SERVERS");
 }
 
 /// `consume --output json` at work, its answer in the file `answer`.
