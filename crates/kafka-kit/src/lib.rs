@@ -107,6 +107,7 @@ mod book {
         Producing = "../../../docs/book/producing.md",
         Running = "../../../docs/book/running.md",
         Secured = "../../../docs/book/secured.md",
+        Settings = "../../../docs/book/settings.md",
         Retries = "../../../docs/book/retries.md"
     );
 }
