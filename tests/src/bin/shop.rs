@@ -23,7 +23,7 @@ impl Topic for Orders {
     type Style = Single;
 
     fn spec() -> TopicSpec {
-        TopicSpec::named(&variable("SHOP_TOPIC"))
+        TopicSpec::named(variable("SHOP_TOPIC"))
     }
 
     fn from_state(_: &State) -> Result<Self, MissingState> {
