@@ -70,6 +70,10 @@ inside!(FromMacro, "orders", i64, -1);
 #[topic(name = "invoices", produce, crate = crate::fake_kafka)]
 struct Invoices;
 
+#[derive(Topic)]
+#[topic(name = "foreign", produce, register = false, crate = crate::fake_kafka)]
+struct Foreign;
+
 fn produces<T: Produce>() {}
 fn blocks<T: Topic<Style = Blocking>>() {}
 
@@ -89,6 +93,7 @@ fn main() {
     let announced: Vec<_> = inventory::iter::<ProducedTopic>.into_iter().map(|topic| (topic.0)().0).collect();
     assert_eq!(announced, ["named invoices"], "only what is produced and never handled");
     produces::<Everything>();
+    produces::<Foreign>();
     blocks::<Pattern>();
 
     let state = State(vec![Box::new("db".to_owned()), Box::new(5_u8)]);
