@@ -1,6 +1,7 @@
 //! The command line of a service, as an operator and a script see it: answers on stdout, all else on stderr, exit codes.
 
 use std::fs::{self, File};
+use std::net::TcpListener;
 use std::process::{Command, Output, Stdio};
 use std::time::Duration;
 
@@ -160,6 +161,21 @@ fn the_second_ctrl_c_ends_consume_at_once() {
     assert_eq!(process.ended(Duration::from_secs(5)), Some(130));
     assert_eq!(closing(&story)["ended"], "at_once");
     assert_json_lines(&process.log());
+}
+
+/// The start waits for an answer of the cluster, which may never come.
+#[test]
+fn a_signal_during_the_start_ends_it_softly() {
+    let story = Story::without_topic("cli-start");
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let mut command = shop(&story, "consume --output json");
+    command.stdout(File::create(story.path("answer")).unwrap());
+    command.env("KAFKA_KIT_GLOBAL_CONFIG__BOOTSTRAP_SERVERS", silent.local_addr().unwrap().to_string());
+    let mut process = Running::start(&mut command, story.path("log"));
+    let _connection = silent.accept().unwrap();
+    process.terminate();
+    assert_eq!(process.ended(Duration::from_secs(3)), Some(0));
+    assert_eq!(closing(&story), json!({ "consumers": [], "ended": "stopped", "left_behind": 0 }));
 }
 
 #[test]
