@@ -12,7 +12,7 @@ use serde_json::Value;
 #[track_caller]
 #[must_use]
 pub fn run(script: &str, arguments: &[&str]) -> Vec<Value> {
-    let python = std::env::var("KAFKA_KIT_PYTHON").expect("KAFKA_KIT_PYTHON; `cargo xtask services env` prints it");
+    let python = std::env::var("KAFKA_TESTS_PYTHON").expect("KAFKA_TESTS_PYTHON; `cargo xtask services env` prints it");
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("python").join(script);
     let output = Command::new(python).arg(&script).args(arguments).output().expect("Python starts");
     let errors = String::from_utf8_lossy(&output.stderr);

@@ -42,7 +42,6 @@
 //! | `json` | yes | the format [`Json`](format::Json) |
 //! | `retry` | yes | [`retry`]: retries, retry topics, dead letters, the key offset tracker |
 //! | `cli` | yes | [`AppMain::main`](cli::AppMain::main): the command line of an application |
-//! | `retry` | yes | retries, retry topics and dead letters: [`retry`] |
 //! | `test-kit` | no | [`TestApp`](test_kit::TestApp) and the simulation of an application; brokers for tests, on a socket of this process and in memory |
 
 // What derives write names this crate from outside.
@@ -55,10 +54,10 @@ pub mod prelude;
 
 pub use kafka_core::{app, broker, clock, consumer, error, format, message, names, producer, registry, retry_policy, settings, topic};
 
-#[cfg(feature = "retry")]
-pub use kafka_retry as retry;
 #[cfg(any(feature = "avro", feature = "json-schema", feature = "protobuf"))]
 pub use kafka_core::schema_registry;
+#[cfg(feature = "retry")]
+pub use kafka_retry as retry;
 
 /// Testing an application without a broker, in milliseconds.
 #[cfg(feature = "test-kit")]
@@ -108,6 +107,7 @@ mod book {
         Producing = "../../../docs/book/producing.md",
         Running = "../../../docs/book/running.md",
         Secured = "../../../docs/book/secured.md",
+        Settings = "../../../docs/book/settings.md",
         Retries = "../../../docs/book/retries.md"
     );
 }
