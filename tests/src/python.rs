@@ -1,4 +1,4 @@
-//! A script of `tests/python/`: another client than ours, and not of our making. Told in JSON what to do, it answers in JSON.
+//! A script of `tests/python/`: another client than ours, or another framework. Told in JSON what to do, it answers in JSON.
 
 use std::fs::File;
 use std::io::{Read, Seek, Write};
@@ -62,29 +62,59 @@ impl Script {
         Self { limit, ..self }
     }
 
-    /// Runs it to its end and gives what it printed, as JSON; null when it printed nothing.
+    /// Runs it to its end and gives what it printed, as one JSON text; null when it printed nothing.
     ///
     /// # Panics
     /// When it takes longer than it may, ends with anything but 0, or prints what is not JSON. Its standard error is shown.
     #[track_caller]
     #[must_use]
-    pub fn run(mut self) -> Value {
+    pub fn run(self) -> Value {
+        let (name, said) = self.printed();
+        if said.trim().is_empty() {
+            return Value::Null;
+        }
+        json(&name, &said)
+    }
+
+    /// Runs it to its end and gives the JSON lines that it printed.
+    ///
+    /// # Panics
+    /// As [`Script::run`].
+    #[track_caller]
+    #[must_use]
+    pub fn lines(self) -> Vec<Value> {
+        let (name, said) = self.printed();
+        said.lines().map(|line| json(&name, line)).collect()
+    }
+
+    #[track_caller]
+    fn printed(mut self) -> (String, String) {
         let [mut input, output, errors] = [(); 3].map(|()| tempfile::tempfile().expect("a file for what it reads and prints"));
         if let Some(told) = &self.input {
             input.write_all(told.to_string().as_bytes()).and_then(|()| input.rewind()).expect("a file to write to");
         }
         let copy = |file: &File| file.try_clone().expect("a handle of a file");
         self.command.stdin(input).stdout(copy(&output)).stderr(copy(&errors));
-        let mut running = Running { child: self.command.spawn().expect("the interpreter starts"), name: self.name, errors };
-        let what = format!("{} ends", running.name);
+        let mut running = Running { child: self.command.spawn().expect("the interpreter starts"), name: self.name.clone(), errors };
+        let what = format!("{} ends", self.name);
         let status = until_some(&what, self.limit, || running.child.try_wait().expect("a child to wait for"));
-        assert!(status.success(), "{}: {status}", running.name);
-        let said = contents(output);
-        if said.trim().is_empty() {
-            return Value::Null;
-        }
-        serde_json::from_str(&said).unwrap_or_else(|error| panic!("{} printed what is not JSON ({error}): {said}", running.name))
+        assert!(status.success(), "{}: {status}", self.name);
+        (self.name, contents(output))
     }
+}
+
+/// Runs a script with these arguments to its end, and gives the JSON lines that it printed.
+///
+/// # Panics
+/// As [`Script::run`].
+#[track_caller]
+#[must_use]
+pub fn run(script: &str, arguments: &[&str]) -> Vec<Value> {
+    arguments.iter().fold(Script::new(script), |script, argument| script.arg(argument)).lines()
+}
+
+fn json(name: &str, text: &str) -> Value {
+    serde_json::from_str(text).unwrap_or_else(|error| panic!("{name} printed what is not JSON ({error}): {text}"))
 }
 
 /// A script at work. Dropping it kills it, and shows what it complained of when the story failed.
