@@ -4,6 +4,7 @@
 
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a story may panic, and says what it saw")]
 
+mod avro;
 mod configuration;
 mod crashes;
 mod dead_letters;
