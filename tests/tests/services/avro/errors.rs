@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use kafka_kit::app::App;
+use kafka_kit::app::{App, AppBuilder, Plugin};
 use kafka_kit::consumer::{ConsumerSpec, DeclaredTopic};
 use kafka_kit::format::{Avro, AvroSchema, Bytes, SchemaScope, TypeSchema};
 use kafka_kit::retry::Retry;
@@ -90,6 +90,17 @@ fn each_kind_of_poison_has_its_error_and_is_a_dead_letter() {
     delete_topic(&dead);
 }
 
+/// In the place of the retry feature, which is there by default: nothing.
+struct NoRetries;
+
+impl Plugin for NoRetries {
+    fn name(&self) -> &'static str {
+        Retry::NAME
+    }
+
+    fn install(self, _: &mut AppBuilder) {}
+}
+
 #[test]
 fn without_retries_poison_is_held_and_the_other_partitions_go_on() {
     for bytes in POISON {
@@ -98,7 +109,7 @@ fn without_retries_poison_is_held_and_the_other_partitions_go_on() {
         numbers(&topic, [0]);
         poison(&topic, bytes);
         numbers(&topic, [1]);
-        let process = Process::start(reading_at::<Bytes, Avro<Number>>(&registry(), &[&topic], &notes));
+        let process = Process::start(reading_at::<Bytes, Avro<Number>>(&registry(), &[&topic], &notes).plugin(NoRetries));
         until("the position before the poison", SOON, || committed(&topic, &topic, 2).get(&0) == Some(&1));
         let records: Vec<_> = (10..20).map(|n| json!({ "partition": 1, "value": part(NUMBER, &json!({ "n": n })) })).collect();
         python_writes(json!({ "topic": topic, "records": records }));
