@@ -1,14 +1,17 @@
 //! The registry goes away while messages flow, and comes back: what needs it waits, nothing is lost, nothing is skipped.
 
+use std::process::Command;
 use std::time::Duration;
 
 use kafka_kit::consumer::Reason;
 use kafka_kit::format::{Avro, AvroSchema, Bytes, SchemaScope, TypeSchema};
 use kafka_kit::retry::Retry;
 use kafka_kit::schema_registry::RegistryUnreachable;
+use kafka_tests::checks::{Order, none_lost, order_kept};
 use kafka_tests::cluster::{committed, ends};
+use kafka_tests::process::Ledger;
 use kafka_tests::proxy::Proxy;
-use kafka_tests::story::{SOON, unique};
+use kafka_tests::story::{SOON, Story, unique};
 use kafka_tests::until::{throughout, until};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -115,6 +118,35 @@ fn an_end_during_the_outage_loses_nothing() {
     process.stop();
     assert_eq!(numbers(&notes), (0..20).collect::<Vec<_>>());
     assert_eq!(committed(&topic, &topic, 1), ends(&topic, 1));
+}
+
+/// Killed while some of its messages wait for the registry; the next one begins without a registry as well.
+#[test]
+fn a_crash_during_the_outage_loses_nothing() {
+    let (story, (proxy, through)) = (Story::new("avro-outage-kill", 2), cuttable());
+    let start = |log: &str| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_avro_ledger"));
+        command.arg(&story.name).arg(story.path("ledger")).env("SCHEMA_REGISTRY_URL", &through);
+        Ledger::program(command, story.path(log)).start()
+    };
+    readings(&story.name, 0, PLAIN, 0..100);
+    let first = start("first");
+    story.until_handled(100);
+    proxy.cut();
+    readings(&story.name, 0, NEWER, 100..200);
+    readings(&story.name, 1, PLAIN, 200..300);
+    until("the registry is asked", SOON, || proxy.refused() >= 1);
+    story.until_handled(200);
+    first.kill_9();
+    let second = start("second");
+    let before = proxy.refused();
+    until("the second asks too", SOON, || proxy.refused() > before);
+    assert!(story.calls().iter().all(|call| call.partition == 1 || call.offset < 100), "what waits is not skipped");
+    proxy.mend();
+    let mut file = story.file();
+    until("all handled", SOON, || none_lost(file.calls(), 0..300).is_ok());
+    assert_eq!(order_kept(file.calls(), Order::Partition), Ok(()));
+    story.stop_at_the_end(second);
 }
 
 produced! {
