@@ -18,6 +18,7 @@ mod odd_messages;
 mod outages;
 mod patterns;
 mod rebalances;
+mod scripts;
 mod secured;
 mod slow_handlers;
 mod static_members;
