@@ -30,6 +30,12 @@ impl Ledger {
     pub fn new(bootstrap: &str, topic: &str, group: &str, out: &Path, log: PathBuf) -> Self {
         let mut command = Command::new(program());
         command.args(["--bootstrap-servers", bootstrap, "--topic", topic, "--group", group, "--out"]).arg(out);
+        Self::program(command, log)
+    }
+
+    /// A program that keeps a ledger in its own way; its log goes to the file `log`.
+    #[must_use]
+    pub fn program(mut command: Command, log: PathBuf) -> Self {
         command.env("RUST_LOG", "info").env("NO_COLOR", "1").stdin(Stdio::null()).stdout(Stdio::null());
         Self { command, log }
     }

@@ -4,7 +4,11 @@
 
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a story may panic, and says what it saw")]
 
+<<<<<<< HEAD
 mod command_line;
+=======
+mod avro;
+>>>>>>> interop
 mod configuration;
 mod crashes;
 mod dead_letters;
@@ -18,7 +22,11 @@ mod odd_messages;
 mod outages;
 mod patterns;
 mod rebalances;
+<<<<<<< HEAD
 mod retries;
+=======
+mod scripts;
+>>>>>>> interop
 mod secured;
 mod slow_handlers;
 mod static_members;
