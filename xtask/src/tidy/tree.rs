@@ -5,7 +5,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 
-/// Directories that hold nothing of the repository's own.
+/// What holds nothing of the repository's own; in a worktree `.git` is a file, with a path of this machine.
 const SKIPPED: [&str; 3] = [".git", ".services", "target"];
 
 /// The repository's text files, in the order of their paths.
@@ -74,7 +74,10 @@ fn walk(dir: &Path, prefix: &str, files: &mut Vec<Text>) -> Result<()> {
         let Some(name) = name.to_str() else { continue };
         let path = format!("{prefix}{name}");
         let kind = entry.file_type()?;
-        if kind.is_dir() && !SKIPPED.contains(&name) {
+        if SKIPPED.contains(&name) {
+            continue;
+        }
+        if kind.is_dir() {
             walk(&entry.path(), &format!("{path}/"), files)?;
         } else if kind.is_file()
             // What is not UTF-8 is not text; what is gone by now was somebody's temporary file.
@@ -191,6 +194,13 @@ mod tests {
         let all = words("a \"\n\n\" b\n/*\n*/ c::d");
         let lines: Vec<_> = all.iter().map(|word| (word.text, word.line)).collect();
         assert_eq!(lines, [("a", 1), ("b", 3), ("c", 5), ("::", 5), ("d", 5)]);
+    }
+
+    #[test]
+    fn the_git_file_of_a_worktree_is_not_read() {
+        let tree = crate::tidy::planted(&[(".git", "gitdir: elsewhere"), ("target/x", ""), (".gitignore", "")]);
+        let paths: Vec<&str> = tree.files.iter().map(|file| file.path.as_str()).collect();
+        assert_eq!(paths, [".gitignore"]);
     }
 
     #[test]
