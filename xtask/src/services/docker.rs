@@ -59,7 +59,7 @@ fn wanted(names: &[String]) -> Result<Wanted> {
 fn compose(repo: &Repo, arguments: &[&str]) -> Result<()> {
     let status = command(repo, arguments).status().context("docker cannot be started; without --docker the services need none")?;
     if !status.success() {
-        bail!("docker compose {} failed: {status}", arguments.join(" "));
+        bail!("docker compose {} failed ({status}); Docker's compose plugin must be there, and its engine run", arguments.join(" "));
     }
     Ok(())
 }
