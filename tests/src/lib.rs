@@ -11,6 +11,7 @@ pub mod cluster;
 pub mod process;
 pub mod produce;
 pub mod proxy;
+pub mod python;
 pub mod story;
 pub mod until;
 pub mod wire;

@@ -67,6 +67,16 @@ impl Clock {
         }
     }
 
+    /// The present wall-clock time since the epoch.
+    #[must_use]
+    #[allow(clippy::disallowed_methods, reason = "the one place that reads the clock")]
+    pub fn wall(&self) -> Duration {
+        match self {
+            Self::System => SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default(),
+            Self::Manual(clock) => Duration::from_millis(ManualClock::EPOCH_MS.unsigned_abs()) + clock.elapsed(),
+        }
+    }
+
     /// Resolves at the given instant.
     #[allow(clippy::disallowed_methods, reason = "the one place that sleeps")]
     pub async fn sleep_until(&self, until: Instant) {

@@ -40,8 +40,8 @@
 //! | --- | --- | --- |
 //! | `macros` | yes | the derives |
 //! | `json` | yes | the format [`Json`](format::Json) |
+//! | `retry` | yes | [`retry`]: retries, retry topics, dead letters, the key offset tracker |
 //! | `cli` | yes | [`AppMain::main`](cli::AppMain::main): the command line of an application |
-//! | `retry` | yes | retries, retry topics, dead letters |
 //! | `avro`, `json-schema`, `protobuf` | no | these formats with a schema registry |
 //! | `tls` | no | TLS and SASL/SCRAM to brokers, with the system's OpenSSL: `libssl-dev` and `pkg-config` to build |
 //! | `tls-vendored` | no | the same with an OpenSSL that is compiled in: perl, and some minutes |
@@ -59,6 +59,8 @@ pub mod prelude;
 
 pub use kafka_core::{app, broker, clock, consumer, error, format, message, names, producer, registry, retry_policy, settings, topic};
 
+#[cfg(feature = "retry")]
+pub use kafka_retry as retry;
 #[cfg(any(feature = "avro", feature = "json-schema", feature = "protobuf"))]
 pub use kafka_core::schema_registry;
 
@@ -78,6 +80,14 @@ pub use kafka_macros::Consumer;
 #[doc = include_str!("../docs/topic.md")]
 pub use kafka_macros::Topic;
 
+#[cfg(feature = "retry")]
+kafka_core::__private::inventory::submit! {
+    registry::DefaultPlugin {
+        name: kafka_retry::Retry::NAME,
+        install: |app| app::Plugin::install(kafka_retry::Retry::new(), app),
+    }
+}
+
 #[doc(hidden)]
 pub use kafka_core::__private;
 
@@ -92,11 +102,16 @@ mod book {
     }
     pages!(
         Readme = "../../../README.md",
+        DeadLetters = "../../../docs/book/dead-letters.md",
+        FromDjangoKafka = "../../../docs/book/from-django-kafka.md",
+        FromSpring = "../../../docs/book/from-spring.md",
+        KeyOffsetTracker = "../../../docs/book/key-offset-tracker.md",
         Start = "../../../docs/book/start.md",
         Topics = "../../../docs/book/topics.md",
         Consumers = "../../../docs/book/consumers.md",
         Producing = "../../../docs/book/producing.md",
         Running = "../../../docs/book/running.md",
-        Secured = "../../../docs/book/secured.md"
+        Secured = "../../../docs/book/secured.md",
+        Retries = "../../../docs/book/retries.md"
     );
 }

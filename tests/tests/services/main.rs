@@ -6,9 +6,12 @@
 
 mod configuration;
 mod crashes;
+mod dead_letters;
+mod django_kafka;
 mod failures;
 mod frozen_members;
 mod in_process;
+mod key_offset_tracker;
 mod keys;
 mod odd_messages;
 mod outages;

@@ -10,7 +10,7 @@ use tokio::sync::oneshot;
 use super::assemble::{App, AssembledConsumer};
 use super::health::{HealthCheck, HealthSource};
 use crate::broker::{ClientError, ConnectionError, PollWaker, Properties, Unflushed};
-use crate::consumer::{ConsumeError, ConsumerHandle, ConsumerLoop, LoopConfig, Oversight, Parking, Reporter, Spawner, start};
+use crate::consumer::{ConsumeError, ConsumerHandle, ConsumerLoop, LoopConfig, Oversight, Parking, Reporter, Role, Spawner, start};
 use crate::error::BoxError;
 use crate::producer::Producer;
 
@@ -101,7 +101,11 @@ impl App {
         if let Some(name) = names.iter().find(|name| self.consumers.iter().all(|consumer| consumer.name != **name)) {
             return Err(StartError::Unknown { name: name.clone(), known: known() });
         }
-        let chosen: Vec<_> = self.consumers.iter().filter(|consumer| names.is_empty() || names.contains(&consumer.name)).collect();
+        let named = |consumer: &AssembledConsumer| match &consumer.role {
+            Role::Retry { of, .. } if names.contains(of) => true,
+            Role::Main | Role::Retry { .. } => names.contains(&consumer.name),
+        };
+        let chosen: Vec<_> = self.consumers.iter().filter(|consumer| names.is_empty() || named(consumer)).collect();
         self.check_connections(&chosen).await?;
         self.prepare().await?;
         let mut running = Running {

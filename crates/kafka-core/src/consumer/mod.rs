@@ -36,9 +36,11 @@ pub use outcome::{Ack, Admission, BatchError, Directive, HandlerError, HandlerPa
 pub(crate) use pipeline::Pipeline;
 pub(crate) use reports::{Command, Report, Reporter};
 pub(crate) use run::{ConsumerLoop, Turn};
-pub use seams::{Admissions, Backoff, Decoding, Failure, FailureHandler, Gate, HoldFailed, OffsetStorage, PositionSource};
+pub use seams::{
+    Admissions, Backoff, Decoding, Failure, FailureHandler, Gate, HoldFailed, OffsetStorage, PositionSource, Returned, Returns,
+};
 pub(crate) use spawner::Spawner;
-pub use spec::{Consumer, ConsumerSpec, DeclaredTopic};
+pub use spec::{Consumer, ConsumerSpec, DeclaredTopic, Role};
 pub use state::{ConsumerState, Flow, PartitionState, Trouble, Work};
 pub use thread::{ConsumerHandle, UnknownTopic};
 pub(crate) use thread::{Oversight, Parking, start};

@@ -26,7 +26,6 @@ use crate::broker::{ClientError, ClientEvent, ConsumerClient, QueueId};
 use crate::clock::Clock;
 use crate::error::BoxError;
 use crate::names::{GroupId, Subscription, TopicPartition};
-use crate::topic::TopicSpec;
 
 /// The most events served in one turn, so that a storm of errors starves no partition.
 const EVENTS_A_TURN: usize = 64;
@@ -211,7 +210,7 @@ impl ConsumerLoop {
     }
 
     fn lanes(&self, name: &TopicPartition, generation: Generation) -> Option<Lanes> {
-        let matching = |pipeline: &&Arc<Pipeline>| takes(&pipeline.spec, name.topic.as_str());
+        let matching = |pipeline: &Pipeline| pipeline.subscription.matches(name.topic.as_str());
         let Some((at, pipeline)) = self.config.topics.iter().enumerate().find(|(_, pipeline)| matching(pipeline)) else {
             tracing::error!(consumer = %self.config.name, topic = %name.topic, partition = name.partition, "no declared topic takes this one; it is held, nothing of it is skipped");
             return None;
@@ -489,10 +488,6 @@ fn make_ready(partition: &mut Partition, ready: &mut VecDeque<QueueId>) {
 fn flow_of(paused: &[String], topic: &str) -> Flow {
     let caught = |paused: &String| paused == topic || Subscription::parse(paused).is_ok_and(|paused| paused.matches(topic));
     if paused.iter().any(caught) { Flow::Paused } else { Flow::Open }
-}
-
-fn takes(spec: &TopicSpec, topic: &str) -> bool {
-    spec.subscription().is_ok_and(|subscription| subscription.matches(topic))
 }
 
 async fn ask_positions(

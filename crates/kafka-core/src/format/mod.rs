@@ -78,6 +78,13 @@ pub trait Decode: Format {
     fn constant() -> Option<Self::Value> {
         None
     }
+
+    /// Reads a part as text for people, best as JSON; not used when messages are handled. Default: no text, which leaves it to the
+    /// reader to guess from the bytes. Write it for a format whose bytes are not text.
+    fn show(&self, part: Part<'_>) -> impl Future<Output = Result<Option<String>, DecodeError>> + Send {
+        let _ = part;
+        std::future::ready(Ok(None))
+    }
 }
 
 /// A format that can be written.

@@ -127,6 +127,8 @@ fn pipeline(topic: &PlannedTopic, stage: &Stage) -> Pipeline {
     Pipeline {
         spec: Arc::new(topic.spec.clone()),
         type_name: "sim",
+        subscription: Subscription::Exact(topic.name.clone()),
+        returns: None,
         handler: handler.expect("the simulation's formats need nothing"),
         gates: gate.into_iter().collect(),
         failure_handler: Arc::new(ScriptedFailures(stage.clone())),

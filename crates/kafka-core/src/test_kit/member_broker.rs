@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::broker::memory::{ClientId, MemoryBroker};
 use crate::broker::rdkafka::RdkafkaBroker;
-use crate::broker::{Admin, Broker, ClientError, ConsumerClient, PollWaker, ProducerClient, Properties};
+use crate::broker::{Admin, Broker, ClientError, ConsumerClient, PollWaker, ProducerClient, Properties, ReadRange, TopicReader};
 use crate::names::{GroupId, Subscription};
 
 /// A broker in memory, for the clients of one process. Cheap to clone.
@@ -72,6 +72,10 @@ impl Broker for MemberBroker {
 
     fn admin(&self, properties: &Properties) -> Result<Arc<dyn Admin>, ClientError> {
         self.broker.admin(properties)
+    }
+
+    fn reader(&self, properties: &Properties, ranges: &[ReadRange]) -> Result<Box<dyn TopicReader>, ClientError> {
+        self.broker.reader(properties, ranges)
     }
 
     /// As in production: what librdkafka would refuse is refused in a test.

@@ -9,6 +9,7 @@ use futures_util::future::BoxFuture;
 
 use crate::consumer::{Admission, Admissions, Decoding, Failure, FailureHandler, Gate, Pipeline, Settlement};
 use crate::error::BoxError;
+use crate::format::{DecodeError, Part};
 use crate::message::{RawMessage, Run};
 use crate::names::TopicPartition;
 use crate::test_kit::work::AtWork;
@@ -51,6 +52,8 @@ pub(crate) fn watched(pipeline: &Pipeline, witness: &Arc<dyn Witness>) -> Pipeli
     Pipeline {
         spec: Arc::clone(&pipeline.spec),
         type_name: pipeline.type_name,
+        subscription: pipeline.subscription.clone(),
+        returns: pipeline.returns.clone(),
         handler: Arc::new(WatchedHandler {
             type_name: pipeline.type_name,
             handler: Arc::clone(&pipeline.handler),
@@ -107,6 +110,10 @@ impl Handler for WatchedHandler {
 
     fn feed(&self) -> Feed {
         self.handler.feed()
+    }
+
+    fn show<'a>(&'a self, part: Part<'a>) -> BoxFuture<'a, Result<Option<String>, DecodeError>> {
+        self.handler.show(part)
     }
 }
 
@@ -167,6 +174,10 @@ impl FailureHandler for WatchedFailures {
             Ok(Settlement::Pending(heard.boxed()))
         }
         .boxed()
+    }
+
+    fn handled(&self, messages: usize) {
+        self.failures.handled(messages);
     }
 }
 

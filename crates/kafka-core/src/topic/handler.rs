@@ -30,6 +30,12 @@ pub trait Handler: Send + Sync {
 
     /// How the user's code takes messages.
     fn feed(&self) -> Feed;
+
+    /// A key or a value as text for people, as its format reads it; `None` leaves it to guess from the bytes.
+    fn show<'a>(&'a self, part: Part<'a>) -> BoxFuture<'a, Result<Option<String>, DecodeError>> {
+        let _ = part;
+        Box::pin(std::future::ready(Ok(None)))
+    }
 }
 
 impl fmt::Debug for dyn Handler {
@@ -149,6 +155,19 @@ where
             None => None,
         };
         Ok((key, value))
+    }
+
+    async fn show(&self, part: Part<'_>) -> Result<Option<String>, DecodeError> {
+        let shown = AssertUnwindSafe(async {
+            match part.field {
+                Field::Key => self.key.show(part).await,
+                Field::Value => self.value.show(part).await,
+            }
+        });
+        shown
+            .catch_unwind()
+            .await
+            .unwrap_or_else(|payload| Err(DecodeError::malformed(format!("its format panicked: {}", HandlerPanic::new(&*payload).message))))
     }
 
     /// The parts of a run's first messages when neither format looks at bytes: there is nothing to wait for, and nothing can fail.
@@ -299,7 +318,7 @@ where
                     Some(parts) => parts,
                     None => self.formats.decode(raw.raw(), raw.topic()).await,
                 };
-                let attempt = if done == 0 { run.attempt() } else { 1 };
+                let attempt = if done == 0 { run.attempt() } else { raw.earlier_attempts() + 1 };
                 let result = match parts {
                     Err(error) => Err(undecodable(error)),
                     Ok((key, value)) => C::call(&self.topic, Message { key, value, raw, attempt }).await.map_err(HandlerFailure::Message),
@@ -316,6 +335,10 @@ where
 
     fn feed(&self) -> Feed {
         Feed::Each
+    }
+
+    fn show<'a>(&'a self, part: Part<'a>) -> BoxFuture<'a, Result<Option<String>, DecodeError>> {
+        Box::pin(self.formats.show(part))
     }
 }
 
@@ -361,6 +384,10 @@ where
 
     fn feed(&self) -> Feed {
         Feed::Batches
+    }
+
+    fn show<'a>(&'a self, part: Part<'a>) -> BoxFuture<'a, Result<Option<String>, DecodeError>> {
+        Box::pin(self.formats.show(part))
     }
 }
 
@@ -409,7 +436,7 @@ where
             let result = match self.formats.decode(message.raw(), message.topic()).await {
                 Err(error) => Err(undecodable(error)),
                 Ok(parts) => {
-                    let attempt = if done == 0 { run.attempt() } else { 1 };
+                    let attempt = if done == 0 { run.attempt() } else { message.earlier_attempts() + 1 };
                     let batch = MessageBatch { segments: run.piece(done, 1), parts: vec![parts], attempt };
                     self.call(batch).await.map_err(|error| HandlerFailure::Message(error.error))
                 }

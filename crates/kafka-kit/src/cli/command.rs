@@ -8,6 +8,8 @@ use kafka_core::app::App;
 use super::command_error::CommandError;
 use super::completions::Completions;
 use super::consume::Consume;
+#[cfg(feature = "retry")]
+use super::dlt;
 use super::output::{Form, Output};
 use super::{settings, topics};
 
@@ -43,6 +45,9 @@ pub(super) enum Command {
     Consume(Consume),
     #[command(subcommand)]
     Topics(topics::Command),
+    #[cfg(feature = "retry")]
+    #[command(subcommand)]
+    Dlt(dlt::Command),
     #[command(subcommand)]
     Settings(settings::Command),
     Completions(Completions),
@@ -53,6 +58,8 @@ impl Command {
         match self {
             Self::Consume(consume) => super::consume::run(app, &consume.consumers, output).await,
             Self::Topics(command) => command.run(&app, output).await,
+            #[cfg(feature = "retry")]
+            Self::Dlt(command) => command.run(&app, output).await,
             Self::Settings(command) => command.run(&app, output),
             Self::Completions(completions) => Ok(completions.run(output)),
         }

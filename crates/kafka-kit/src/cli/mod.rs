@@ -13,6 +13,8 @@ mod command;
 mod command_error;
 mod completions;
 mod consume;
+#[cfg(feature = "retry")]
+mod dlt;
 mod output;
 mod progress;
 mod settings;

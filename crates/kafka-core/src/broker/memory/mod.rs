@@ -13,6 +13,7 @@ mod history;
 mod log;
 mod member;
 mod producer;
+mod reader;
 #[cfg(test)]
 mod tests;
 
@@ -24,7 +25,7 @@ pub use faults::{Acknowledgements, Call, Faults, ProduceFault};
 pub use history::{ClientId, Entry, Event};
 pub use log::LogRecord;
 
-use super::{Admin, Broker, ClientError, ConsumerClient, PollWaker, ProducerClient, Properties};
+use super::{Admin, Broker, ClientError, ConsumerClient, PollWaker, ProducerClient, Properties, ReadRange, TopicReader};
 use crate::clock::Clock;
 use crate::message::Record;
 use crate::names::{GroupId, Subscription, TopicName, TopicPartition};
@@ -33,6 +34,7 @@ use consumer::MemoryConsumer;
 use group::Group;
 use member::{Member, Standing};
 use producer::{MemoryProducer, Queued};
+use reader::MemoryReader;
 
 use crate::test_kit::work::WorkId;
 
@@ -388,6 +390,10 @@ impl Broker for MemoryBroker {
     }
 
     /// It has no list of properties and takes every one.
+    fn reader(&self, _properties: &Properties, ranges: &[ReadRange]) -> Result<Box<dyn TopicReader>, ClientError> {
+        Ok(Box::new(MemoryReader::new(self.clone(), ranges)))
+    }
+
     fn check_property(&self, _name: &str, _value: &str) -> Option<String> {
         None
     }

@@ -6,6 +6,7 @@
 
 mod queue;
 mod task;
+mod waiting;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
@@ -15,6 +16,7 @@ use tokio::sync::{Notify, Semaphore};
 use self::queue::{LaneKey, State};
 use super::pipeline::Pipeline;
 use super::reports::{Generation, Reporter};
+use super::seams::Returned;
 use super::signal::Signal;
 use super::spawner::Spawner;
 use crate::message::{Batch, Segment};
@@ -39,6 +41,8 @@ struct Shared {
     phase: Signal,
     /// Rings when a forward that had blocked the lanes was acknowledged.
     unblocked: Notify,
+    /// Rings when something may be due earlier than what is watched for.
+    earlier: Notify,
 }
 
 /// The lanes as they look from outside.
@@ -93,27 +97,27 @@ impl Lanes {
             state: Mutex::default(),
             phase: Signal::default(),
             unblocked: Notify::new(),
+            earlier: Notify::new(),
         }))
     }
 
-    /// Hands a batch to its lanes.
-    pub(crate) fn push(&self, batch: &Arc<Batch>) {
+    /// Hands a batch to its lanes. Of messages that come back, with what they bring, those not due wait.
+    pub(crate) fn push(&self, batch: &Arc<Batch>, returned: &[Returned]) {
+        if !returned.is_empty() {
+            return self.0.push_returned(batch, returned);
+        }
         let started = {
             let mut state = self.0.lock();
             match self.0.pipeline.spec.concurrency {
                 Concurrency::Partition => {
                     state.push(Some(LaneKey::Partition), Segment::whole(batch), &self.0.pipeline).into_iter().collect()
                 }
-                Concurrency::Key { .. } => (0_u32..)
+                Concurrency::Key { .. } | Concurrency::Unordered { .. } => (0_u32..)
                     .zip(&batch.messages)
-                    .filter_map(|(index, message)| {
-                        let key = LaneKey::Key(message.key().map(Into::into));
-                        state.push(Some(key), Segment::one(batch, index), &self.0.pipeline)
+                    .filter_map(|(index, _)| {
+                        let segment = Segment::one(batch, index);
+                        state.push(self.0.key_of(&segment), segment, &self.0.pipeline)
                     })
-                    .collect(),
-                Concurrency::Unordered { .. } => (0_u32..)
-                    .zip(&batch.messages)
-                    .filter_map(|(index, _)| state.push(None, Segment::one(batch, index), &self.0.pipeline))
                     .collect::<Vec<_>>(),
             }
         };
@@ -145,7 +149,7 @@ impl Lanes {
         let mut look = Look::default();
         let blocked = state.blocked_by.as_ref().map(|trouble| (trouble.since, trouble.error.clone()));
         for lane in state.lanes.iter_mut().flatten() {
-            let held = lane.held_until.map(|until| (until, lane.attempt));
+            let held = lane.held_until.map(|until| (until, lane.attempt()));
             look.held = look.held.into_iter().chain(held).min();
             if let Some(work) = &mut lane.work {
                 let work = (work.idle_since(now), work.offset, work.attempt);
@@ -157,6 +161,7 @@ impl Lanes {
                 look.trouble = Some((trouble.since, trouble.error.clone()));
             }
         }
+        look.held = look.held.into_iter().chain(state.waiting.first()).min();
         look.trouble = look.trouble.into_iter().chain(blocked).min();
         look
     }
@@ -167,9 +172,9 @@ impl Lanes {
         let state = self.0.lock();
         let held = state.lanes.iter().flatten().filter_map(|lane| {
             let (until, first) = (lane.held_until?, lane.queue.front()?.messages().first()?);
-            Some(HeldLane { partition: partition.clone(), offset: first.offset(), attempt: lane.attempt, until, behind: lane.queued - 1 })
+            Some(HeldLane { partition: partition.clone(), offset: first.offset(), attempt: lane.attempt(), until, behind: lane.queued - 1 })
         });
-        held.collect()
+        held.chain(state.waiting.held(partition)).collect()
     }
 }
 
@@ -186,6 +191,15 @@ impl Shared {
 
     fn is_ending(&self) -> bool {
         self.phase.level() > Phase::Open as u64
+    }
+
+    /// The lane of a segment of one message; `None` is one of its own.
+    fn key_of(&self, segment: &Segment) -> Option<LaneKey> {
+        match self.pipeline.spec.concurrency {
+            Concurrency::Partition => Some(LaneKey::Partition),
+            Concurrency::Key { .. } => Some(LaneKey::Key(segment.messages()[0].key().map(Into::into))),
+            Concurrency::Unordered { .. } => None,
+        }
     }
 
     /// Resolves when nothing new may start any more.
