@@ -110,15 +110,6 @@ impl Script {
 #[track_caller]
 #[must_use]
 pub fn run(script: &str, arguments: &[&str]) -> Vec<Value> {
-<<<<<<< HEAD
-    let python = std::env::var("KAFKA_TESTS_PYTHON").expect("KAFKA_TESTS_PYTHON; `cargo xtask services env` prints it");
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("python").join(script);
-    let output = Command::new(python).arg(&script).args(arguments).output().expect("Python starts");
-    let errors = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{} failed:\n{errors}", script.display());
-    let lines = String::from_utf8_lossy(&output.stdout);
-    lines.lines().map(|line| serde_json::from_str(line).unwrap_or_else(|_| panic!("{line:?} is no JSON\n{errors}"))).collect()
-=======
     arguments.iter().fold(Script::new(script), |script, argument| script.arg(argument)).lines()
 }
 
@@ -157,12 +148,11 @@ fn contents(mut file: File) -> String {
 }
 
 fn interpreter() -> PathBuf {
-    match std::env::var_os("KAFKA_KIT_PYTHON") {
+    match std::env::var_os("KAFKA_TESTS_PYTHON") {
         Some(path) if !path.is_empty() => path.into(),
         _ => panic!(
-            "KAFKA_KIT_PYTHON is not set, and this test needs another client in Python: run `cargo xtask services up python`, \
+            "KAFKA_TESTS_PYTHON is not set, and this test needs another client in Python: run `cargo xtask services up python`, \
              then export what `cargo xtask services env` says, or run `cargo xtask test`"
         ),
     }
->>>>>>> interop
 }

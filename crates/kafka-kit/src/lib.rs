@@ -42,6 +42,10 @@
 //! | `json` | yes | the format [`Json`](format::Json) |
 //! | `retry` | yes | [`retry`]: retries, retry topics, dead letters, the key offset tracker |
 //! | `cli` | yes | [`AppMain::main`](cli::AppMain::main): the command line of an application |
+//! | `avro`, `json-schema`, `protobuf` | no | these formats with a schema registry |
+//! | `tls` | no | TLS and SASL/SCRAM to brokers, with the system's OpenSSL: `libssl-dev` and `pkg-config` to build |
+//! | `tls-vendored` | no | the same with an OpenSSL that is compiled in: perl, and some minutes |
+//! | `postgres`, `sqlite` | no | stores in these databases |
 //! | `test-kit` | no | [`TestApp`](test_kit::TestApp) and the simulation of an application; brokers for tests, on a socket of this process and in memory |
 
 // What derives write names this crate from outside.

@@ -4,11 +4,8 @@
 
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a story may panic, and says what it saw")]
 
-<<<<<<< HEAD
-mod command_line;
-=======
 mod avro;
->>>>>>> interop
+mod command_line;
 mod configuration;
 mod crashes;
 mod dead_letters;
@@ -22,11 +19,8 @@ mod odd_messages;
 mod outages;
 mod patterns;
 mod rebalances;
-<<<<<<< HEAD
 mod retries;
-=======
 mod scripts;
->>>>>>> interop
 mod secured;
 mod slow_handlers;
 mod static_members;

@@ -197,6 +197,13 @@ mod tests {
     }
 
     #[test]
+    fn the_git_file_of_a_worktree_is_not_read() {
+        let tree = crate::tidy::planted(&[(".git", "gitdir: elsewhere"), ("target/x", ""), (".gitignore", "")]);
+        let paths: Vec<&str> = tree.files.iter().map(|file| file.path.as_str()).collect();
+        assert_eq!(paths, [".gitignore"]);
+    }
+
+    #[test]
     fn libraries_are_the_src_folders_of_crates() {
         let tree = crate::tidy::planted(&[
             ("crates/a/src/lib.rs", ""),
