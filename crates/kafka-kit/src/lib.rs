@@ -108,6 +108,7 @@ mod book {
         Producing = "../../../docs/book/producing.md",
         Running = "../../../docs/book/running.md",
         Secured = "../../../docs/book/secured.md",
-        Retries = "../../../docs/book/retries.md"
+        Retries = "../../../docs/book/retries.md",
+        Testing = "../../../docs/book/testing.md"
     );
 }
