@@ -112,6 +112,7 @@ mod book {
         Running = "../../../docs/book/running.md",
         Secured = "../../../docs/book/secured.md",
         Settings = "../../../docs/book/settings.md",
-        Retries = "../../../docs/book/retries.md"
+        Retries = "../../../docs/book/retries.md",
+        Testing = "../../../docs/book/testing.md"
     );
 }

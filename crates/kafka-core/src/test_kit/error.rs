@@ -42,8 +42,8 @@ pub enum TestError {
         #[source]
         source: DecodeError,
     },
-    /// A record of the topic has a null key or value; `TestApp::decoded` shows those too.
-    #[error("the {part} of {topic} [{partition}] at {offset} is null; read it with `decoded`")]
+    /// A record of the topic has a null key or value; [`TestApp::produced_parts`](super::TestApp::produced_parts) shows those too.
+    #[error("the {part} of {topic} [{partition}] at {offset} is null; read it with `produced_parts`")]
     Null {
         /// The topic.
         topic: String,
