@@ -55,10 +55,10 @@ pub mod prelude;
 
 pub use kafka_core::{app, broker, clock, consumer, error, format, message, names, producer, registry, retry_policy, settings, topic};
 
-#[cfg(feature = "retry")]
-pub use kafka_retry as retry;
 #[cfg(any(feature = "avro", feature = "json-schema", feature = "protobuf"))]
 pub use kafka_core::schema_registry;
+#[cfg(feature = "retry")]
+pub use kafka_retry as retry;
 
 /// Testing an application without a broker, in milliseconds.
 #[cfg(feature = "test-kit")]
