@@ -1,13 +1,16 @@
 //! What can be wrong with a test before anything of the application is.
 
+use std::fmt;
+
 use super::words;
 use crate::app::StartError;
 use crate::error::ConfigErrors;
 use crate::format::DecodeError;
 use crate::producer::ProduceError;
 
-/// Why the test kit could not do what a test asked for. Its words say all that led to it.
-#[derive(Debug, thiserror::Error)]
+/// Why the test kit could not do what a test asked for. Its words say all that led to it, in its `Debug` form too:
+/// tests unwrap.
+#[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum TestError {
     /// The application is not right; everything that is wrong is listed, as it would be in production.
@@ -54,4 +57,10 @@ pub enum TestError {
         /// Key or value.
         part: &'static str,
     },
+}
+
+impl fmt::Debug for TestError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
 }
