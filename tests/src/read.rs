@@ -51,7 +51,8 @@ impl Stored {
 /// When the broker does not give it in time.
 #[must_use]
 pub fn everything(topic: &str, partitions: i32) -> Vec<Stored> {
-    let reader: BaseConsumer = client().set("group.id", "reads-everything").set("enable.partition.eof", "true").create().expect("a consumer");
+    let reader: BaseConsumer =
+        client().set("group.id", "reads-everything").set("enable.partition.eof", "true").create().expect("a consumer");
     let mut wanted = TopicPartitionList::new();
     let ends = ends(topic, partitions);
     for partition in ends.keys() {

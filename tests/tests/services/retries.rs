@@ -94,7 +94,8 @@ fn attempts_count_on_through_the_topics_and_say_where_the_message_came_from() {
     let calls = story.calls();
     let seen: Vec<(String, u32, i32)> = calls.iter().map(|call| (call.topic.clone(), call.attempt, call.partition)).collect();
     let levels = names(&story.name, &story.name, 3);
-    let expected: Vec<_> = (1_u32..).zip([&story.name].into_iter().chain(&levels[..3])).map(|(attempt, topic)| (topic.clone(), attempt, 2)).collect();
+    let expected: Vec<_> =
+        (1_u32..).zip([&story.name].into_iter().chain(&levels[..3])).map(|(attempt, topic)| (topic.clone(), attempt, 2)).collect();
     assert_eq!(seen, expected, "the same partition at every hop");
     for (before, after) in calls.iter().zip(&calls[1..]) {
         assert!(after.t_start_ms >= before.t_end_ms + 200, "never early: {before:?} {after:?}");
