@@ -47,6 +47,12 @@ impl Ledger {
         self
     }
 
+    /// Tries failed messages again, `blocking` or `non-blocking`; -1 is for ever.
+    #[must_use]
+    pub fn retrying(self, how: &str, most: i64, delay_ms: u64) -> Self {
+        self.flag("--retry", how).flag("--max-retries", most).flag("--delay-ms", delay_ms)
+    }
+
     /// Sets a property of the consumer's client.
     #[must_use]
     pub fn set(self, property: &str, value: impl ToString) -> Self {

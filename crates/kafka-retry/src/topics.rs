@@ -95,7 +95,14 @@ impl StartStep for TopicsExist {
         Box::pin(async move {
             let admin = app.admin()?;
             self.targets.start(Arc::clone(&admin));
-            let topics = admin.topics().await?;
+            let topics = match admin.topics().await {
+                Ok(topics) => topics,
+                // An outage is no reason not to start: what is missing then is made when something is first forwarded to it.
+                Err(error) => {
+                    tracing::warn!(%error, "the cluster does not say whether retry and dead-letter topics are there; they are seen to when they are needed");
+                    return Ok(());
+                }
+            };
             let wanted = self.wanted(&topics)?;
             let missing: Vec<_> = wanted.iter().filter(|target| !topics.contains_key(&target.name)).cloned().collect();
             let (to_make, refused): (Vec<_>, Vec<_>) =

@@ -14,8 +14,8 @@ use std::time::Duration;
 use Outcome::{Failed, Ok as Handled, Panicked};
 
 /// Tries what failed again in its place, every 200 ms, for ever.
-fn patient(ledger: Ledger) -> Ledger {
-    ledger.flag("--retry", "blocking").flag("--max-retries", -1).flag("--delay-ms", 200)
+fn patient(story: &Story) -> Ledger {
+    story.ledger().retrying("blocking", -1, 200)
 }
 
 /// The attempts at the message with this number.
@@ -28,7 +28,7 @@ fn failures_and_panics_are_tried_again_in_place() {
     let story = Story::new("fail", 2);
     story.send([json!({"n": 0}), json!({"n": 1, "fail": 2, "panic": 1}), json!({"n": 2})].map(Record::work));
     story.send((3..103).map(|n| Record::work(json!({ "n": n, "work_ms": 10 })).to(1)));
-    let ledger = patient(story.ledger()).start();
+    let ledger = patient(&story).start();
     let calls = story.until_handled(103);
     assert_eq!(attempts(&calls, 1), [(1, Failed), (2, Failed), (3, Panicked), (4, Handled)]);
     let own: Vec<_> = calls.iter().filter(|call| call.partition == 0).map(|call| call.offset).collect();
@@ -46,7 +46,7 @@ fn failures_and_panics_are_tried_again_in_place() {
 fn retry_after_says_when() {
     let story = Story::new("later", 1);
     story.send([json!({"n": 0, "fail": 2, "retry_after_ms": 1_200}), json!({"n": 1})].map(Record::work));
-    let ledger = patient(story.ledger()).start();
+    let ledger = patient(&story).start();
     let calls = story.until_handled(2);
     let starts: Vec<_> = calls.iter().filter(|call| call.n == Some(0)).map(|call| call.t_start_ms).collect();
     assert!(starts.len() == 3 && starts.windows(2).all(|pair| (1_200..1_700).contains(&(pair[1] - pair[0]))), "{starts:?}");
@@ -57,7 +57,7 @@ fn retry_after_says_when() {
 fn a_permanent_failure_is_a_dead_letter_at_once() {
     let story = Story::new("permanent", 1);
     story.send([json!({"n": 0}), json!({"n": 1, "permanent": true}), json!({"n": 2})].map(Record::work));
-    let ledger = patient(story.ledger()).start();
+    let ledger = patient(&story).start();
     let calls = story.until_handled(2);
     assert_eq!(attempts(&calls, 1), [(1, Failed)]);
     let topic = format!("{0}.{0}.dlt", story.name);
@@ -71,7 +71,7 @@ fn a_permanent_failure_is_a_dead_letter_at_once() {
 fn a_failure_in_a_batch_is_of_its_message_alone() {
     let story = Story::new("batch-fail", 1);
     story.send((0..50).map(|n| Record::work(json!({ "n": n, "fail": if n == 20 { 2 } else { 0 } }))));
-    let ledger = patient(story.ledger()).flag("--batch", 50).start();
+    let ledger = patient(&story).flag("--batch", 50).start();
     let calls = story.until_handled(50);
     assert_eq!(attempts(&calls, 20), [(1, Failed), (2, Failed), (3, Handled)]);
     assert_eq!(none_lost(&calls, 0..50), Ok(()));
@@ -83,7 +83,7 @@ fn a_failure_in_a_batch_is_of_its_message_alone() {
 fn those_before_a_failure_in_a_batch_are_committed() {
     let story = Story::new("batch-hold", 1);
     story.send((0..50).map(|n| Record::work(json!({ "n": n, "fail": if n == 20 { -1 } else { 0 } }))));
-    let ledger = patient(story.ledger()).flag("--batch", 50).set("auto.commit.interval.ms", 100).start();
+    let ledger = patient(&story).flag("--batch", 50).set("auto.commit.interval.ms", 100).start();
     until("the position of the one that fails", SOON, || story.committed().get(&0) == Some(&20));
     until("three attempts", SOON, || attempts(&story.calls(), 20).len() >= 3);
     assert!(story.calls().iter().all(|call| call.n <= Some(20)));
@@ -95,7 +95,7 @@ fn those_before_a_failure_in_a_batch_are_committed() {
 fn a_panic_in_a_batch_is_isolated() {
     let story = Story::new("batch-panic", 1);
     story.send((0..50).map(|n| Record::work(json!({ "n": n, "panic": if n == 20 { 2 } else { 0 } }))));
-    let ledger = patient(story.ledger()).flag("--batch", 50).set("auto.commit.interval.ms", 100).start();
+    let ledger = patient(&story).flag("--batch", 50).set("auto.commit.interval.ms", 100).start();
     let mut file = story.file();
     until("all handled", SOON, || none_lost(file.calls(), 0..50).is_ok());
     let calls = file.calls();
@@ -110,7 +110,7 @@ fn a_panic_in_a_batch_is_isolated() {
 fn a_panic_for_ever_in_a_batch_holds_its_place() {
     let story = Story::new("batch-panic-hold", 1);
     story.send((0..50).map(|n| Record::work(json!({ "n": n, "panic": if n == 20 { 1_000_000 } else { 0 } }))));
-    let ledger = patient(story.ledger()).flag("--batch", 50).set("auto.commit.interval.ms", 100).start();
+    let ledger = patient(&story).flag("--batch", 50).set("auto.commit.interval.ms", 100).start();
     until("the position of the one that panics", SOON, || story.committed().get(&0) == Some(&20));
     ledger.stop(Duration::from_secs(5));
     assert_eq!(story.committed().get(&0), Some(&20));

@@ -45,7 +45,13 @@ fn a_failing_key_holds_itself_alone() {
     let story = Story::new("keys-fail", 1);
     let fails = |n: i64| Record::work(json!({ "n": n, "fail": if n == 3 { -1 } else { 0 } })).key(format!("k{}", n % 10));
     story.send((0..500).map(fails));
-    let ledger = story.ledger().flag("--order", "key").flag("--concurrency", 4).set("auto.commit.interval.ms", 100).start();
+    let ledger = story
+        .ledger()
+        .flag("--order", "key")
+        .flag("--concurrency", 4)
+        .retrying("blocking", -1, 200)
+        .set("auto.commit.interval.ms", 100)
+        .start();
     // Every tenth has the key that fails, from number 3 on.
     let calls = story.until_handled(450);
     assert!(calls.iter().filter(|call| call.is_ok()).all(|call| call.key.as_deref() != Some("k3")), "it was overtaken by its own key");

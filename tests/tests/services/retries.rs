@@ -17,10 +17,6 @@ use serde_json::json;
 /// A dead member is noticed as soon as the broker allows.
 const CLASSIC: &[(&str, &str)] = &[("session.timeout.ms", "1000"), ("heartbeat.interval.ms", "300"), ("auto.commit.interval.ms", "100")];
 
-fn retrying(ledger: Ledger, how: &str, most: i64, delay_ms: u64) -> Ledger {
-    ledger.flag("--retry", how).flag("--max-retries", most).flag("--delay-ms", delay_ms)
-}
-
 /// The topics by which messages of the story come back, and the last one.
 fn names(group: &str, topic: &str, levels: usize) -> Vec<String> {
     let retry = (1..=levels).map(|level| format!("{group}.{topic}.retry.{level}"));
@@ -58,7 +54,7 @@ fn twenty_kills_on_the_way_through_three_retry_topics_lose_nothing() {
     let story = Story::new("retry-kills", 6);
     let record = |n: i64| Record::work(json!({ "n": n, "fail": failures(n) })).to((n % 6) as i32).key(format!("k{}", n % 997));
     story.send((0..COUNT).map(record));
-    let start = || retrying(story.ledger(), "non-blocking", 3, 300).set_all(CLASSIC).start();
+    let start = || story.ledger().retrying("non-blocking", 3, 300).set_all(CLASSIC).start();
     let mut file = story.file().after_kills(KILLS);
     // Some kills while the bulk is handled, some while only retries are on their way.
     for kill in 0..KILLS as u64 {
@@ -89,7 +85,7 @@ fn twenty_kills_on_the_way_through_three_retry_topics_lose_nothing() {
 fn attempts_count_on_through_the_topics_and_say_where_the_message_came_from() {
     let story = Story::new("retry-levels", 3);
     story.send([Record::work(json!({ "n": 1, "fail": -1 })).to(2).key("k").header("mine", "kept")]);
-    let ledger = retrying(story.ledger(), "non-blocking", 3, 200).start();
+    let ledger = story.ledger().retrying("non-blocking", 3, 200).start();
     until("a dead letter", SOON, || !dead_letters(&story, 3).is_empty());
     let calls = story.calls();
     let seen: Vec<(String, u32, i32)> = calls.iter().map(|call| (call.topic.clone(), call.attempt, call.partition)).collect();
@@ -113,7 +109,7 @@ fn blocking_retries_hold_their_partition_and_no_other() {
     let stubborn = Record::work(json!({ "n": 0, "fail": 2 })).to(0);
     let others = (1..200_i64).map(|n| Record::number(n).to((n % 2) as i32));
     story.send([stubborn].into_iter().chain(others));
-    let ledger = retrying(story.ledger(), "blocking", 3, 1_500).start();
+    let ledger = story.ledger().retrying("blocking", 3, 1_500).start();
     let calls = story.until_handled(200);
     let ended = |n: i64| calls.iter().find(|call| call.n == Some(n) && call.is_ok()).map(|call| call.t_end_ms).unwrap();
     let stubborn: Vec<&Call> = calls.iter().filter(|call| call.n == Some(0)).collect();
@@ -133,7 +129,7 @@ fn blocking_retries_in_key_lanes_hold_their_key_and_no_other() {
     let story = Story::new("retry-key", 1);
     let record = |n: i64, fail: i64| Record::work(json!({ "n": n, "fail": fail })).key(format!("k{}", n % 10));
     story.send((0..200).map(|n| record(n, if n == 0 { 2 } else { 0 })));
-    let ledger = retrying(story.ledger().flag("--order", "key").flag("--concurrency", 10), "blocking", 3, 1_500).start();
+    let ledger = story.ledger().flag("--order", "key").flag("--concurrency", 10).retrying("blocking", 3, 1_500).start();
     let calls = story.until_handled(200);
     assert_eq!(never_beside(&calls, Order::Key), Ok(()));
     let first = calls.iter().find(|call| call.n == Some(0)).unwrap().t_end_ms;
@@ -157,7 +153,7 @@ fn two_groups_on_one_topic_have_retries_of_their_own() {
         .iter()
         .map(|group| {
             let ledger = Ledger::new(&bootstrap(), &story.name, group, &story.path(group), story.path(&format!("{group}.log")));
-            retrying(ledger, "non-blocking", 2, 200).start()
+            ledger.retrying("non-blocking", 2, 200).start()
         })
         .collect();
     for group in &groups {
@@ -183,7 +179,7 @@ fn two_groups_on_one_topic_have_retries_of_their_own() {
 fn a_pattern_retries_by_the_real_topics_name() {
     let story = Story::new("retry-pattern", 1);
     story.send([Record::work(json!({ "n": 1, "fail": 1 })), Record::work(json!({ "n": 2, "permanent": true, "fail": -1 }))]);
-    let ledger = retrying(story.ledger_of(&format!("^{}", story.name), "ledger", &bootstrap()), "non-blocking", 2, 200).start();
+    let ledger = story.ledger_of(&format!("^{}", story.name), "ledger", &bootstrap()).retrying("non-blocking", 2, 200).start();
     until("the retried message handled", SOON, || handled(&story.calls()) == HashSet::from([1]));
     until("the permanent failure a dead letter", SOON, || numbers(&dead_letters(&story, 1)) == HashSet::from([2]));
     let topics: Vec<String> = story.calls().into_iter().map(|call| call.topic).collect();
@@ -197,7 +193,7 @@ fn a_message_that_waits_long_lets_those_behind_it_pass() {
     let story = Story::new("retry-after", 1);
     let slow = Record::work(json!({ "n": 0, "fail": 1, "retry_after_ms": 6_000 }));
     story.send([slow].into_iter().chain((1..50_i64).map(|n| Record::work(json!({ "n": n, "fail": 1 })))));
-    let ledger = retrying(story.ledger(), "non-blocking", 3, 200).start();
+    let ledger = story.ledger().retrying("non-blocking", 3, 200).start();
     let calls = story.until_handled(50);
     let end = |n: i64| calls.iter().find(|call| call.n == Some(n) && call.is_ok()).unwrap().t_start_ms;
     let first = calls.iter().find(|call| call.n == Some(0)).unwrap().t_end_ms;

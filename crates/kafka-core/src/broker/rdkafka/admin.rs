@@ -26,6 +26,9 @@ const LEADER_WAIT: Duration = Duration::from_millis(100);
 /// How long the cluster may take to answer.
 const TIMEOUT: Duration = Duration::from_secs(30);
 
+/// How long it may take to say which topics there are: an application that starts during an outage waits so long.
+const LIST_TIMEOUT: Duration = Duration::from_secs(10);
+
 pub(super) struct RdkafkaAdmin(Arc<AdminClient<Logs>>);
 
 impl RdkafkaAdmin {
@@ -40,7 +43,7 @@ impl Admin for RdkafkaAdmin {
     fn topics(&self) -> BoxFuture<'_, Result<BTreeMap<TopicName, i32>, ClientError>> {
         let client = Arc::clone(&self.0);
         Box::pin(async move {
-            let fetch = tokio::task::spawn_blocking(move || client.inner().fetch_metadata(None, TIMEOUT));
+            let fetch = tokio::task::spawn_blocking(move || client.inner().fetch_metadata(None, LIST_TIMEOUT));
             let metadata = fetch.await.map_err(|error| ClientError::transient("_FAIL", error.to_string()))?;
             let metadata = metadata.map_err(|error| translate(&error))?;
             let count = |partitions: usize| i32::try_from(partitions).unwrap_or(i32::MAX);
