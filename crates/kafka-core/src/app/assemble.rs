@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::background::Background;
 use super::builder::{AppBuilder, Discovery, FailureHandlerSource, GateSource, Origin, StartStep, Tools};
 use super::state::State;
 use crate::broker::rdkafka::RdkafkaBroker;
 use crate::broker::{Admin, Broker, ClientError, Properties};
 use crate::clock::Clock;
-use crate::consumer::{ConsumerSpec, DeclaredTopic, ErrorHandler, FailureHandler, HoldFailed, OffsetStorage, Pipeline};
+use crate::consumer::{ConsumerSpec, DeclaredTopic, ErrorHandler, FailureHandler, HoldFailed, OffsetStorage, Pipeline, TopicAtWork};
 use crate::error::ConfigErrors;
 use crate::names::{GroupId, Subscription};
 use crate::producer::Producer;
@@ -23,6 +24,7 @@ pub struct App {
     pub(super) consumers: Vec<AssembledConsumer>,
     pub(super) producer: Producer,
     pub(super) start_steps: Vec<Arc<dyn StartStep>>,
+    pub(super) backgrounds: Vec<Arc<dyn Background>>,
     pub(super) broker: Arc<dyn Broker>,
     admin_properties: Properties,
     pub(super) clock: Clock,
@@ -73,6 +75,13 @@ impl App {
         &self.settings
     }
 
+    /// The topics of its consumers, with the handlers that they have.
+    #[must_use]
+    pub fn topics_at_work(&self) -> Vec<TopicAtWork> {
+        let topics = self.consumers.iter().flat_map(|consumer| consumer.pipelines.iter().map(move |pipeline| (consumer, pipeline)));
+        topics.map(|(consumer, pipeline)| TopicAtWork::new(consumer.group.clone(), Arc::clone(pipeline))).collect()
+    }
+
     /// The names of its consumers.
     pub fn consumers(&self) -> impl Iterator<Item = &str> {
         self.consumers.iter().map(|consumer| consumer.name.as_str())
@@ -88,7 +97,7 @@ pub(super) fn build(app: AppBuilder) -> Result<App, ConfigErrors> {
         Some(broker) => (broker, Address::Known),
         None => (Arc::new(RdkafkaBroker::new()), Address::Wanted),
     };
-    errors.extend(settings.check(&*broker, &[]));
+    errors.extend(settings.check(&*broker, &app.sections));
 
     let producer_properties = errors.take(LayeredProperties::producer(&settings, OwnConfig::default(), &*broker)).unwrap_or_default();
     let admin_properties = producer_properties.properties();
@@ -119,6 +128,7 @@ pub(super) fn build(app: AppBuilder) -> Result<App, ConfigErrors> {
         consumers: assembled,
         producer,
         start_steps: app.start_steps,
+        backgrounds: app.backgrounds,
         broker,
         admin_properties,
         clock: app.clock,

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use futures_util::future::BoxFuture;
 
 use super::assemble::{self, App};
+use super::background::Background;
 use super::state::State;
 use crate::broker::Broker;
 use crate::clock::Clock;
@@ -25,6 +26,9 @@ pub struct AppBuilder {
     pub(super) gates: Vec<Arc<dyn GateSource>>,
     pub(super) failure_handler: Option<Arc<dyn FailureHandlerSource>>,
     pub(super) start_steps: Vec<Arc<dyn StartStep>>,
+    pub(super) backgrounds: Vec<Arc<dyn Background>>,
+    /// The settings sections that plugins read.
+    pub(super) sections: Vec<&'static str>,
     pub(super) error_handler: ErrorHandler,
     pub(super) broker: Option<Arc<dyn Broker>>,
     pub(super) clock: Clock,
@@ -132,6 +136,8 @@ impl AppBuilder {
             gates: Vec::new(),
             failure_handler: None,
             start_steps: Vec::new(),
+            backgrounds: Vec::new(),
+            sections: Vec::new(),
             error_handler: ErrorHandler::default(),
             broker: None,
             clock: Clock::System,
@@ -181,6 +187,16 @@ impl AppBuilder {
     /// Sets who deals with failed messages. Default: they hold their lane and are tried again.
     pub fn set_failure_handler(&mut self, source: impl FailureHandlerSource + 'static) {
         self.failure_handler = Some(Arc::new(source));
+    }
+
+    /// Says that a plugin reads this section of the settings; see [`Settings::read_section`].
+    pub fn push_section(&mut self, name: &'static str) {
+        self.sections.push(name);
+    }
+
+    /// Adds a task that runs beside the consumers.
+    pub fn push_background(&mut self, task: Arc<dyn Background>) {
+        self.backgrounds.push(task);
     }
 
     /// Adds something to be done before the consumers start. Steps are taken in the order they were added.

@@ -3,6 +3,7 @@
 use std::num::NonZeroUsize;
 use std::time::Duration;
 
+use super::extensions::Extensions;
 use crate::error::ConfigErrors;
 use crate::names::Subscription;
 use crate::retry_policy::{RetryKinds, RetryPolicy};
@@ -21,6 +22,8 @@ pub struct TopicSpec {
     pub retry: Option<RetryPolicy>,
     /// Which produces of the handler are suppressed. Default: none.
     pub suppress: Suppress,
+    /// What feature crates have it declare.
+    extensions: Extensions,
 }
 
 /// The order of messages of one partition, and how many are handled at once.
@@ -87,6 +90,7 @@ impl TopicSpec {
             batch: BatchLimits::default(),
             retry: None,
             suppress: Suppress::Nothing,
+            extensions: Extensions::default(),
         }
     }
 
@@ -128,6 +132,19 @@ impl TopicSpec {
     pub fn suppress<T: Into<String>>(mut self, topics: impl IntoIterator<Item = T>) -> Self {
         self.suppress = Suppress::Topics(topics.into_iter().map(Into::into).collect());
         self
+    }
+
+    /// Adds a declaration that a feature crate reads: relations, for example. One of the same type is replaced.
+    #[must_use]
+    pub fn declare<T: Send + Sync + 'static>(mut self, declaration: T) -> Self {
+        self.extensions.insert(declaration);
+        self
+    }
+
+    /// The declaration of this type, if there is one.
+    #[must_use]
+    pub fn declared<T: Send + Sync + 'static>(&self) -> Option<&T> {
+        self.extensions.get()
     }
 
     /// What the name subscribes to.
