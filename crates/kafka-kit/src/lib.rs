@@ -41,6 +41,7 @@
 //! | `macros` | yes | the derives |
 //! | `json` | yes | the format [`Json`](format::Json) |
 //! | `cli` | yes | [`AppMain::main`](cli::AppMain::main): the command line of an application |
+//! | `resolver` | no | messages that wait for their rows: [`resolver`], with `postgres` for the store |
 //! | `test-kit` | no | brokers for tests, on a socket of this process and in memory |
 
 #[cfg(feature = "cli")]
@@ -58,8 +59,22 @@ pub use kafka_macros::Consumer;
 #[doc = include_str!("../docs/topic.md")]
 pub use kafka_macros::Topic;
 
+#[cfg(all(feature = "macros", feature = "resolver"))]
+#[doc = include_str!("../docs/relations.md")]
+pub use kafka_macros::Relations;
+#[cfg(feature = "resolver")]
+#[doc(inline)]
+pub use kafka_resolver as resolver;
+#[cfg(feature = "resolver")]
+pub use kafka_resolver::Relations;
+
+/// What derives write against. Not for use by hand; names may change with any release.
 #[doc(hidden)]
-pub use kafka_core::__private;
+pub mod __private {
+    pub use kafka_core::__private::*;
+    #[cfg(feature = "resolver")]
+    pub use kafka_resolver::__private::*;
+}
 
 /// The README and the book are tests too: what they show compiles.
 #[cfg(doctest)]

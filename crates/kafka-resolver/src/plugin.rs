@@ -89,7 +89,8 @@ impl RelationResolver {
 impl Plugin for RelationResolver {
     fn install(self, app: &mut AppBuilder) {
         let Self { store, kinds, decide, daemon, settings, hints } = self;
-        let shared = Arc::new(Installed { store, kinds, decide, daemon, settings, hints, drained: Arc::default(), effective: OnceLock::new() });
+        let shared =
+            Arc::new(Installed { store, kinds, decide, daemon, settings, hints, drained: Arc::default(), effective: OnceLock::new() });
         app.push_section(SECTION);
         app.push_gate(Gates(Arc::clone(&shared)));
         app.push_start_step(Prepare(Arc::clone(&shared)));

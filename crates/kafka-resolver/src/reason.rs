@@ -233,8 +233,14 @@ mod tests {
     #[test]
     fn the_written_form_is_a_contract() {
         let written = [
-            (Relation::row("customers", "id", 42).into(), r#"{"v":1,"relation":{"kind":"row","table":"customers","column":"id","value":{"int":42}}}"#),
-            (Relation::of_kind("file", "in", "name", "a").into(), r#"{"v":1,"relation":{"kind":"file","table":"in","column":"name","value":{"text":"a"}}}"#),
+            (
+                Relation::row("customers", "id", 42).into(),
+                r#"{"v":1,"relation":{"kind":"row","table":"customers","column":"id","value":{"int":42}}}"#,
+            ),
+            (
+                Relation::of_kind("file", "in", "name", "a").into(),
+                r#"{"v":1,"relation":{"kind":"file","table":"in","column":"name","value":{"text":"a"}}}"#,
+            ),
             (Reason::Due { at_ms: 7 }, r#"{"v":1,"due":7}"#),
             (Reason::Manual { note: "look".to_owned() }, r#"{"v":1,"manual":"look"}"#),
             (Reason::Released, r#"{"v":1,"released":null}"#),

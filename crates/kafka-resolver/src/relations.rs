@@ -176,17 +176,17 @@ impl DeclaredRelations {
     where
         ValueOf<T>: Relations,
     {
-        Self::read::<T>(|_, value| {
-            if value.is_deletion() { Needs::deletion() } else { Needs::of(|needs| value.relations(needs)) }
-        })
+        Self::read::<T>(|_, value| if value.is_deletion() { Needs::deletion() } else { Needs::of(|needs| value.relations(needs)) })
     }
 
     /// This type says it: `#[topic(…, relations = Orders)]`.
     #[must_use]
     pub fn said_by<T: Topic, R: RelationsOf<T>>() -> Self {
-        Self::read::<T>(|key, value| {
-            if R::is_deletion(key, value) { Needs::deletion() } else { Needs::of(|needs| R::relations(key, value, needs)) }
-        })
+        Self::read::<T>(
+            |key, value| {
+                if R::is_deletion(key, value) { Needs::deletion() } else { Needs::of(|needs| R::relations(key, value, needs)) }
+            },
+        )
     }
 
     fn read<T: Topic>(needs: impl Fn(Option<&KeyOf<T>>, &ValueOf<T>) -> Needs + Send + Sync + 'static) -> Self {

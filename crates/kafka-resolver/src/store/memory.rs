@@ -6,9 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use futures_util::future::ready;
 use tokio::sync::broadcast;
 
-use super::{
-    Answer, Asked, Claim, ClaimEnd, Discarded, Filter, Listener, News, Session, Stat, Store, StoreError, Waiting, Wanted, Which,
-};
+use super::{Answer, Asked, Claim, ClaimEnd, Discarded, Filter, Listener, News, Session, Stat, Store, StoreError, Waiting, Wanted, Which};
 use crate::fence::{Fence, FenceId};
 use crate::parked::{ParkedMessage, Status, StoredMessage};
 use crate::reason::{Reason, ReasonId, Relation};
@@ -215,9 +213,7 @@ impl Store for MemoryStore {
             for parked in messages {
                 let same = |row: &StoredMessage| {
                     let other = &row.parked;
-                    other.fence.group == parked.fence.group
-                        && other.place == parked.place
-                        && other.message.offset == parked.message.offset
+                    other.fence.group == parked.fence.group && other.place == parked.place && other.message.offset == parked.message.offset
                 };
                 if !inner.rows.values().any(same) {
                     let id = inner.next;

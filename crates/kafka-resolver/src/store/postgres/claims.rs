@@ -93,7 +93,7 @@ impl PgSession {
         if fences.is_empty() {
             return Ok(());
         }
-        fences.iter().for_each(|fence| drop(self.held.remove(fence)));
+        self.held.retain(|held| !fences.contains(held));
         let _: Vec<FenceRow> = diesel::sql_query(UNLOCK)
             .bind::<Array<BigInt>, _>(fences)
             .load(&mut self.connection)

@@ -35,7 +35,9 @@ impl Listener for PgListener {
 /// What a trigger or a gate tells of a row.
 pub(super) fn news_of(relation: &Relation) -> String {
     match relation.kind() {
-        Relation::ROW => serde_json::json!([relation.table(), relation.column(), relation.value().to_string(), relation.value()]).to_string(),
+        Relation::ROW => {
+            serde_json::json!([relation.table(), relation.column(), relation.value().to_string(), relation.value()]).to_string()
+        }
         // Kinds of the user's own are theirs to look up.
         _ => String::new(),
     }

@@ -58,7 +58,9 @@ impl PostgresStore {
     }
 
     /// A store whose connections are made by this: for TLS, or a `search_path`.
-    pub fn connected_by(connect: impl Fn() -> BoxFuture<'static, diesel::ConnectionResult<AsyncPgConnection>> + Send + Sync + 'static) -> Self {
+    pub fn connected_by(
+        connect: impl Fn() -> BoxFuture<'static, diesel::ConnectionResult<AsyncPgConnection>> + Send + Sync + 'static,
+    ) -> Self {
         let connect: Arc<Connect> = Arc::new(connect);
         let mut config = ManagerConfig::default();
         config.recycling_method = RecyclingMethod::Fast;
@@ -171,8 +173,7 @@ impl PostgresStore {
         let (locked, gone) = connection
             .transaction(async move |connection| {
                 // Held until the transaction ends: no daemon claims the fence meanwhile.
-                let locked: Vec<FenceRow> =
-                    diesel::sql_query(TRY_LOCK).bind::<Array<BigInt>, _>(&ids).load(connection).await?;
+                let locked: Vec<FenceRow> = diesel::sql_query(TRY_LOCK).bind::<Array<BigInt>, _>(&ids).load(connection).await?;
                 let locked: HashSet<i64> = locked.into_iter().map(|row| row.fence).collect();
                 let (mut free, mut free_keys) = (Vec::new(), Vec::new());
                 for (id, key) in ids.iter().zip(keys).filter(|(id, _)| locked.contains(id)) {
@@ -259,7 +260,9 @@ const SCHEMA_LOCK: i64 = 0x6b61_666b_615f_7265;
 async fn locked(connection: &mut AsyncPgConnection, sql: &str) -> diesel::QueryResult<()> {
     connection
         .transaction(async |connection| {
-            connection.batch_execute(&format!("SELECT pg_advisory_xact_lock({SCHEMA_LOCK}); SET LOCAL client_min_messages = warning;")).await?;
+            connection
+                .batch_execute(&format!("SELECT pg_advisory_xact_lock({SCHEMA_LOCK}); SET LOCAL client_min_messages = warning;"))
+                .await?;
             connection.batch_execute(sql).await
         })
         .await
@@ -399,12 +402,13 @@ impl Store for PostgresStore {
             let mut connection = self.connection().await?;
             let channel = channel(&mut connection).await?;
             let news: Vec<String> = relations.iter().map(listener::news_of).collect();
-            let _: Vec<IdRow> = diesel::sql_query("SELECT 1::bigint AS id FROM (SELECT pg_notify($1, news) FROM unnest($2) AS u (news)) AS n")
-                .bind::<Text, _>(channel)
-                .bind::<Array<Text>, _>(news)
-                .load(&mut connection)
-                .await
-                .map_err(failed("announcing rows"))?;
+            let _: Vec<IdRow> =
+                diesel::sql_query("SELECT 1::bigint AS id FROM (SELECT pg_notify($1, news) FROM unnest($2) AS u (news)) AS n")
+                    .bind::<Text, _>(channel)
+                    .bind::<Array<Text>, _>(news)
+                    .load(&mut connection)
+                    .await
+                    .map_err(failed("announcing rows"))?;
             Ok(())
         })
     }

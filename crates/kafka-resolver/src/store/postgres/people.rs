@@ -54,15 +54,20 @@ impl PostgresStore {
         let sql = format!("SELECT DISTINCT waiting.fence FROM kafka_waiting_messages AS waiting WHERE {CHOSEN} LIMIT $6");
         let fences: Vec<FenceRow> = chosen!(sql, filter).load(&mut connection).await.map_err(failed("finding what to release"))?;
         let fences: Vec<i64> = fences.into_iter().map(|row| row.fence).collect();
-        let released = diesel::sql_query("UPDATE kafka_waiting_messages SET reason_id = $2, reason = $3 WHERE fence = ANY($1) AND status = 0")
-            .bind::<Array<BigInt>, _>(fences)
-            .bind::<BigInt, _>(Reason::Released.id().0)
-            .bind::<Text, _>(Reason::Released.to_text())
+        let released =
+            diesel::sql_query("UPDATE kafka_waiting_messages SET reason_id = $2, reason = $3 WHERE fence = ANY($1) AND status = 0")
+                .bind::<Array<BigInt>, _>(fences)
+                .bind::<BigInt, _>(Reason::Released.id().0)
+                .bind::<Text, _>(Reason::Released.to_text())
+                .execute(&mut connection)
+                .await
+                .map_err(failed("releasing parked messages"))?;
+        let channel = channel(&mut connection).await?;
+        diesel::sql_query("SELECT pg_notify($1, '')")
+            .bind::<Text, _>(channel)
             .execute(&mut connection)
             .await
-            .map_err(failed("releasing parked messages"))?;
-        let channel = channel(&mut connection).await?;
-        diesel::sql_query("SELECT pg_notify($1, '')").bind::<Text, _>(channel).execute(&mut connection).await.map_err(failed("waking daemons"))?;
+            .map_err(failed("waking daemons"))?;
         Ok(released as u64)
     }
 
