@@ -66,6 +66,17 @@ impl Ledger {
 }
 
 impl Running {
+    /// Starts another program; what it logs goes to this file.
+    ///
+    /// # Panics
+    /// When the system does not.
+    #[must_use]
+    pub(crate) fn of(mut command: Command, log: PathBuf) -> Self {
+        let file = File::create(&log).expect("a file for the log");
+        let child = command.stderr(file).spawn().expect("the program starts");
+        Self { child, log }
+    }
+
     /// What it has logged so far.
     #[must_use]
     pub fn log(&self) -> String {
@@ -153,14 +164,15 @@ fn program() -> &'static Path {
     static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
     PROGRAM.get_or_init(|| match std::env::var_os("KAFKA_TESTS_LEDGER") {
         Some(path) => path.into(),
-        None => build(),
+        None => build("kafka-kit", "ledger"),
     })
 }
 
-fn build() -> PathBuf {
+/// An example, built now unless it is newer than every source.
+pub(crate) fn build(package: &str, example: &str) -> PathBuf {
     let test = std::env::current_exe().expect("the path of the tests");
     let profile = test.parent().and_then(Path::parent).expect("tests run from target/PROFILE/deps");
-    let program = profile.join("examples").join("ledger");
+    let program = profile.join("examples").join(example);
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the package lies in the workspace");
     let built = fs::metadata(&program).and_then(|metadata| metadata.modified()).ok();
     if built.is_some_and(|built| built >= newest(&root.join("crates"))) {
@@ -171,9 +183,9 @@ fn build() -> PathBuf {
         Some(name) => name,
     };
     let mut cargo = Command::new(env!("CARGO"));
-    cargo.current_dir(root).args(["build", "--quiet", "--package", "kafka-kit", "--example", "ledger", "--profile", profile]);
+    cargo.current_dir(root).args(["build", "--quiet", "--package", package, "--example", example, "--profile", profile]);
     let status = cargo.status().expect("cargo runs");
-    assert!(status.success(), "cargo build --package kafka-kit --example ledger failed");
+    assert!(status.success(), "cargo build --package {package} --example {example} failed");
     program
 }
 

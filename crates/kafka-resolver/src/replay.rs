@@ -124,7 +124,11 @@ impl Replays {
             let (due, failed) = match replayed {
                 Replayed::Done if run.is_empty() => continue,
                 Replayed::Done => break,
-                Replayed::Hold(hold) => (hold.until.saturating_duration_since(self.clock.now()), Some((id, attempt.saturating_add(1)))),
+                Replayed::Hold(hold) => {
+                    let wait = hold.until.saturating_duration_since(self.clock.now());
+                    tracing::warn!(topic = %topic.spec().name, fence = %message.parked.fence, offset = message.parked.message.offset, attempt, ?wait, "a replayed message failed, its key waits");
+                    (wait, Some((id, attempt.saturating_add(1))))
+                }
                 Replayed::Trouble(error) => {
                     tracing::error!(topic = %topic.spec().name, error = %error, "a replay met trouble of the framework's own, its key waits");
                     (self.rest, None)

@@ -18,6 +18,7 @@ mod slow_handlers;
 mod static_members;
 mod stopping;
 mod transactions;
+mod warehouse;
 
 /// What a member of a group says to use one of the three ways to share partitions, with quick sessions where the client may say so.
 mod protocol {
