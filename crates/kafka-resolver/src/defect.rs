@@ -15,6 +15,8 @@ pub(crate) enum Defect {
     DeletionIgnoresClaim,
     /// Messages do not wait behind what is parked of their key.
     FenceIgnored,
+    /// Messages are stored behind a fence that is being replayed.
+    ParkedBehindClaim,
     /// Work that a daemon left behind is not taken up.
     AbandonedForever,
 }

@@ -20,7 +20,8 @@
 //!
 //! Messages of one key pass one lane in order, so a fence gets its rows in order; a fence is up until its last row is gone, and a row
 //! goes only after its handler returned, under the fence's lock. A message that sees the fence down is therefore behind all that
-//! waited. A deletion discards a fence only while nobody holds its lock, and waits otherwise.
+//! waited. What is to be parked behind a message that this very run hands to the handler is asked about again after it, and nothing
+//! is put behind a fence while it is claimed. A deletion discards a fence only while nobody holds its lock, and waits otherwise.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -85,6 +86,8 @@ struct Plan {
     verdicts: Vec<Verdict>,
     /// The fences that this run puts up or takes down: the reason of what is to be parked behind them, or `None`.
     fences: HashMap<FenceId, Option<Reason>>,
+    /// The fences of which a message of this run goes on to the handler.
+    proceeding: HashSet<FenceId>,
 }
 
 enum Verdict {
@@ -96,6 +99,8 @@ enum Verdict {
     Superseded,
     /// It and what is behind it wait.
     Pause,
+    /// It and what is behind it are asked about again once what is before it went through the handler.
+    Later,
 }
 
 impl RelationGate {
@@ -113,7 +118,11 @@ impl RelationGate {
         let messages: Vec<MessageRef> = run.refs().collect();
         let mut plan = self.decide_all(&messages, &needs, &fences, &known);
         self.discard(&mut plan, &messages, &fences).await?;
-        self.park(&plan, &messages).await?;
+        // A claim that came in between: what is before it is parked, it and what is behind it wait.
+        while let Some(claimed) = self.park(&plan, &messages, &fences, &known).await? {
+            plan.verdicts.truncate(claimed);
+            plan.verdicts.push(Verdict::Pause);
+        }
         let hold = || Hold { until: self.clock.now() + self.pause, wake: Some(known.wake.clone()) };
         let mut admissions: Vec<Admission> = plan
             .verdicts
@@ -122,6 +131,7 @@ impl RelationGate {
                 Verdict::Proceed | Verdict::Supersede => Admission::Proceed,
                 Verdict::Park(_) | Verdict::Superseded => Admission::Parked,
                 Verdict::Pause => Admission::Hold(hold()),
+                Verdict::Later => Admission::Hold(Hold::until(self.clock.now())),
             })
             .collect();
         admissions.resize_with(run.len(), || Admission::Hold(hold()));
@@ -162,6 +172,7 @@ impl RelationGate {
         let mut plan = Plan::default();
         for ((message, needs), fence) in messages.iter().zip(needs).zip(fences) {
             let behind = match plan.fences.get(fence) {
+                _ if planted(Defect::FenceIgnored) => None,
                 // What this run parks is not there to be replayed yet.
                 Some(Some(reason)) => Some(Behind { reason, met: Met::No }),
                 Some(None) => None,
@@ -180,18 +191,24 @@ impl RelationGate {
                 awaited: if awaited { Awaited::ByEarlier } else { Awaited::ByNone },
             });
             let verdict = match decision {
-                Decision::Continue => Verdict::Proceed,
+                // Parked now, it could be replayed before what this run still has to handle of its key.
+                Decision::Skip(_) if plan.proceeding.contains(fence) => Verdict::Later,
+                Decision::Continue => {
+                    plan.proceeding.insert(*fence);
+                    Verdict::Proceed
+                }
                 Decision::Skip(reason) => {
                     plan.fences.insert(*fence, Some(reason.clone()));
                     Verdict::Park(reason)
                 }
                 Decision::Supersede => {
                     plan.fences.insert(*fence, None);
+                    plan.proceeding.insert(*fence);
                     Verdict::Supersede
                 }
                 Decision::Pause => Verdict::Pause,
             };
-            let pauses = matches!(verdict, Verdict::Pause);
+            let pauses = matches!(verdict, Verdict::Pause | Verdict::Later);
             plan.verdicts.push(verdict);
             if pauses {
                 break;
@@ -219,6 +236,7 @@ impl RelationGate {
                         }
                     }
                 }
+                Discarded::Claimed if planted(Defect::DeletionIgnoresClaim) => {}
                 Discarded::Claimed => {
                     plan.verdicts.truncate(at);
                     plan.verdicts.push(Verdict::Pause);
@@ -234,13 +252,16 @@ impl RelationGate {
         Fence { group: self.group.clone(), topic: self.topic.clone(), key }
     }
 
-    /// Parks, durably, and looks again: news of what they wait for may have come before they were there to be found.
-    async fn park(&self, plan: &Plan, messages: &[MessageRef]) -> Result<(), BoxError> {
+    /// Parks, durably, and looks again: news of what they wait for may have come before they were there to be found. When a
+    /// fence that is up is being replayed, nothing is parked, and the answer is the first message of such a fence: stored behind
+    /// the claim's back, it would be replayed after what it belongs before, should it be one that comes again.
+    async fn park(&self, plan: &Plan, messages: &[MessageRef], fences: &[FenceId], known: &Known) -> Result<Option<usize>, BoxError> {
         let now_ms = self.clock.wall_ms();
-        let (mut parked, mut reasons) = (Vec::new(), HashSet::new());
-        for (verdict, message) in plan.verdicts.iter().zip(messages) {
+        let (mut parked, mut reasons, mut up) = (Vec::new(), HashSet::new(), HashSet::new());
+        for ((verdict, message), fence) in plan.verdicts.iter().zip(messages).zip(fences) {
             let Verdict::Park(reason) = verdict else { continue };
             reasons.insert(reason.clone());
+            up.extend(known.waiting.fences.contains_key(fence).then_some(*fence));
             parked.push(ParkedMessage {
                 fence: self.fence(message),
                 place: TopicPartition::new(message.topic().clone(), message.partition()),
@@ -251,17 +272,23 @@ impl RelationGate {
             });
         }
         if parked.is_empty() {
-            return Ok(());
+            return Ok(None);
         }
-        tracing::debug!(topic = %self.topic, messages = parked.len(), "parked");
+        let count = parked.len();
         if planted(Defect::OffsetBeforeParkedRow) {
             let store = Arc::clone(&self.existences.store);
-            drop(tokio::spawn(async move { store.park(parked).await }));
-            return Ok(());
+            drop(tokio::spawn(async move { store.park(parked, Vec::new()).await }));
+            return Ok(None);
         }
-        self.existences.store.park(parked).await?;
+        let up = if planted(Defect::ParkedBehindClaim) { Vec::new() } else { up.into_iter().collect() };
+        let claimed = self.existences.store.park(parked, up).await?;
+        if !claimed.is_empty() {
+            let first = |(verdict, fence): (&Verdict, &FenceId)| matches!(verdict, Verdict::Park(_)) && claimed.contains(fence);
+            return Ok(plan.verdicts.iter().zip(fences).position(first));
+        }
+        tracing::debug!(topic = %self.topic, messages = count, "parked");
         if planted(Defect::NoLookAfterParking) {
-            return Ok(());
+            return Ok(None);
         }
         let relations = reasons.iter().filter_map(Reason::relation).filter(|relation| self.existences.knows(relation)).cloned();
         let appeared: Vec<Relation> = self.existences.existing(relations).await?.into_iter().collect();
@@ -269,6 +296,6 @@ impl RelationGate {
             self.hints.appeared(appeared.iter().cloned());
             self.existences.store.announce(&appeared).await?;
         }
-        Ok(())
+        Ok(None)
     }
 }

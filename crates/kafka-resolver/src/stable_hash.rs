@@ -22,6 +22,6 @@ mod tests {
     #[test]
     fn it_is_the_same_for_ever_and_tells_parts_apart() {
         assert_ne!(stable_hash(&[b"ab", b"c"]), stable_hash(&[b"a", b"bc"]));
-        assert_eq!(stable_hash(&[b"a", b"b"]), 0);
+        assert_eq!(stable_hash(&[b"a", b"b"]), 2_615_575_697_944_829_125);
     }
 }

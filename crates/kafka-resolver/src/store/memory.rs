@@ -208,8 +208,12 @@ impl Store for MemoryStore {
         self.answer("looking up rows", |inner| relations.iter().filter(|relation| inner.existing.contains(relation)).cloned().collect())
     }
 
-    fn park(&self, messages: Vec<ParkedMessage>) -> Answer<'_, ()> {
+    fn park(&self, messages: Vec<ParkedMessage>, up: Vec<FenceId>) -> Answer<'_, Vec<FenceId>> {
         self.answer("parking", |inner| {
+            let claimed: Vec<FenceId> = up.into_iter().filter(|fence| inner.held.contains_key(fence)).collect();
+            if !claimed.is_empty() {
+                return claimed;
+            }
             for parked in messages {
                 let same = |row: &StoredMessage| {
                     let other = &row.parked;
@@ -221,6 +225,7 @@ impl Store for MemoryStore {
                     inner.rows.insert(id, StoredMessage { id, status: Status::Waiting, parked });
                 }
             }
+            Vec::new()
         })
     }
 

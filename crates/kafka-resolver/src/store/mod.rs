@@ -55,8 +55,9 @@ pub trait Store: Send + Sync + fmt::Debug {
     /// Which of these rows exist.
     fn existing<'a>(&'a self, relations: &'a [Relation]) -> Answer<'a, HashSet<Relation>>;
 
-    /// Stores the messages; those that are there already stay as they are.
-    fn park(&self, messages: Vec<ParkedMessage>) -> Answer<'_, ()>;
+    /// Stores the messages; those that are there already stay as they are. `up` are those of their fences that have messages
+    /// already: if any of them is claimed, nothing at all is stored, and the claimed ones are the answer.
+    fn park(&self, messages: Vec<ParkedMessage>, up: Vec<FenceId>) -> Answer<'_, Vec<FenceId>>;
 
     /// Removes all that waits behind these fences, each unless it is claimed. One answer a fence.
     fn discard<'a>(&'a self, fences: &'a [Fence]) -> Answer<'a, Vec<Discarded>>;

@@ -142,28 +142,27 @@ impl PostgresStore {
         Ok(existing)
     }
 
-    async fn insert(&self, messages: Vec<ParkedMessage>) -> Result<(), StoreError> {
+    async fn insert(&self, messages: Vec<ParkedMessage>, up: Vec<FenceId>) -> Result<Vec<FenceId>, StoreError> {
         let columns = rows::Columns::of(messages);
-        diesel::sql_query(PARK)
-            .bind::<Array<BigInt>, _>(columns.fences)
-            .bind::<Array<BigInt>, _>(columns.reason_ids)
-            .bind::<Array<BigInt>, _>(columns.offsets)
-            .bind::<Array<BigInt>, _>(columns.parked_at_ms)
-            .bind::<Array<Nullable<BigInt>>, _>(columns.timestamps)
-            .bind::<Array<Integer>, _>(columns.partitions)
-            .bind::<Array<Integer>, _>(columns.attempts)
-            .bind::<Array<SmallInt>, _>(columns.timestamp_types)
-            .bind::<Array<Text>, _>(columns.groups)
-            .bind::<Array<Text>, _>(columns.declared_topics)
-            .bind::<Array<Text>, _>(columns.topics)
-            .bind::<Array<Text>, _>(columns.reasons)
-            .bind::<Array<Nullable<Binary>>, _>(columns.keys)
-            .bind::<Array<Nullable<Binary>>, _>(columns.values)
-            .bind::<Array<Binary>, _>(columns.headers)
-            .execute(&mut self.connection().await?)
-            .await
-            .map_err(failed("parking messages"))?;
-        Ok(())
+        let mut connection = self.connection().await?;
+        let claimed = if up.is_empty() {
+            insert_columns(&mut connection, columns).await.map(|()| Vec::new())
+        } else {
+            connection
+                .transaction(async move |connection| {
+                    // Held until the transaction ends, so that a claim either sees what is stored here or is seen.
+                    let ids: Vec<i64> = up.iter().map(|fence| fence.0).collect();
+                    let locked: Vec<FenceRow> = diesel::sql_query(TRY_LOCK).bind::<Array<BigInt>, _>(ids).load(connection).await?;
+                    let locked: HashSet<i64> = locked.into_iter().map(|row| row.fence).collect();
+                    let claimed: Vec<FenceId> = up.into_iter().filter(|fence| !locked.contains(&fence.0)).collect();
+                    if claimed.is_empty() {
+                        insert_columns(connection, columns).await?;
+                    }
+                    Ok::<_, diesel::result::Error>(claimed)
+                })
+                .await
+        };
+        claimed.map_err(failed("parking messages"))
     }
 
     async fn discard_fences(&self, fences: &[Fence]) -> Result<Vec<Discarded>, StoreError> {
@@ -199,6 +198,28 @@ impl PostgresStore {
         };
         Ok(fences.iter().map(answer).collect())
     }
+}
+
+async fn insert_columns(connection: &mut AsyncPgConnection, columns: rows::Columns) -> diesel::QueryResult<()> {
+    diesel::sql_query(PARK)
+        .bind::<Array<BigInt>, _>(columns.fences)
+        .bind::<Array<BigInt>, _>(columns.reason_ids)
+        .bind::<Array<BigInt>, _>(columns.offsets)
+        .bind::<Array<BigInt>, _>(columns.parked_at_ms)
+        .bind::<Array<Nullable<BigInt>>, _>(columns.timestamps)
+        .bind::<Array<Integer>, _>(columns.partitions)
+        .bind::<Array<Integer>, _>(columns.attempts)
+        .bind::<Array<SmallInt>, _>(columns.timestamp_types)
+        .bind::<Array<Text>, _>(columns.groups)
+        .bind::<Array<Text>, _>(columns.declared_topics)
+        .bind::<Array<Text>, _>(columns.topics)
+        .bind::<Array<Text>, _>(columns.reasons)
+        .bind::<Array<Nullable<Binary>>, _>(columns.keys)
+        .bind::<Array<Nullable<Binary>>, _>(columns.values)
+        .bind::<Array<Binary>, _>(columns.headers)
+        .execute(connection)
+        .await
+        .map(drop)
 }
 
 /// The fences that are up with the reason of their first message, and the reasons for which messages wait (with no text).
@@ -352,8 +373,8 @@ impl Store for PostgresStore {
         Box::pin(self.ask_existing(relations))
     }
 
-    fn park(&self, messages: Vec<ParkedMessage>) -> Answer<'_, ()> {
-        Box::pin(self.insert(messages))
+    fn park(&self, messages: Vec<ParkedMessage>, up: Vec<FenceId>) -> Answer<'_, Vec<FenceId>> {
+        Box::pin(self.insert(messages, up))
     }
 
     fn discard<'a>(&'a self, fences: &'a [Fence]) -> Answer<'a, Vec<Discarded>> {
