@@ -11,6 +11,9 @@ use kafka_tests::warehouse::{TABLES, Warehouse, customer, order, order_line, tom
 /// A dead member is noticed as soon as the broker allows.
 const QUICK: [&str; 6] = ["--set", "session.timeout.ms=1000", "--set", "heartbeat.interval.ms=300", "--set", "auto.commit.interval.ms=100"];
 
+/// How long a machine with much else to do may take.
+const LONG: Duration = Duration::from_secs(900);
+
 /// What is sent: so many customers, orders (in two versions) and lines.
 struct Load {
     customers: i64,
@@ -66,7 +69,7 @@ fn a_hundred_thousand_messages_in_any_order_all_land() {
              INSERT INTO written (id, note) VALUES (NEW.id, NEW.note); RETURN NULL; END $$;
          CREATE TRIGGER note AFTER INSERT OR UPDATE ON orders FOR EACH ROW EXECUTE FUNCTION note();",
     );
-    until("everything landed", Duration::from_secs(300), || LARGE.has_landed(&mut warehouse));
+    until("everything landed", LONG, || LARGE.has_landed(&mut warehouse));
     println!("100,000 messages landed in {:?}", started.elapsed());
     let back = "SELECT count(*) AS number FROM written AS earlier JOIN written AS later USING (id) WHERE earlier.n < later.n AND earlier.note > later.note";
     assert_eq!(warehouse.database.number(back), Some(0), "versions of an order were written in order");
@@ -93,7 +96,7 @@ fn two_processes_and_ten_kills_lose_nothing() {
         let next = warehouse.start(&QUICK);
         std::mem::replace(&mut processes[kill % 2], next).kill_9();
     }
-    until("everything landed", Duration::from_secs(300), || LARGE.has_landed(&mut warehouse));
+    until("everything landed", LONG, || LARGE.has_landed(&mut warehouse));
     for process in processes {
         assert_eq!(process.logged("violates"), 0);
         process.stop(SOON);

@@ -56,8 +56,8 @@ fn messages(dice: &mut Dice) -> Vec<Sent> {
     let message = |offset| {
         let key = format!("k{}", dice.below(3));
         let value = match dice.below(10) {
-            0 => format!("!{offset}:"),
-            1..=4 => format!("{offset}:"),
+            0 | 1 => format!("!{offset}:"),
+            2..=4 => format!("{offset}:"),
             5..=8 => format!("{offset}:{}", dice.below(PARENTS as u64)),
             _ => format!("{offset}:{},{}", dice.below(PARENTS as u64), dice.below(PARENTS as u64)),
         };
@@ -74,7 +74,9 @@ async fn turn_of_lane(stage: Arc<Stage>, lane: Arc<Mutex<Lane>>, batch: Vec<Sent
     let parked = said.bytes().zip(&batch).filter(|(said, _)| *said == b'p').map(|(_, sent)| sent.offset);
     lane.lock().unwrap().done.extend(parked);
     for (message, _) in run.iter().zip(said.bytes()).take(free).filter(|(_, said)| *said == b'>') {
-        stage.handle(&[*message]).await;
+        if !stage.handle(&[*message]).await {
+            return;
+        }
         lane.lock().unwrap().done.insert(message.0);
     }
 }
@@ -174,7 +176,7 @@ fn check(sent: &[Sent], seen: &[(String, Option<String>, u32)]) -> Result<(), St
         for later in handled[..first].iter().filter(|version| **version > message.offset) {
             // A deletion in between had discarded it; redelivered, it comes again before that deletion does.
             if !deletions(&message.key).iter().any(|deletion| (message.offset..=*later).contains(deletion)) {
-                return Err(format!("message {later} of {} overtook {}", message.key, message.offset));
+                return Err(format!("message {later} of {} overtook {}: {handled:?}, deletions {:?}", message.key, message.offset, deletions(&message.key)));
             }
         }
     }
@@ -189,7 +191,7 @@ fn check(sent: &[Sent], seen: &[(String, Option<String>, u32)]) -> Result<(), St
 
 #[test]
 fn no_seed_loses_or_reorders() {
-    for seed in 1..=300 {
+    for seed in 1..=200 {
         assert_eq!(run(seed), Ok(()), "seed {seed}");
     }
 }
@@ -205,7 +207,7 @@ fn planted_defects_are_found() {
         Defect::ParkedBehindClaim,
         Defect::AbandonedForever,
     ] {
-        let found = (1..=300).find(|seed| with(defect, || run(*seed)).is_err());
-        assert!(found.is_some(), "{defect:?} was not noticed by any of 300 seeds");
+        let found = (1..=1_000).find(|seed| with(defect, || run(*seed)).is_err());
+        assert!(found.is_some(), "{defect:?} was not noticed by any of 1,000 seeds");
     }
 }

@@ -76,6 +76,10 @@ impl Consume for Children {
         let value = message.value().cloned();
         let needed = value.as_deref().map(parents).unwrap_or_default();
         let existing = self.rows.0.existing(&needed).await?;
+        // Work takes time, in which others take turns.
+        for _ in 0..4 {
+            tokio::task::yield_now().await;
+        }
         let missing = needed.iter().any(|relation| !existing.contains(relation));
         let violated = if missing { "violated " } else { "" };
         let noted = value.clone().map(|value| violated.to_owned() + &value);
@@ -160,10 +164,11 @@ impl Stage {
         })
     }
 
-    /// Hands messages to the handler, as the lane does with what the gate lets in.
-    pub(super) async fn handle(&self, messages: &[(i64, &str, Option<&str>)]) {
+    /// Hands messages to the handler, as the lane does with what the gate lets in. Whether all went well.
+    pub(super) async fn handle(&self, messages: &[(i64, &str, Option<&str>)]) -> bool {
         let mut run = self.run(messages);
         self.topic.replay(&mut run, &kafka_core::topic::Control::default()).await;
+        run.is_empty()
     }
 
     fn run(&self, messages: &[(i64, &str, Option<&str>)]) -> Run {
