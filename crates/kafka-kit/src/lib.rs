@@ -90,6 +90,7 @@ mod book {
         Start = "../../../docs/book/start.md",
         Topics = "../../../docs/book/topics.md",
         Consumers = "../../../docs/book/consumers.md",
-        Producing = "../../../docs/book/producing.md"
+        Producing = "../../../docs/book/producing.md",
+        Relations = "../../../docs/book/relations.md"
     );
 }

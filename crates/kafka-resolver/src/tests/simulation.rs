@@ -148,7 +148,12 @@ async fn run_in(seed: u64) -> Result<(), String> {
         }
     }
     let at_work: Vec<_> = actors.iter().map(Option::is_some).collect();
-    Err(format!("it came to no end: {:?} are parked, the lane is at {}, at work {at_work:?}, {:?}", stage.parked(), lane.lock().unwrap().lowest_undone(), stage.store))
+    Err(format!(
+        "it came to no end: {:?} are parked, the lane is at {}, at work {at_work:?}, {:?}",
+        stage.parked(),
+        lane.lock().unwrap().lowest_undone(),
+        stage.store
+    ))
 }
 
 /// No loss, no foreign key violated, and every key in order.
@@ -176,7 +181,12 @@ fn check(sent: &[Sent], seen: &[(String, Option<String>, u32)]) -> Result<(), St
         for later in handled[..first].iter().filter(|version| **version > message.offset) {
             // A deletion in between had discarded it; redelivered, it comes again before that deletion does.
             if !deletions(&message.key).iter().any(|deletion| (message.offset..=*later).contains(deletion)) {
-                return Err(format!("message {later} of {} overtook {}: {handled:?}, deletions {:?}", message.key, message.offset, deletions(&message.key)));
+                return Err(format!(
+                    "message {later} of {} overtook {}: {handled:?}, deletions {:?}",
+                    message.key,
+                    message.offset,
+                    deletions(&message.key)
+                ));
             }
         }
     }
