@@ -22,6 +22,15 @@ pub(crate) enum Defect {
 }
 
 #[cfg(test)]
+pub(crate) use planting::{planted, with};
+
+/// No defect is planted in what users build.
+#[cfg(not(test))]
+pub(crate) const fn planted(_: Defect) -> bool {
+    false
+}
+
+#[cfg(test)]
 mod planting {
     use std::cell::Cell;
 
@@ -43,13 +52,4 @@ mod planting {
         PLANTED.set(None);
         result
     }
-}
-
-#[cfg(test)]
-pub(crate) use planting::{planted, with};
-
-/// No defect is planted in what users build.
-#[cfg(not(test))]
-pub(crate) const fn planted(_: Defect) -> bool {
-    false
 }

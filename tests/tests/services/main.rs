@@ -12,6 +12,7 @@ mod in_process;
 mod keys;
 mod odd_messages;
 mod outages;
+mod parking;
 mod patterns;
 mod rebalances;
 mod slow_handlers;

@@ -48,7 +48,7 @@ impl fmt::Debug for PostgresStore {
 
 impl PostgresStore {
     /// A store at this address, in the first schema of its `search_path`. Connects when it is first used, with up to 10 connections
-    /// for the gates, and two of its own for a daemon.
+    /// for the gates, and two of its own for a daemon. Must be made within a tokio runtime.
     pub fn new(url: impl Into<String>) -> Self {
         let url: Arc<str> = url.into().into();
         Self::connected_by(move || {
