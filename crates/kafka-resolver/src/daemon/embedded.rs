@@ -244,7 +244,7 @@ impl Work {
         }
         for (group, topic) in strangers {
             if self.reported.insert((group.clone(), topic.clone())) {
-                tracing::warn!(%group, %topic, "parked messages of a topic that no consumer of this application declares stay parked; declare it, or drop them with `resolver drop`");
+                tracing::warn!(%group, %topic, "parked messages of a topic that no consumer of this application declares stay parked; declare it, or remove their rows");
             }
         }
         Ok(())

@@ -27,7 +27,7 @@ use crate::fence::{Fence, FenceId};
 use crate::parked::{ParkedMessage, StoredMessage, headers_to_bytes};
 use crate::reason::{Reason, ReasonId, Relation, RelationValue};
 
-/// The table, its indexes and the trigger's function; can be run again. Printed by `resolver migrations`.
+/// The table, its indexes and the trigger's function; can be run again.
 pub const SCHEMA: &str = include_str!("schema.sql");
 
 /// A store in PostgreSQL. Cheap to clone.
@@ -297,7 +297,7 @@ pub(super) async fn channel(connection: &mut AsyncPgConnection) -> Result<String
     Ok(format!("kafka_resolver_{schema}"))
 }
 
-/// The statements that have new rows of a table announced. Printed by `resolver migrations`.
+/// The statements that have new rows of a table announced.
 #[must_use]
 pub fn notify_trigger(channel: &str, table: &str, column: &str) -> String {
     let name = identifier(&format!("kafka_resolver_{column}"));
