@@ -13,6 +13,7 @@ pub mod database;
 pub mod process;
 pub mod produce;
 pub mod proxy;
+pub mod python;
 pub mod story;
 pub mod until;
 pub mod warehouse;

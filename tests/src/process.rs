@@ -164,12 +164,12 @@ fn program() -> &'static Path {
     static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
     PROGRAM.get_or_init(|| match std::env::var_os("KAFKA_TESTS_LEDGER") {
         Some(path) => path.into(),
-        None => build("kafka-kit", "ledger"),
+        None => build("ledger"),
     })
 }
 
 /// An example, built now unless it is newer than every source.
-pub(crate) fn build(package: &str, example: &str) -> PathBuf {
+pub(crate) fn build(example: &str) -> PathBuf {
     let test = std::env::current_exe().expect("the path of the tests");
     let profile = test.parent().and_then(Path::parent).expect("tests run from target/PROFILE/deps");
     let program = profile.join("examples").join(example);
@@ -183,9 +183,11 @@ pub(crate) fn build(package: &str, example: &str) -> PathBuf {
         Some(name) => name,
     };
     let mut cargo = Command::new(env!("CARGO"));
-    cargo.current_dir(root).args(["build", "--quiet", "--package", package, "--example", example, "--profile", profile]);
+    // Together with these tests, so that it has the features they have, TLS for one.
+    let packages = ["--package", "kafka-kit", "--package", "kafka-tests"];
+    cargo.current_dir(root).args(["build", "--quiet", "--example", example, "--profile", profile]).args(packages);
     let status = cargo.status().expect("cargo runs");
-    assert!(status.success(), "cargo build --package {package} --example {example} failed");
+    assert!(status.success(), "cargo build --example {example} failed");
     program
 }
 

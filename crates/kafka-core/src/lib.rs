@@ -24,9 +24,13 @@ pub mod names;
 pub mod producer;
 pub mod registry;
 pub mod retry_policy;
+#[cfg(feature = "__registry")]
+pub mod schema_registry;
 pub mod settings;
 #[cfg(feature = "test-kit")]
 pub mod sim;
+#[cfg(feature = "test-kit")]
+pub mod test_kit;
 pub mod topic;
 
 /// What derives write against. Not for use by hand; names may change with any release.

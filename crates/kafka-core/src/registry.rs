@@ -3,6 +3,7 @@
 //! Sugar over `AppBuilder::consumer`. A crate that the binary never refers to may be left out by the
 //! linker with all that it registers; `build` logs what it found.
 
+use crate::app::AppBuilder;
 use crate::consumer::ConsumerSpec;
 
 /// One announcement of a derive.
@@ -24,6 +25,24 @@ impl Registration {
 }
 
 inventory::collect!(Registration);
+
+/// A plugin that applications have without naming it.
+#[derive(Debug)]
+pub struct DefaultPlugin {
+    /// The name of the plugin; one of the same name that was installed by hand takes its place.
+    pub name: &'static str,
+    /// Installs it.
+    pub install: fn(&mut AppBuilder),
+}
+
+inventory::collect!(DefaultPlugin);
+
+/// The plugins announced by crates linked into this binary, in an order that does not depend on the linker.
+pub(crate) fn default_plugins() -> Vec<&'static DefaultPlugin> {
+    let mut found: Vec<_> = inventory::iter::<DefaultPlugin>.into_iter().collect();
+    found.sort_by_key(|plugin| plugin.name);
+    found
+}
 
 /// Everything announced by crates linked into this binary, in an order that does not depend on the linker.
 pub(crate) fn discovered() -> Vec<&'static Registration> {

@@ -17,6 +17,7 @@ use kafka_kit::cli;
 use kafka_kit::consumer::{BatchError, ConsumerSpec, DeclaredTopic, HandlerError};
 use kafka_kit::format::{Bytes, Json};
 use kafka_kit::message::{Headers, Message, MessageBatch};
+use kafka_kit::retry_policy::{MaxRetries, RetryPolicy};
 use kafka_kit::settings::Settings;
 use kafka_kit::topic::{Concurrency, Consume, ConsumeBatch};
 use kafka_kit::{Topic, names::TopicPartition};
@@ -43,6 +44,13 @@ struct Arguments {
     /// Take batches of up to so many messages
     #[arg(long)]
     batch: Option<usize>,
+    #[arg(long, value_enum, default_value = "none")]
+    retry: Retry,
+    /// −1 is for ever
+    #[arg(long, default_value_t = 3, allow_negative_numbers = true)]
+    max_retries: i64,
+    #[arg(long, default_value_t = 1_000)]
+    delay_ms: u64,
     /// A property of the consumer's client; may be given again
     #[arg(long = "set", value_name = "PROPERTY=VALUE", value_parser = property)]
     properties: Vec<(String, String)>,
@@ -55,6 +63,26 @@ enum Order {
     Partition,
     Key,
     Unordered,
+}
+
+/// What becomes of a message that failed; with none it is a dead letter at once.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Retry {
+    None,
+    Blocking,
+    NonBlocking,
+}
+
+impl Arguments {
+    fn policy(&self) -> Option<RetryPolicy> {
+        let max = u32::try_from(self.max_retries).map_or(MaxRetries::Forever, MaxRetries::Limited);
+        let policy = RetryPolicy::new(max, Duration::from_millis(self.delay_ms));
+        match self.retry {
+            Retry::None => None,
+            Retry::Blocking => Some(policy),
+            Retry::NonBlocking => Some(policy.non_blocking()),
+        }
+    }
 }
 
 fn property(text: &str) -> Result<(String, String), String> {
@@ -228,10 +256,9 @@ impl ConsumeBatch for BatchCalls {
             if work.work_ms > 0 {
                 tokio::time::sleep(Duration::from_millis(work.work_ms)).await;
             }
-            let attempt = if index == 0 { batch.attempt() } else { 1 };
             let place = TopicPartition::new(message.topic().clone(), message.partition());
             let raw = message.raw();
-            let noted = self.ledger.note(work, (&place, raw.offset()), raw.key(), &raw.headers(), attempt, started);
+            let noted = self.ledger.note(work, (&place, raw.offset()), raw.key(), &raw.headers(), message.attempt(), started);
             match noted.map_err(|error| BatchError::at(index, error))? {
                 Verdict::Ok => {}
                 Verdict::Failed => return Err(BatchError::at(index, work.failure())),
@@ -252,6 +279,7 @@ async fn main() -> ExitCode {
     };
     topic.spec.name.clone_from(&arguments.topic);
     topic.spec.batch.max = arguments.batch.unwrap_or(topic.spec.batch.max);
+    topic.spec.retry = arguments.policy();
     topic.spec.concurrency = match arguments.order {
         Order::Partition => Concurrency::Partition,
         Order::Key => Concurrency::Key { max: arguments.concurrency },

@@ -75,6 +75,23 @@ impl Consume for Invoices {
     }
 }
 
+/// The dead-letter topic of the orders, read like any other: its name says whose it is.
+#[derive(Topic)]
+#[topic(name = "quickstart.quickstart-orders.dlt", consume)]
+struct DeadOrders {
+    #[topic(state)]
+    screen: Screen,
+}
+
+impl Consume for DeadOrders {
+    async fn consume(&self, message: Message<String, String>) -> Result<(), HandlerError> {
+        let (headers, value) = (message.headers(), message.require_value()?);
+        let header = |name| headers.get_str(name).unwrap_or("?");
+        self.screen.show(format!("dead    {value:?} from partition {}: {}", header("ORIGIN_PARTITION"), header("DEAD_LETTER_SUMMARY")));
+        Ok(())
+    }
+}
+
 impl Screen {
     fn show(&self, line: String) {
         // The screen is gone once everything was shown.
@@ -90,7 +107,7 @@ struct Arguments {
     bootstrap_servers: Option<String>,
 }
 
-/// How many partitions the orders have; the last one is left to the order that nobody can read.
+/// How many partitions the orders have.
 const PARTITIONS: i32 = 4;
 
 const CUSTOMERS: [&str; 6] = ["Ada", "Grace", "Edsger", "Barbara", "Donald", "Leslie"];
@@ -98,7 +115,7 @@ const CUSTOMERS: [&str; 6] = ["Ada", "Grace", "Edsger", "Barbara", "Donald", "Le
 #[tokio::main]
 async fn main() -> ExitCode {
     // Of the log only what happens to failed messages is worth the screen here.
-    let shown = "off,kafka_core::consumer::pipeline=warn";
+    let shown = "off,kafka_retry=warn";
     tracing_subscriber::fmt()
         .with_env_filter(shown)
         .with_writer(std::io::stdout)
@@ -118,9 +135,14 @@ async fn serve(arguments: Arguments) -> anyhow::Result<()> {
     if let Some(address) = &arguments.bootstrap_servers {
         settings = settings.global_config([("bootstrap.servers", address)]);
     }
-    let mut app = App::builder(settings).state(Screen(screen)).consumer_spec(
-        ConsumerSpec::new("quickstart", "quickstart").topic::<Orders>().topic::<Invoices>().config("auto.offset.reset", "earliest"),
-    );
+    let mut app = App::builder(settings)
+        .state(Screen(screen))
+        .consumer_spec(
+            ConsumerSpec::new("quickstart", "quickstart").topic::<Orders>().topic::<Invoices>().config("auto.offset.reset", "earliest"),
+        )
+        .consumer_spec(
+            ConsumerSpec::new("undertaker", "quickstart-undertaker").topic::<DeadOrders>().config("auto.offset.reset", "earliest"),
+        );
     if let Some(address) = arguments.bootstrap_servers {
         println!("broker  {address}");
     } else {
@@ -135,18 +157,17 @@ async fn serve(arguments: Arguments) -> anyhow::Result<()> {
 
     let producer = app.producer().clone();
     let mut running = app.start(&[]).await?;
-    let readable = PARTITIONS - 1;
-    let unreadable = Record::new(TopicName::new(&Orders::spec().name)?).partition(readable).value(&b"this is no order"[..]);
+    let unreadable = Record::new(TopicName::new(&Orders::spec().name)?).partition(0).value(&b"this is no order"[..]);
     producer.send(unreadable).await?;
     for (number, customer) in (1_i64..).zip(CUSTOMERS) {
         let order = Order { customer: customer.to_owned(), cents: vec![number * 1_250, 499] };
-        let partition = i32::try_from(number)? % readable;
+        let partition = i32::try_from(number)? % PARTITIONS;
         producer.topic::<Orders>().partition(partition).send(&number, &order).await?;
     }
     println!("sent    {} orders, and one record that is none\n", CUSTOMERS.len());
 
-    // An order and an invoice for each customer.
-    let mut expected = 2 * CUSTOMERS.len();
+    // An order and an invoice for each customer, and a dead letter.
+    let mut expected = 2 * CUSTOMERS.len() + 1;
     let shown = async {
         while expected > 0 {
             let Some(line) = lines.recv().await else { break };
@@ -156,7 +177,7 @@ async fn serve(arguments: Arguments) -> anyhow::Result<()> {
     };
     tokio::time::timeout(Duration::from_secs(30), shown).await.map_err(|_| anyhow::anyhow!("not every order came back within 30 s"))?;
 
-    println!("\nThe record that is no order was held and tried again, and stopped no other partition. Stopping softly…");
+    println!("\nThe record that is no order stands in its dead-letter topic, with where it came from and why. Stopping softly…");
     running.stop();
     running.finished().await?;
     println!("done    what was handled is committed; start again and it does not come back");

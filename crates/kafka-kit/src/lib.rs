@@ -40,15 +40,32 @@
 //! | --- | --- | --- |
 //! | `macros` | yes | the derives |
 //! | `json` | yes | the format [`Json`](format::Json) |
+//! | `retry` | yes | [`retry`]: retries, retry topics, dead letters, the key offset tracker |
 //! | `cli` | yes | [`AppMain::main`](cli::AppMain::main): the command line of an application |
 //! | `resolver` | no | messages that wait for their rows: [`resolver`], with `postgres` for the store |
-//! | `test-kit` | no | brokers for tests, on a socket of this process and in memory |
+//! | `test-kit` | no | [`TestApp`](test_kit::TestApp) and the simulation of an application; brokers for tests, on a socket of this process and in memory |
+
+// What derives write names this crate from outside.
+#[cfg(test)]
+extern crate self as kafka_kit;
 
 #[cfg(feature = "cli")]
 pub mod cli;
 pub mod prelude;
 
 pub use kafka_core::{app, broker, clock, consumer, error, format, message, names, producer, registry, retry_policy, settings, topic};
+
+#[cfg(any(feature = "avro", feature = "json-schema", feature = "protobuf"))]
+pub use kafka_core::schema_registry;
+#[cfg(feature = "retry")]
+pub use kafka_retry as retry;
+
+/// Testing an application without a broker, in milliseconds.
+#[cfg(feature = "test-kit")]
+pub mod test_kit {
+    pub use kafka_core::sim::app as sim;
+    pub use kafka_core::test_kit::{Handled, Held, Outcome, Process, Publisher, TestApp, TestCluster, TestError};
+}
 
 #[doc(inline)]
 pub use kafka_core::app::App;
@@ -67,6 +84,14 @@ pub use kafka_macros::Relations;
 pub use kafka_resolver as resolver;
 #[cfg(feature = "resolver")]
 pub use kafka_resolver::Relations;
+
+#[cfg(feature = "retry")]
+kafka_core::__private::inventory::submit! {
+    registry::DefaultPlugin {
+        name: kafka_retry::Retry::NAME,
+        install: |app| app::Plugin::install(kafka_retry::Retry::new(), app),
+    }
+}
 
 /// What derives write against. Not for use by hand; names may change with any release.
 #[doc(hidden)]
@@ -87,10 +112,17 @@ mod book {
     }
     pages!(
         Readme = "../../../README.md",
+        DeadLetters = "../../../docs/book/dead-letters.md",
+        FromDjangoKafka = "../../../docs/book/from-django-kafka.md",
+        FromSpring = "../../../docs/book/from-spring.md",
+        KeyOffsetTracker = "../../../docs/book/key-offset-tracker.md",
         Start = "../../../docs/book/start.md",
         Topics = "../../../docs/book/topics.md",
         Consumers = "../../../docs/book/consumers.md",
         Producing = "../../../docs/book/producing.md",
-        Relations = "../../../docs/book/relations.md"
+        Relations = "../../../docs/book/relations.md",
+        Running = "../../../docs/book/running.md",
+        Secured = "../../../docs/book/secured.md",
+        Retries = "../../../docs/book/retries.md"
     );
 }

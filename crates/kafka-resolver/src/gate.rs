@@ -266,7 +266,7 @@ impl RelationGate {
                 fence: self.fence(message),
                 place: TopicPartition::new(message.topic().clone(), message.partition()),
                 message: message.raw().detach(),
-                attempt: 1,
+                attempt: message.earlier_attempts().saturating_add(1),
                 reason: reason.clone(),
                 parked_at_ms: now_ms,
             });

@@ -4,7 +4,7 @@ use std::sync::{Arc, OnceLock};
 
 use futures_util::future::BoxFuture;
 use kafka_core::app::{App, AppBuilder, Background, GateSource, Plugin, StartStep, Surroundings, Tools};
-use kafka_core::consumer::{ConsumerSpec, Gate, WakeSource};
+use kafka_core::consumer::{ConsumerSpec, Gate, Role, WakeSource};
 use kafka_core::error::{BoxError, ConfigErrors};
 use kafka_core::names::GroupId;
 use kafka_core::topic::{Concurrency, TopicSpec};
@@ -137,8 +137,12 @@ impl GateSource for Gates {
                 "it declares relations, and what waits could not keep its order with `order = \"unordered\"`; write `order = \"key\"`",
             );
         }
-        // A group that is no name is reported with the consumer.
-        let (Some(settings), Ok(group)) = (settings, GroupId::new(&consumer.group)) else { return errors.or_ok(None) };
+        // What comes back by a retry topic is of its main consumer's group. A group that is no name is reported with the consumer.
+        let group = match &consumer.role {
+            Role::Main => &consumer.group,
+            Role::Retry { group, .. } => group,
+        };
+        let (Some(settings), Ok(group)) = (settings, GroupId::new(group)) else { return errors.or_ok(None) };
         let gate = RelationGate {
             group,
             topic: topic.name.clone(),

@@ -64,7 +64,7 @@ impl Replays {
     pub(crate) async fn look(&self, claims: Vec<(TopicAtWork, Claim)>) -> Result<Vec<Strand>, BoxError> {
         let mut asked = Vec::with_capacity(claims.len());
         for (topic, claim) in &claims {
-            asked.push(needs(topic, &claim.messages).await);
+            asked.push(needs(topic, &claim.messages).await?);
         }
         let relations: HashSet<&Relation> = asked.iter().flatten().flat_map(Needs::relations).collect();
         let known = relations.into_iter().filter(|relation| self.existences.knows(relation)).cloned();
@@ -199,12 +199,12 @@ fn run<'a>(topic: &TopicAtWork, messages: impl IntoIterator<Item = &'a StoredMes
 }
 
 /// What each message needs; nothing when the topic declares no relations any more.
-async fn needs(topic: &TopicAtWork, messages: &[StoredMessage]) -> Vec<Needs> {
+async fn needs(topic: &TopicAtWork, messages: &[StoredMessage]) -> Result<Vec<Needs>, BoxError> {
     let nothing = || vec![Needs::default(); messages.len()];
-    let Some(declared) = topic.spec().declared::<DeclaredRelations>() else { return nothing() };
+    let Some(declared) = topic.spec().declared::<DeclaredRelations>() else { return Ok(nothing()) };
     let mut run = run(topic, messages);
-    topic.decode(&mut run).await;
-    declared.needs(&run).unwrap_or_else(nothing)
+    topic.decode(&mut run).await?;
+    Ok(declared.needs(&run).unwrap_or_else(nothing))
 }
 
 /// What keeps a message from being replayed.

@@ -6,15 +6,19 @@
 
 mod configuration;
 mod crashes;
+mod dead_letters;
+mod django_kafka;
 mod failures;
 mod frozen_members;
 mod in_process;
+mod key_offset_tracker;
 mod keys;
 mod odd_messages;
 mod outages;
 mod parking;
 mod patterns;
 mod rebalances;
+mod secured;
 mod slow_handlers;
 mod static_members;
 mod stopping;

@@ -4,42 +4,51 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::background::Background;
-use super::builder::{AppBuilder, Discovery, FailureHandlerSource, GateSource, Origin, StartStep, Tools};
+use super::builder::{AppBuilder, CompanionSource, Discovery, FailureHandlerSource, GateSource, Origin, StartStep, Tools};
+use super::health::HealthSource;
 use super::state::State;
+use super::topic::AssembledTopic;
 use crate::broker::rdkafka::RdkafkaBroker;
-use crate::broker::{Admin, Broker, ClientError, Properties};
+use crate::broker::{Admin, Broker, ClientError, ReadRange, TopicReader};
 use crate::clock::Clock;
-use crate::consumer::{ConsumerSpec, DeclaredTopic, ErrorHandler, FailureHandler, HoldFailed, OffsetStorage, Pipeline, TopicAtWork};
+use crate::consumer::{ConsumerSpec, DeclaredTopic, ErrorHandler, FailureHandler, HoldFailed, OffsetStorage, Pipeline, Role, TopicAtWork};
 use crate::error::ConfigErrors;
-use crate::names::{GroupId, Subscription};
+use crate::names::{GroupId, Subscription, TopicName};
 use crate::producer::Producer;
 use crate::producer::suppression::Suppression;
 use crate::registry;
 use crate::settings::{LayeredProperties, OwnConfig, Settings};
+use crate::topic::TopicSpec;
 
 /// An application that was checked and can run.
 #[derive(Debug)]
 pub struct App {
-    pub(super) settings: Arc<Settings>,
-    pub(super) consumers: Vec<AssembledConsumer>,
+    pub(crate) settings: Arc<Settings>,
+    pub(crate) consumers: Vec<AssembledConsumer>,
     pub(super) producer: Producer,
+    framework_producer: Producer,
+    /// Topics that are produced to, and the types that declare them.
+    pub(super) produced: Vec<(TopicName, &'static str)>,
     pub(super) start_steps: Vec<Arc<dyn StartStep>>,
     pub(super) backgrounds: Vec<Arc<dyn Background>>,
+    pub(super) health_sources: Vec<Arc<dyn HealthSource>>,
     pub(super) broker: Arc<dyn Broker>,
-    admin_properties: Properties,
+    producer_properties: LayeredProperties,
+    reader_properties: LayeredProperties,
     pub(super) clock: Clock,
     pub(super) error_handler: ErrorHandler,
 }
 
 /// A consumer with its pipelines, ready to be started.
 #[derive(Debug)]
-pub(super) struct AssembledConsumer {
-    pub(super) name: String,
-    pub(super) group: GroupId,
-    pub(super) properties: Properties,
-    pub(super) pipelines: Vec<Arc<Pipeline>>,
-    pub(super) subscriptions: Vec<Subscription>,
-    pub(super) storage: OffsetStorage,
+pub(crate) struct AssembledConsumer {
+    pub(crate) name: String,
+    pub(super) role: Role,
+    pub(crate) group: GroupId,
+    pub(super) properties: LayeredProperties,
+    pub(crate) pipelines: Vec<Arc<Pipeline>>,
+    pub(crate) subscriptions: Vec<Subscription>,
+    pub(crate) storage: OffsetStorage,
 }
 
 impl App {
@@ -61,12 +70,38 @@ impl App {
         &self.producer
     }
 
+    /// The producer of the framework's own records: no suppression keeps them back, and their size is for the broker to judge.
+    #[must_use]
+    pub fn framework_producer(&self) -> &Producer {
+        &self.framework_producer
+    }
+
+    /// Reads ranges of partitions, outside of any group.
+    ///
+    /// # Errors
+    /// When the client cannot be made of the settings.
+    pub fn reader(&self, ranges: &[ReadRange]) -> Result<Box<dyn TopicReader>, ClientError> {
+        self.broker.reader(&self.reader_properties.properties(), ranges)
+    }
+
+    /// The topics of its consumers, those of plugins among them.
+    pub fn assembled_topics(&self) -> impl Iterator<Item = AssembledTopic<'_>> {
+        let topics = |consumer| move |pipeline| AssembledTopic { consumer, pipeline };
+        self.consumers.iter().flat_map(move |consumer| consumer.pipelines.iter().map(topics(consumer)))
+    }
+
+    /// The clock that it runs by.
+    #[must_use]
+    pub fn clock(&self) -> &Clock {
+        &self.clock
+    }
+
     /// An administration client of its cluster.
     ///
     /// # Errors
     /// When the client cannot be made of the settings.
     pub fn admin(&self) -> Result<Arc<dyn Admin>, ClientError> {
-        self.broker.admin(&self.admin_properties)
+        self.broker.admin(&self.producer_properties.properties())
     }
 
     /// The settings it was built with.
@@ -82,13 +117,27 @@ impl App {
         topics.map(|(consumer, pipeline)| TopicAtWork::new(consumer.group.clone(), Arc::clone(pipeline))).collect()
     }
 
+    /// The properties that the client of each consumer gets, by the consumer's name.
+    pub fn consumer_properties(&self) -> impl Iterator<Item = (&str, &LayeredProperties)> {
+        self.consumers.iter().map(|consumer| (consumer.name.as_str(), &consumer.properties))
+    }
+
+    /// The properties that the producer's client gets.
+    #[must_use]
+    pub fn producer_properties(&self) -> &LayeredProperties {
+        &self.producer_properties
+    }
+
     /// The names of its consumers.
     pub fn consumers(&self) -> impl Iterator<Item = &str> {
         self.consumers.iter().map(|consumer| consumer.name.as_str())
     }
 }
 
-pub(super) fn build(app: AppBuilder) -> Result<App, ConfigErrors> {
+pub(super) fn build(mut app: AppBuilder) -> Result<App, ConfigErrors> {
+    for plugin in registry::default_plugins().into_iter().filter(|plugin| !app.plugins.contains(&plugin.name)).collect::<Vec<_>>() {
+        (plugin.install)(&mut app);
+    }
     let mut errors = ConfigErrors::new();
     // Declarations are checked with default settings too, so that all errors come at once.
     let settings = Arc::new(errors.take(app.settings).unwrap_or_default());
@@ -100,18 +149,23 @@ pub(super) fn build(app: AppBuilder) -> Result<App, ConfigErrors> {
     errors.extend(settings.check(&*broker, &app.sections));
 
     let producer_properties = errors.take(LayeredProperties::producer(&settings, OwnConfig::default(), &*broker)).unwrap_or_default();
-    let admin_properties = producer_properties.properties();
-    let producer = Producer::new(Arc::clone(&broker), admin_properties.clone(), Arc::clone(&settings));
+    let producer = Producer::new(Arc::clone(&broker), producer_properties.properties(), Arc::clone(&settings));
+    let framework_producer = Producer::framework(Arc::clone(&broker), producer_properties.properties(), Arc::clone(&settings));
     let mut state = app.state;
     state.insert(producer.clone());
 
-    let consumers = gather(app.consumers, app.discovery, &mut errors);
+    let reader_properties = errors.take(LayeredProperties::consumer(&settings, OwnConfig::default(), &*broker)).unwrap_or_default();
+
+    let mut consumers = gather(app.consumers, app.discovery, &mut errors);
+    let tools =
+        Tools { settings: &settings, state: &state, producer: &producer, framework_producer: &framework_producer, clock: &app.clock };
+    consumers.extend(companions(&app.companions, &consumers, &tools, &mut errors));
     let assembly = Assembly {
         settings: &settings,
         state: &state,
         gates: &app.gates,
         failure_handler: app.failure_handler.as_deref(),
-        tools: Tools { settings: &settings, producer: &producer, clock: &app.clock },
+        tools,
         broker: &*broker,
         address,
     };
@@ -123,17 +177,35 @@ pub(super) fn build(app: AppBuilder) -> Result<App, ConfigErrors> {
         }
         assembled.extend(errors.take(assembly.consumer(spec)));
     }
+    let produced = produced(&app.produced, &mut errors);
     errors.or_ok(App {
         settings,
         consumers: assembled,
         producer,
+        framework_producer,
+        produced,
         start_steps: app.start_steps,
         backgrounds: app.backgrounds,
+        health_sources: app.health_sources,
         broker,
-        admin_properties,
+        producer_properties,
+        reader_properties,
         clock: app.clock,
         error_handler: app.error_handler,
     })
+}
+
+/// The names of topics that are produced to; a bad one is an error.
+fn produced(declared: &[(TopicSpec, &'static str)], errors: &mut ConfigErrors) -> Vec<(TopicName, &'static str)> {
+    let mut names: Vec<(TopicName, &str)> = Vec::new();
+    for (spec, by) in declared {
+        match TopicName::new(&spec.name) {
+            Ok(name) if names.iter().all(|(known, _)| *known != name) => names.push((name, by)),
+            Ok(_) => {}
+            Err(error) => errors.push(format!("topics.{}.name", spec.name), error.to_string()),
+        }
+    }
+    names
 }
 
 /// Explicit and discovered consumers together; two of one name are an error that names both places.
@@ -162,6 +234,23 @@ fn gather(explicit: Vec<(ConsumerSpec, Origin)>, discovery: Discovery, errors: &
     all.into_iter().map(|(spec, _)| spec).collect()
 }
 
+/// The consumers that plugins want beside the declared ones.
+fn companions(
+    sources: &[Arc<dyn CompanionSource>],
+    consumers: &[ConsumerSpec],
+    tools: &Tools<'_>,
+    errors: &mut ConfigErrors,
+) -> Vec<ConsumerSpec> {
+    let mut found = Vec::new();
+    for source in sources {
+        for consumer in consumers {
+            found.extend(errors.take(source.companion(consumer, tools.settings, tools.clock)).flatten());
+        }
+        found.extend(errors.take(source.beside_all(consumers, tools)).flatten());
+    }
+    found
+}
+
 struct Assembly<'a> {
     settings: &'a Settings,
     state: &'a State,
@@ -186,7 +275,11 @@ impl Assembly<'_> {
         let group = GroupId::new(&spec.group).map_err(|error| errors.push(format!("{path}.group"), error.to_string())).ok();
         let own_path = format!("{path}.config");
         let own = OwnConfig { path: &own_path, properties: &spec.config };
-        let properties = errors.take(LayeredProperties::consumer(self.settings, own, self.broker));
+        let layered = match spec.role {
+            Role::Main => LayeredProperties::consumer(self.settings, own, self.broker),
+            Role::Retry { .. } => LayeredProperties::retry_consumer(self.settings, own, self.broker),
+        };
+        let properties = errors.take(layered);
         if let (Some(properties), Address::Wanted) = (&properties, self.address)
             && let Err(error) = properties.require_bootstrap_servers()
         {
@@ -196,13 +289,18 @@ impl Assembly<'_> {
         let (mut pipelines, mut subscriptions) = (Vec::new(), Vec::new());
         for topic in &spec.topics {
             pipelines.extend(errors.take(self.pipeline(&spec, topic)));
-            subscriptions.extend(topic.spec.subscription().ok());
+            subscriptions
+                .extend(topic.subscription().map_err(|error| errors.push(format!("{path}.topics.{}", topic.spec.name), error.to_string())));
         }
         match (group, properties) {
             (Some(group), Some(properties)) if errors.is_empty() => Ok(AssembledConsumer {
                 name: spec.name,
                 group,
-                properties: with_own_topics_left_out(properties.properties(), &subscriptions, &spec.group, self.settings),
+                properties: match spec.role {
+                    Role::Main => with_own_topics_left_out(properties, &subscriptions, &spec.group, self.settings),
+                    Role::Retry { .. } => properties,
+                },
+                role: spec.role,
                 pipelines,
                 subscriptions,
                 storage: spec.offset_storage,
@@ -230,10 +328,21 @@ impl Assembly<'_> {
             None => Some(Arc::new(HoldFailed::new(self.tools.clock.clone()))),
         };
         let spec = Arc::new(topic.spec.clone());
-        match (handler, failure_handler) {
-            (Some(handler), Some(failure_handler)) if errors.is_empty() => {
+        match (handler, failure_handler, topic.subscription()) {
+            (Some(handler), Some(failure_handler), Ok(subscription)) if errors.is_empty() => {
                 let suppression = Suppression::default().with(&consumer.suppress).with(&topic.spec.suppress);
-                Ok(Arc::new(Pipeline { spec, handler, gates, failure_handler, suppression, clock: self.tools.clock.clone() }))
+                let returns = topic.returning.as_ref().map(|returning| Arc::clone(&returning.reads));
+                Ok(Arc::new(Pipeline {
+                    spec,
+                    type_name: topic.type_name,
+                    subscription,
+                    returns,
+                    handler,
+                    gates,
+                    failure_handler,
+                    suppression,
+                    clock: self.tools.clock.clone(),
+                }))
             }
             _ => Err(errors),
         }
@@ -241,12 +350,16 @@ impl Assembly<'_> {
 }
 
 /// Keeps a pattern from catching the group's own retry and dead-letter topics.
-fn with_own_topics_left_out(mut properties: Properties, subscriptions: &[Subscription], group: &str, settings: &Settings) -> Properties {
+fn with_own_topics_left_out(
+    mut properties: LayeredProperties,
+    subscriptions: &[Subscription],
+    group: &str,
+    settings: &Settings,
+) -> LayeredProperties {
     if subscriptions.iter().any(|subscription| matches!(subscription, Subscription::Pattern(_))) {
         let [group, retry, dead_letter] = [group, &settings.retry_topic_suffix, &settings.dead_letter_topic_suffix].map(regex::escape);
         let own = format!("^{group}\\..*\\.({retry}\\.[0-9]+|{dead_letter})$");
-        let list = properties.entry("topic.blacklist".to_owned()).or_default();
-        *list = if list.is_empty() { own } else { format!("{list},{own}") };
+        properties.append("topic.blacklist", &own);
     }
     properties
 }

@@ -1,5 +1,6 @@
 //! What is pushed together before the one check.
 
+use std::any::type_name;
 use std::fmt;
 use std::sync::Arc;
 
@@ -7,6 +8,7 @@ use futures_util::future::BoxFuture;
 
 use super::assemble::{self, App};
 use super::background::Background;
+use super::health::HealthSource;
 use super::state::State;
 use crate::broker::Broker;
 use crate::clock::Clock;
@@ -14,7 +16,7 @@ use crate::consumer::{Consumer, ConsumerSpec, ErrorHandler, FailureHandler, Gate
 use crate::error::{BoxError, ConfigErrors};
 use crate::producer::Producer;
 use crate::settings::Settings;
-use crate::topic::TopicSpec;
+use crate::topic::{Produce, TopicSpec};
 
 /// Assembles an application: settings, state, consumers, plugins.
 #[derive(Debug)]
@@ -22,13 +24,18 @@ pub struct AppBuilder {
     pub(super) settings: Result<Settings, ConfigErrors>,
     pub(super) state: State,
     pub(super) consumers: Vec<(ConsumerSpec, Origin)>,
+    pub(super) produced: Vec<(TopicSpec, &'static str)>,
     pub(super) discovery: Discovery,
     pub(super) gates: Vec<Arc<dyn GateSource>>,
     pub(super) failure_handler: Option<Arc<dyn FailureHandlerSource>>,
+    pub(super) companions: Vec<Arc<dyn CompanionSource>>,
     pub(super) start_steps: Vec<Arc<dyn StartStep>>,
     pub(super) backgrounds: Vec<Arc<dyn Background>>,
+    pub(super) health_sources: Vec<Arc<dyn HealthSource>>,
     /// The settings sections that plugins read.
     pub(super) sections: Vec<&'static str>,
+    /// The plugins that were installed by hand.
+    pub(super) plugins: Vec<&'static str>,
     pub(super) error_handler: ErrorHandler,
     pub(super) broker: Option<Arc<dyn Broker>>,
     pub(super) clock: Clock,
@@ -59,6 +66,11 @@ impl fmt::Display for Origin {
 
 /// Adds something to an application at assembly. Wiring only; it runs before anything is checked.
 pub trait Plugin {
+    /// What it is called. One that applications have by default stands back for one of the same name.
+    fn name(&self) -> &'static str {
+        type_name::<Self>()
+    }
+
     /// Pushes what it has into the builder.
     fn install(self, app: &mut AppBuilder);
 }
@@ -68,8 +80,12 @@ pub trait Plugin {
 pub struct Tools<'a> {
     /// The application's settings.
     pub settings: &'a Settings,
+    /// What was added to the application's state.
+    pub state: &'a State,
     /// The application's producer.
     pub producer: &'a Producer,
+    /// The producer of the framework's own records: no suppression keeps them back, and their size is for the broker to judge.
+    pub framework_producer: &'a Producer,
     /// The application's clock.
     pub clock: &'a Clock,
 }
@@ -95,6 +111,27 @@ pub trait FailureHandlerSource: Send + Sync + fmt::Debug {
         topic: &TopicSpec,
         tools: &Tools<'_>,
     ) -> Result<Arc<dyn FailureHandler>, ConfigErrors>;
+}
+
+/// Makes consumers beside those that were declared, when all of these are known.
+pub trait CompanionSource: Send + Sync + fmt::Debug {
+    /// The consumer that runs beside this one; it starts with it. Default: none.
+    ///
+    /// # Errors
+    /// When the consumer's declarations do not allow it.
+    fn companion(&self, consumer: &ConsumerSpec, settings: &Settings, clock: &Clock) -> Result<Option<ConsumerSpec>, ConfigErrors> {
+        let _ = (consumer, settings, clock);
+        Ok(None)
+    }
+
+    /// The one consumer that runs beside all of these. Asked before any gate or failure handler is made. Default: none.
+    ///
+    /// # Errors
+    /// When the consumers' declarations do not allow it.
+    fn beside_all(&self, consumers: &[ConsumerSpec], tools: &Tools<'_>) -> Result<Option<ConsumerSpec>, ConfigErrors> {
+        let _ = (consumers, tools);
+        Ok(None)
+    }
 }
 
 /// Something to be done after the build and before the first poll: topics made or checked, tables migrated.
@@ -132,12 +169,16 @@ impl AppBuilder {
             settings,
             state: State::default(),
             consumers: Vec::new(),
+            produced: Vec::new(),
             discovery: Discovery::On,
             gates: Vec::new(),
             failure_handler: None,
+            companions: Vec::new(),
             start_steps: Vec::new(),
             backgrounds: Vec::new(),
+            health_sources: Vec::new(),
             sections: Vec::new(),
+            plugins: Vec::new(),
             error_handler: ErrorHandler::default(),
             broker: None,
             clock: Clock::System,
@@ -165,6 +206,13 @@ impl AppBuilder {
         self
     }
 
+    /// Says that the application produces to this topic, so that `topics list | check | create` cover it. Nothing else depends on it.
+    #[must_use]
+    pub fn produces<T: Produce>(mut self) -> Self {
+        self.produced.push((T::spec(), type_name::<T>()));
+        self
+    }
+
     /// Takes only the consumers that are added by hand.
     #[must_use]
     pub fn without_discovery(mut self) -> Self {
@@ -172,9 +220,15 @@ impl AppBuilder {
         self
     }
 
+    /// As [`AppBuilder::state`], from a plugin.
+    pub fn insert_state<T: Clone + Send + Sync + 'static>(&mut self, value: T) {
+        self.state.insert(value);
+    }
+
     /// Installs a plugin.
     #[must_use]
     pub fn plugin(mut self, plugin: impl Plugin) -> Self {
+        self.plugins.push(plugin.name());
         plugin.install(&mut self);
         self
     }
@@ -187,6 +241,11 @@ impl AppBuilder {
     /// Sets who deals with failed messages. Default: they hold their lane and are tried again.
     pub fn set_failure_handler(&mut self, source: impl FailureHandlerSource + 'static) {
         self.failure_handler = Some(Arc::new(source));
+    }
+
+    /// Adds who makes consumers beside the declared ones.
+    pub fn push_companions(&mut self, source: impl CompanionSource + 'static) {
+        self.companions.push(Arc::new(source));
     }
 
     /// Says that a plugin reads this section of the settings; see [`Settings::read_section`].
@@ -202,6 +261,11 @@ impl AppBuilder {
     /// Adds something to be done before the consumers start. Steps are taken in the order they were added.
     pub fn push_start_step(&mut self, step: impl StartStep + 'static) {
         self.start_steps.push(Arc::new(step));
+    }
+
+    /// Adds something that is asked when someone asks for the application's health.
+    pub fn push_health_source(&mut self, source: impl HealthSource + 'static) {
+        self.health_sources.push(Arc::new(source));
     }
 
     /// Adds a consumer from a plugin.

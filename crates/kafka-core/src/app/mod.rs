@@ -6,13 +6,21 @@
 mod assemble;
 mod background;
 mod builder;
+mod health;
 mod run;
 mod signals;
 mod state;
+mod topic;
+mod topics;
 
 pub use assemble::App;
+#[cfg(feature = "test-kit")]
+pub(crate) use assemble::AssembledConsumer;
 pub use background::{Background, Surroundings};
-pub use builder::{AppBuilder, FailureHandlerSource, GateSource, Plugin, StartStep, Tools};
+pub use builder::{AppBuilder, CompanionSource, FailureHandlerSource, GateSource, Plugin, StartStep, Tools};
+pub use health::{Health, HealthCheck, HealthSource};
 pub use run::{RunError, Running, StartError};
 pub use signals::{Signals, Urgency};
 pub use state::{MissingState, State};
+pub use topic::AssembledTopic;
+pub use topics::{Part, TopicUse};

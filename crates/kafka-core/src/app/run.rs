@@ -9,8 +9,11 @@ use tokio::sync::oneshot;
 
 use super::assemble::{App, AssembledConsumer};
 use super::background::Backgrounds;
-use crate::broker::{ClientError, Unflushed};
-use crate::consumer::{ConsumeError, ConsumerHandle, ConsumerLoop, LoopConfig, Parking, Reporter, WakeSource, start};
+use super::health::{HealthCheck, HealthSource};
+use crate::broker::{ClientError, ConnectionError, PollWaker, Properties, Unflushed};
+use crate::consumer::{
+    ConsumeError, ConsumerHandle, ConsumerLoop, LoopConfig, Oversight, Parking, Reporter, Role, Spawner, WakeSource, start,
+};
 use crate::error::BoxError;
 use crate::producer::Producer;
 
@@ -37,6 +40,15 @@ pub enum StartError {
         /// Why it was not.
         #[source]
         source: BoxError,
+    },
+    /// A consumer will never connect with its settings; the source says whether it is the certificate, the user or the protocol.
+    #[error("consumer {consumer} cannot connect")]
+    Connection {
+        /// The consumer's name.
+        consumer: String,
+        /// What is wrong, and what to write.
+        #[source]
+        source: ConnectionError,
     },
     /// A consumer's client could not be made; the source says what of its configuration it refuses.
     #[error("the client of consumer {consumer} could not be made")]
@@ -87,22 +99,29 @@ pub struct Running {
     backgrounds: Backgrounds,
     stop_backgrounds: Arc<WakeSource>,
     producer: Producer,
+    health_sources: Arc<[Arc<dyn HealthSource>]>,
     flush_timeout: Duration,
 }
 
 impl App {
-    /// Does what plugins want done first, then starts the consumers of these names, or all when none is named. Must be
-    /// awaited within a tokio runtime.
+    /// Looks whether the cluster lets these clients in, does what plugins want done first, then starts the consumers of these
+    /// names, or all when none is named. Must be awaited within a tokio runtime.
     ///
     /// # Errors
-    /// When a name is unknown, a plugin's step fails, or a client cannot be made.
+    /// When a name is unknown, a client cannot be made or will never connect, or a plugin's step fails. A cluster that is down is
+    /// no error.
     pub async fn start(self, names: &[String]) -> Result<Running, StartError> {
         let known = || self.consumers.iter().map(|consumer| consumer.name.clone()).collect();
         if let Some(name) = names.iter().find(|name| self.consumers.iter().all(|consumer| consumer.name != **name)) {
             return Err(StartError::Unknown { name: name.clone(), known: known() });
         }
-        self.take_start_steps().await?;
-        let chosen = self.consumers.iter().filter(|consumer| names.is_empty() || names.contains(&consumer.name));
+        let named = |consumer: &AssembledConsumer| match &consumer.role {
+            Role::Retry { of, .. } if names.contains(of) => true,
+            Role::Main | Role::Retry { .. } => names.contains(&consumer.name),
+        };
+        let chosen: Vec<_> = self.consumers.iter().filter(|consumer| names.is_empty() || named(consumer)).collect();
+        self.check_connections(&chosen).await?;
+        self.prepare().await?;
         let mut running = self.running();
         for consumer in chosen {
             match self.start_one(consumer) {
@@ -128,17 +147,10 @@ impl App {
     /// # Errors
     /// When a plugin's step fails.
     pub async fn start_backgrounds(self) -> Result<Running, StartError> {
-        self.take_start_steps().await?;
+        self.prepare().await?;
         let mut running = self.running();
         running.set_backgrounds(Backgrounds::start(&self.backgrounds, self.topics_at_work(), &self.clock));
         Ok(running)
-    }
-
-    async fn take_start_steps(&self) -> Result<(), StartError> {
-        for step in &self.start_steps {
-            step.run(self).await.map_err(|source| StartError::Step { step: step.name(), source })?;
-        }
-        Ok(())
     }
 
     /// With nothing in it yet.
@@ -150,17 +162,68 @@ impl App {
             stop_backgrounds: backgrounds.stopper(),
             backgrounds,
             producer: self.producer.clone(),
+            health_sources: self.health_sources.clone().into(),
             flush_timeout: self.settings.shutdown_timeout,
         }
     }
 
+    /// Does what plugins want done before the first poll.
+    pub(crate) async fn prepare(&self) -> Result<(), StartError> {
+        for step in &self.start_steps {
+            step.run(self).await.map_err(|source| StartError::Step { step: step.name(), source })?;
+        }
+        Ok(())
+    }
+
+    /// Looks at each way to connect once. The producer may never be used, so what is wrong with it alone is a warning.
+    async fn check_connections(&self, consumers: &[&AssembledConsumer]) -> Result<(), StartError> {
+        let mut seen: Vec<Properties> = Vec::new();
+        for consumer in consumers {
+            let properties = consumer.properties.properties();
+            let connection = self.broker.connection(&properties);
+            if !seen.contains(&connection) {
+                let outcome = self.broker.check_connection(&properties).await;
+                outcome.map_err(|source| StartError::Connection { consumer: consumer.name.clone(), source })?;
+                seen.push(connection);
+            }
+        }
+        if !seen.is_empty()
+            && !seen.contains(&self.broker.connection(self.producer.properties()))
+            && let Err(error) = self.producer.check_connection().await
+        {
+            tracing::warn!(error = %error, "the producer will not connect, while the consumers do");
+        }
+        Ok(())
+    }
+
     fn start_one(&self, consumer: &AssembledConsumer) -> Result<(ConsumerHandle, oneshot::Receiver<Result<(), ConsumeError>>), StartError> {
         let parking = Parking::default();
-        let waker = parking.waker();
+        let (consumer_loop, reporter) = self.consumer_loop(consumer, parking.waker(), Spawner::new(tokio::runtime::Handle::current()))?;
+        tracing::info!(consumer = %consumer.name, group = %consumer.group, "starting");
+        start(&consumer.name, self.oversight(consumer), parking, reporter, consumer_loop)
+            .map_err(|source| StartError::Thread { consumer: consumer.name.clone(), source })
+    }
+
+    /// What is needed to look after a consumer.
+    pub(crate) fn oversight(&self, consumer: &AssembledConsumer) -> Oversight {
+        Oversight {
+            subscriptions: consumer.subscriptions.clone().into(),
+            clock: self.clock.clone(),
+            unhealthy_after: self.settings.unhealthy_after,
+        }
+    }
+
+    /// Makes the client of a consumer, and the loop over it.
+    pub(crate) fn consumer_loop(
+        &self,
+        consumer: &AssembledConsumer,
+        waker: PollWaker,
+        spawner: Spawner,
+    ) -> Result<(ConsumerLoop, Reporter), StartError> {
         let reporter = Reporter::new(waker.clone());
         let client = self
             .broker
-            .consumer(&consumer.group, &consumer.properties, &consumer.subscriptions, waker)
+            .consumer(&consumer.group, &consumer.properties.properties(), &consumer.subscriptions, waker)
             .map_err(|source| StartError::Client { consumer: consumer.name.clone(), source })?;
         let config = LoopConfig {
             name: consumer.name.clone(),
@@ -169,17 +232,14 @@ impl App {
             storage: consumer.storage.clone(),
             error_handler: self.error_handler.clone(),
             clock: self.clock.clone(),
-            runtime: tokio::runtime::Handle::current(),
+            spawner,
             revoke_timeout: self.settings.revoke_timeout,
             shutdown_timeout: self.settings.shutdown_timeout,
             poll_interval: self.settings.polling_frequency,
             max_in_flight_bytes: self.settings.max_in_flight_bytes,
             max_in_flight_messages: self.settings.max_in_flight_messages,
         };
-        tracing::info!(consumer = %consumer.name, group = %consumer.group, "starting");
-        let consumer_loop = ConsumerLoop::new(config, client, reporter.clone());
-        start(&consumer.name, self.clock.clone(), parking, reporter, consumer_loop)
-            .map_err(|source| StartError::Thread { consumer: consumer.name.clone(), source })
+        Ok((ConsumerLoop::new(config, client, reporter.clone()), reporter))
     }
 }
 
@@ -188,6 +248,12 @@ impl Running {
     #[must_use]
     pub fn consumers(&self) -> &[ConsumerHandle] {
         &self.handles
+    }
+
+    /// Asks for the application's health, from anywhere and while something waits for [`Running::finished`].
+    #[must_use]
+    pub fn health_check(&self) -> HealthCheck {
+        HealthCheck { consumers: self.handles.clone().into(), sources: Arc::clone(&self.health_sources) }
     }
 
     /// The application's producer.

@@ -50,8 +50,11 @@ impl TopicAtWork {
     }
 
     /// Decodes the run, so that [`Run::decoded`] shows what gates would see. The handler uses the same decoding.
-    pub async fn decode(&self, run: &mut Run) {
-        self.pipeline.handler.decode(run).await;
+    ///
+    /// # Errors
+    /// When what decoding needs is not available: a schema registry that is down.
+    pub async fn decode(&self, run: &mut Run) -> Result<(), BoxError> {
+        self.pipeline.handler.decode(run).await
     }
 
     /// Whether the handler takes messages as batches.
@@ -69,7 +72,7 @@ impl TopicAtWork {
             let mut journal = Journal::default();
             let next = self.pipeline.handle(run, run.len(), &mut journal, control).await;
             for pending in journal.pending {
-                if let Err(error) = self.pipeline.acknowledge(pending, &|| {}).await {
+                if let Err(error) = self.pipeline.acknowledge(pending, &|_| {}).await {
                     return Replayed::Stop(error);
                 }
             }

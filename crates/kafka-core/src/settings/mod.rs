@@ -49,7 +49,7 @@ pub use client_properties::ClientProperties;
 pub use layer::Layer;
 pub use properties::{CONSUMER_DEFAULTS, LayeredProperties, LayeredValue, OwnConfig, PRODUCER_DEFAULTS, PropertyDefault};
 pub use retry::RetrySettings;
-pub use schema_registry::{RegistryAuth, SchemaRegistrySettings};
+pub use schema_registry::{RegistryAuth, SchemaRegistrySettings, SubjectStrategy};
 pub use secret::{Secret, is_secret, redacted};
 pub use show::Shown;
 
@@ -110,11 +110,19 @@ pub struct Settings {
     pub max_in_flight_bytes: usize,
     /// Messages in flight of one partition, beyond which no more of it are taken. Default 4,096.
     pub max_in_flight_messages: usize,
+    /// How long a message may be at work, or trouble of the framework's own may hold a partition, before the consumer
+    /// counts as unhealthy. Default 5 min; longer than the slowest handler needs. `0s` is never. Held retries do not count.
+    #[serde(deserialize_with = "duration::deserialize")]
+    pub unhealthy_after: Duration,
 
     #[serde(skip)]
     sections: Sections,
     #[serde(skip)]
     layers: Layers,
+    /// The one client of the schema registry; clones share it.
+    #[cfg(feature = "__registry")]
+    #[serde(skip)]
+    pub(crate) registry: crate::schema_registry::Shared,
 }
 
 impl Default for Settings {
@@ -140,8 +148,11 @@ impl Default for Settings {
             revoke_timeout: Duration::from_secs(30),
             max_in_flight_bytes: 32 * 1024 * 1024,
             max_in_flight_messages: 4_096,
+            unhealthy_after: Duration::from_secs(5 * 60),
             sections: Sections::default(),
             layers: Layers::default(),
+            #[cfg(feature = "__registry")]
+            registry: crate::schema_registry::Shared::default(),
         }
     }
 }
@@ -175,6 +186,7 @@ impl Settings {
             ("revoke_timeout", time(self.revoke_timeout)),
             ("max_in_flight_bytes", Value::from(self.max_in_flight_bytes)),
             ("max_in_flight_messages", Value::from(self.max_in_flight_messages)),
+            ("unhealthy_after", time(self.unhealthy_after)),
         ];
         let tables = PROPERTY_TABLES.map(|name| {
             let properties = self.property_table(name).iter().map(|(property, value)| (property.to_owned(), Value::from(value)));

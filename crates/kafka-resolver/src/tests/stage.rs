@@ -150,7 +150,7 @@ impl Stage {
 
     pub(super) async fn try_admit(&self, messages: &[(i64, &str, Option<&str>)]) -> Result<String, kafka_core::error::BoxError> {
         let mut run = self.run(messages);
-        self.topic.decode(&mut run).await;
+        self.topic.decode(&mut run).await?;
         Ok(match self.gate().admit(&run).await? {
             Admissions::AllProceed => ">".repeat(messages.len()),
             Admissions::Each(each) => each

@@ -6,12 +6,14 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::Notify;
 
+use super::queue::{AtWork, Troubled};
 use super::{Phase, Shared};
 use crate::consumer::defect::{Defect, planted};
 use crate::consumer::outcome::Hold;
 use crate::consumer::pipeline::{Journal, Next, Pending};
-use crate::consumer::reports::{Report, Settled};
+use crate::consumer::reports::{Report, Reporter, Settled};
 use crate::consumer::seams::Backoff;
+use crate::error::{BoxError, in_full};
 use crate::message::{Run, Segment};
 use crate::topic::{Control, Feed};
 
@@ -26,8 +28,8 @@ pub(super) async fn run(shared: Arc<Shared>, at: u32) {
         };
         let hold = match shared.step(at, &mut deadline) {
             Step::End => return,
-            Step::Process(run) => {
-                let hold = shared.process(at, run).await;
+            Step::Process(run, control, started) => {
+                let hold = shared.process(at, run, control, started).await;
                 drop(place);
                 hold
             }
@@ -83,9 +85,36 @@ pub(super) async fn run(shared: Arc<Shared>, at: u32) {
     }
 }
 
+/// Watches over a task: one that ends before its time, by a panic of ours or with its runtime, would leave its messages
+/// behind without a word, so it stops the consumer.
+pub(super) struct Watched {
+    reporter: Reporter,
+    of: &'static str,
+    ended: bool,
+}
+
+impl Watched {
+    pub(super) fn new(reporter: &Reporter, of: &'static str) -> Self {
+        Self { reporter: reporter.clone(), of, ended: false }
+    }
+
+    pub(super) async fn over(mut self, task: impl Future<Output = ()>) {
+        task.await;
+        self.ended = true;
+    }
+}
+
+impl Drop for Watched {
+    fn drop(&mut self) {
+        if !self.ended {
+            self.reporter.send(Report::Stop(format!("the task of {} died", self.of).into()));
+        }
+    }
+}
+
 /// What a lane's task does next.
 enum Step {
-    Process(Run),
+    Process(Run, Arc<Control>, Instant),
     /// A batch may still fill.
     Fill(Arc<Notify>, Instant),
     Blocked,
@@ -113,7 +142,7 @@ impl Shared {
             Feed::Each => lane.take(lane.run_size.min(available)),
             Feed::Batches => {
                 // The wait begins with the first message that this lane sees; a message being retried waits for nobody.
-                if available < limits.max && !limits.wait.is_zero() && lane.attempt == 1 && !ending {
+                if available < limits.max && !limits.wait.is_zero() && lane.tries == 1 && !ending {
                     let until = *deadline.get_or_insert_with(|| self.pipeline.clock.now() + limits.wait);
                     if self.pipeline.clock.now() < until {
                         return Step::Fill(Arc::clone(&lane.filled), until);
@@ -123,9 +152,11 @@ impl Shared {
                 lane.take(limits.max.min(available))
             }
         };
+        let (control, now) = (Arc::new(Control::default()), self.pipeline.clock.now());
+        lane.work = Some(AtWork::new(&run, Arc::clone(&control), now));
         state.reached = state.reached.max(run.last_offset());
         state.busy += 1;
-        Step::Process(run)
+        Step::Process(run, control, now)
     }
 
     /// Ends a lane, and says so when nothing of an ending assignment is left to wait for.
@@ -140,12 +171,12 @@ impl Shared {
     }
 
     /// Takes a run through the pipeline, to its end or until it is cut off. Reports what is settled.
-    async fn process(self: &Arc<Self>, at: u32, mut run: Run) -> Option<Hold> {
-        let (control, mut journal) = (Control::default(), Journal::default());
+    async fn process(self: &Arc<Self>, at: u32, mut run: Run, control: Arc<Control>, started: Instant) -> Option<Hold> {
+        let mut journal = Journal::default();
         // What an ending assignment still begins, it must finish.
         let draining = self.is_ending();
-        let (started, size, attempt) = (self.pipeline.clock.now(), run.len(), run.attempt());
-        let again = (planted(Defect::HandOutTwice) && attempt == 1).then(|| run.piece(0, 1));
+        let (size, tries) = (run.len(), run.tries());
+        let again = (planted(Defect::HandOutTwice) && tries == 1).then(|| run.piece(0, 1));
         let next = {
             let work = self.pipeline.process(&mut run, &mut journal, &control);
             tokio::pin!(work);
@@ -171,7 +202,7 @@ impl Shared {
             );
         }
         let again = again.filter(|_| !journal.settled.is_empty());
-        let hold = self.settle(at, run, journal, next.unwrap_or(Next::GoOn), attempt, (size, started));
+        let hold = self.settle(at, run, journal, next.unwrap_or(Next::GoOn), tries, (size, started));
         if let (Some(segments), Some(lane)) = (again, self.lock().lane(at)) {
             lane.put_back(Run::new(segments, 2), 2);
         }
@@ -179,8 +210,8 @@ impl Shared {
     }
 
     /// Writes down the result of a run: reports, what waits for acknowledgement, what is left.
-    fn settle(self: &Arc<Self>, at: u32, run: Run, journal: Journal, next: Next, attempt: u32, pace: (usize, Instant)) -> Option<Hold> {
-        let again = planted(Defect::HandOutTwice) && attempt == 2;
+    fn settle(self: &Arc<Self>, at: u32, run: Run, journal: Journal, next: Next, tries: u32, pace: (usize, Instant)) -> Option<Hold> {
+        let again = planted(Defect::HandOutTwice) && tries == 2;
         if !journal.settled.is_empty() && !again {
             self.reporter.send(Report::Settled { generation: self.generation, settled: Settled::all(journal.settled) });
         }
@@ -193,23 +224,25 @@ impl Shared {
         }
         let mut hold = None;
         if let Some(lane) = state.lane(at) {
+            lane.work = None;
+            let trouble = lane.trouble.take();
             lane.pace(pace.0 - run.len(), now.saturating_duration_since(pace.1));
-            let fresh = run.attempt() != attempt || run.is_empty();
+            let fresh = run.tries() != tries || run.is_empty();
             match next {
                 Next::GoOn => {
-                    let same = run.attempt();
+                    let same = run.tries();
                     lane.put_back(run, same);
                 }
                 Next::HoldFailed(wait) => {
-                    let next_attempt = run.attempt().saturating_add(1);
-                    lane.put_back(run, next_attempt);
+                    let next_try = run.tries().saturating_add(1);
+                    lane.put_back(run, next_try);
                     hold = Some(wait);
                     if planted(Defect::HandlerErrorStopsConsumer) {
                         self.reporter.send(Report::Stop("planted".into()));
                     }
                 }
                 Next::HoldGated(wait) => {
-                    let same = run.attempt();
+                    let same = run.tries();
                     lane.put_back(run, same);
                     hold = Some(wait);
                 }
@@ -217,8 +250,10 @@ impl Shared {
                     lane.troubles = if fresh { 1 } else { lane.troubles.saturating_add(1) };
                     let wait =
                         if planted(Defect::TroubleWithoutBackoff) { Duration::ZERO } else { Backoff::FRAMEWORK.after(lane.troubles) };
+                    let since = trouble.filter(|_| !fresh).map_or(now, |trouble| trouble.since);
+                    lane.trouble = Some(Troubled { since, error: in_full(&*error) });
                     tracing::error!(topic = %self.pipeline.spec.name, error = %error, ?wait, "trouble of the framework's own, lane held");
-                    let same = run.attempt();
+                    let same = run.tries();
                     lane.put_back(run, same);
                     hold = Some(Hold::until(now + wait));
                 }
@@ -242,7 +277,8 @@ impl Shared {
         let rested = self.is_ending() && self.rests(&state);
         drop(state);
         for pending in journal.pending {
-            self.runtime.spawn(acknowledge(Arc::clone(self), pending));
+            let watch = Watched::new(&self.reporter, "a forwarded message");
+            self.spawner.spawn(watch.over(acknowledge(Arc::clone(self), pending)));
         }
         if rested {
             self.reporter.send(Report::Rested);
@@ -254,9 +290,11 @@ impl Shared {
 /// Waits for the acknowledgement of a forwarded message, and forwards again while it is refused.
 async fn acknowledge(shared: Arc<Shared>, pending: Pending) {
     let blocking = AtomicBool::new(false);
-    let block = || {
+    let block = |error: &BoxError| {
         blocking.store(true, Ordering::Relaxed);
-        shared.lock().blocked += 1;
+        let mut state = shared.lock();
+        state.blocked += 1;
+        state.blocked_by.get_or_insert_with(|| Troubled { since: shared.pipeline.clock.now(), error: in_full(&**error) });
     };
     let result = tokio::select! {
         biased;
@@ -277,6 +315,9 @@ async fn acknowledge(shared: Arc<Shared>, pending: Pending) {
     state.busy -= 1;
     if blocking.load(Ordering::Relaxed) {
         state.blocked -= 1;
+        if state.blocked == 0 {
+            state.blocked_by = None;
+        }
     }
     let rested = shared.is_ending() && shared.rests(&state);
     drop(state);
