@@ -52,7 +52,7 @@ impl Warehouse {
         command.args(["--group", &self.prefix, "--prefix", &self.prefix, "--schema", &self.database.schema]).args(more);
         command.env("RUST_LOG", "info").env("NO_COLOR", "1").stdin(Stdio::null()).stdout(Stdio::null());
         self.started += 1;
-        Running::of(command, self.dir.path().join(format!("log-{}", self.started)))
+        Running::start(&mut command, self.dir.path().join(format!("log-{}", self.started)))
     }
 
     /// Sends records to the topic of a table.

@@ -41,7 +41,7 @@ pub mod __private {
     pub use crate::app::{MissingState, State};
     pub use crate::consumer::{Consumer, ConsumerSpec};
     pub use crate::format::Text;
-    pub use crate::registry::Registration;
+    pub use crate::registry::{ProducedTopic, Registration};
     pub use crate::retry_policy::{ErrorKind, MaxRetries, RetryPolicy};
     pub use crate::topic::{Batched, Blocking, Concurrency, Produce, Single, Topic, TopicSpec};
 }

@@ -15,7 +15,9 @@ use kafka_core::message::{Message, MessageBatch};
 use kafka_core::producer::Producer;
 use kafka_core::settings::Settings;
 use kafka_core::sim::app::{self, Aftermath, Messages, Promise, Simulated, Violation};
-use kafka_core::topic::{Batched, Concurrency, Consume, ConsumeBatch, Produce, Single, Topic, TopicSpec};
+use kafka_core::topic::{
+    Batched, Blocking, Cancelled, Concurrency, Consume, ConsumeBatch, ConsumeBlocking, Produce, Single, Topic, TopicSpec,
+};
 
 /// How the handler of an order sends its invoice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -194,7 +196,7 @@ impl ConsumeBatch for Batches {
     }
 }
 
-/// Blocking handlers and batches, where time is taken by real threads.
+/// Keeps what comes in batches.
 #[derive(Default)]
 struct Archive(Kept);
 
@@ -212,6 +214,58 @@ impl Simulated for Archive {
 #[test]
 fn batches_and_their_failures_lose_nothing() {
     app::seeds(0..100, Archive::default);
+}
+
+struct Printer {
+    kept: Kept,
+    care: Care,
+}
+
+topic!(Printer, "orders", Blocking, |state| Self { kept: state.get()?, care: state.get()? });
+
+impl ConsumeBlocking for Printer {
+    fn consume_blocking(&self, message: Message<i64, String>, _: &Cancelled) -> Result<(), HandlerError> {
+        let (id, kept) = (*message.require_key()?, Arc::clone(&self.kept));
+        // Long enough for whoever does not wait to go on.
+        (0..200).for_each(|_| std::thread::yield_now());
+        if id % 7 == 0 && message.attempt() == 1 {
+            return Err("no paper".into());
+        }
+        match self.care {
+            Care::StoresLater => drop(tokio::spawn(async move {
+                tokio::time::sleep(Duration::from_millis(3)).await;
+                kept.lock().unwrap().push(id);
+            })),
+            _ => kept.lock().unwrap().push(id),
+        }
+        Ok(())
+    }
+}
+
+/// Blocking handlers, whose time is taken by real threads.
+struct Printers(Kept, Care);
+
+impl Simulated for Printers {
+    fn app(&self) -> AppBuilder {
+        let printers = ConsumerSpec::new("printers", "printers").topic::<Printer>();
+        App::builder(Settings::default()).without_discovery().state(Arc::clone(&self.0)).state(self.1).consumer_spec(printers)
+    }
+
+    fn messages(&self, messages: &mut Messages) {
+        (0..ORDERS).for_each(|order| messages.publish::<Printer>(&order, &"an order".to_owned()));
+    }
+
+    fn check(&self, _: &Aftermath) -> Result<(), BoxError> {
+        let kept = self.0.lock().unwrap();
+        (0..ORDERS).find(|order| !kept.contains(order)).map_or(Ok(()), |lost| Err(format!("order {lost} was not printed").into()))
+    }
+}
+
+#[test]
+fn blocking_handlers_lose_nothing_and_one_that_answers_too_early_is_found() {
+    app::seeds(0..10, || Printers(Kept::default(), Care::Awaits));
+    let violation = (0..30).find_map(|seed| app::run(&Printers(Kept::default(), Care::StoresLater), seed).err()).unwrap();
+    assert!(violation.what.contains("was not printed"), "{violation}");
 }
 
 #[test]

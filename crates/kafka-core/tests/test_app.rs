@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use futures_util::FutureExt;
 use kafka_core::app::{App, AppBuilder, MissingState, State};
 use kafka_core::broker::ClientError;
 use kafka_core::broker::memory::{Acknowledgements, ProduceFault};
@@ -238,13 +239,89 @@ async fn partitions_move_to_a_second_process_and_back_after_a_crash() {
     assert_eq!(app.handled::<Orders>().len(), 3);
 }
 
+/// What a test is told when it asks for something that is not there.
+fn panic_of(ask: impl FnOnce()) -> String {
+    let panic = std::panic::catch_unwind(std::panic::AssertUnwindSafe(ask)).unwrap_err();
+    panic.downcast_ref::<String>().cloned().unwrap_or_else(|| (*panic.downcast_ref::<&str>().unwrap()).to_owned())
+}
+
 #[tokio::test]
-async fn errors_say_what_is_wrong() {
+async fn errors_say_what_is_wrong_and_what_to_write() {
     let error = TestApp::start(billing::<Slow>(Concurrency::Partition)).await.unwrap_err();
-    assert!(matches!(error, TestError::Config(_)) && error.to_string().contains(".state("), "{error}");
-    let app = TestApp::start(orders()).await.unwrap();
+    assert!(matches!(error, TestError::Config(_)));
+    let missing = "topics.orders: it wants a alloc::sync::Arc<core::sync::atomic::AtomicUsize> from the application's state, and there is \
+                   none; add `.state(…)` with one to the app";
+    assert_eq!(error.to_string(), format!("the application was not built: {missing}"));
+    assert_eq!(format!("{error:?}"), error.to_string(), "tests unwrap");
+
+    let mut app = TestApp::start(orders()).await.unwrap();
     let error = app.topic::<Orders>().partition(7).publish(&1, &"books".to_owned()).await.unwrap_err();
-    assert!(error.to_string().contains("no partition 7"), "{error}");
+    assert_eq!(error.to_string(), "nothing was published: orders has no partition 7; say how many it has with `TestCluster::topic`");
+
+    let invoices = TopicName::new("invoices").unwrap();
+    app.producer().send(Record::new(invoices.clone()).key(&[0, 0, 0, 0, 0, 0, 0, 1][..])).await.unwrap();
+    let error = app.produced::<Invoices>().await.unwrap_err();
+    assert_eq!(error.to_string(), "the value of invoices [0] at 0 is null; read it with `produced_parts`");
+    assert_eq!(app.produced_parts::<Invoices>().await.unwrap(), [(Some(1), None)]);
+    app.producer().send(Record::new(invoices).key(&b"odd"[..])).await.unwrap();
+    let error = app.produced_parts::<Invoices>().await.unwrap_err();
+    let odd = "i64 takes 8 bytes, these are 3; `Text<i64>` and `Json<i64>` read other spellings";
+    assert_eq!(error.to_string(), format!("the key of invoices [0] at 1: the bytes are not of the declared format: {odd}"));
+
+    assert_eq!(panic_of(|| drop(app.state("bills"))), "no consumer is named bills; there are: billing");
+    app.stop(Process::FIRST).await;
+    let gone = "Process(0) is not running; it was stopped, or it crashed";
+    assert_eq!(panic_of(|| drop(app.state("billing"))), gone);
+    assert_eq!(panic_of(|| drop(app.producer().clone())), gone);
+}
+
+#[tokio::test]
+async fn a_record_that_is_too_large_fails_its_handler_and_nothing_else() {
+    let mut app = TestApp::start(orders()).await.unwrap();
+    app.broker().limit_record_bytes(&TopicName::new("invoices").unwrap(), Some(100));
+    publish(&app, &[(1, &"x".repeat(200)), (2, "books")]).await;
+    app.until_idle().await;
+    let too_large = "record for invoices was not acknowledged: the record is larger than the broker takes (MSG_SIZE_TOO_LARGE)";
+    assert_eq!(outcomes::<Orders>(&app)[0].2, Outcome::Failed(too_large.to_owned()));
+    // It is held, and with a larger limit it goes on.
+    app.broker().limit_record_bytes(&TopicName::new("invoices").unwrap(), None);
+    app.advance(Duration::from_millis(200)).await;
+    assert_eq!((app.produced::<Invoices>().await.unwrap().len(), app.stored("billing", "orders")), (2, [(0, 2)].into()));
+}
+
+#[tokio::test]
+async fn a_paused_topic_waits_until_it_is_resumed() {
+    let mut app = TestApp::start(orders()).await.unwrap();
+    let billing = app.consumer("billing");
+    billing.pause("orders").unwrap();
+    publish(&app, &[(1, "books")]).await;
+    app.advance(Duration::from_secs(60)).await;
+    assert!(app.handled::<Orders>().is_empty());
+    billing.resume("orders").unwrap();
+    app.until_idle().await;
+    assert_eq!(app.handled::<Orders>().len(), 1);
+    assert!(billing.pause("bills").is_err());
+}
+
+#[tokio::test]
+async fn blocking_handlers_are_shown_like_others() {
+    let done = Arc::new(AtomicUsize::new(0));
+    let mut app = TestApp::start(billing::<Slow>(Concurrency::Partition).state(Arc::clone(&done))).await.unwrap();
+    app.publish_record(&Record::new(TopicName::new("orders").unwrap()).key(&b"odd"[..])).unwrap();
+    publish(&app, &[(2, "fail"), (3, "panic")]).await;
+    app.until_idle().await;
+    assert!(matches!(app.handled::<Slow>()[0].outcome, Outcome::Unreadable(_)));
+    app.advance(Duration::from_secs(1)).await;
+    assert_eq!(done.load(Ordering::SeqCst), 0, "the one that nobody can read is held, and those behind it too");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_future_that_nobody_makes_ready_is_told() {
+    let mut app = TestApp::start(billing::<Hanging>(Concurrency::Partition)).await.unwrap();
+    publish(&app, &[(1, "books")]).await;
+    let waited = std::panic::AssertUnwindSafe(app.until(std::future::pending::<()>())).catch_unwind().await;
+    let told = "what the test waits for did not come within 20s; still at work: the handler of orders/0 [0]";
+    assert_eq!(waited.unwrap_err().downcast_ref::<String>().unwrap(), told);
 }
 
 struct Hanging;
@@ -258,7 +335,7 @@ impl Consume for Hanging {
 }
 
 #[tokio::test(start_paused = true)]
-#[should_panic(expected = "still at work: the handler of orders/0 [0]")]
+#[should_panic(expected = "nothing has moved for 20s, and the application is not idle; still at work: the handler of orders/0 [0]")]
 async fn a_handler_that_never_returns_is_named() {
     let mut app = TestApp::start(billing::<Hanging>(Concurrency::Partition)).await.unwrap();
     publish(&app, &[(1, "books")]).await;

@@ -42,6 +42,10 @@
 //! | `json` | yes | the format [`Json`](format::Json) |
 //! | `retry` | yes | [`retry`]: retries, retry topics, dead letters, the key offset tracker |
 //! | `cli` | yes | [`AppMain::main`](cli::AppMain::main): the command line of an application |
+//! | `avro`, `json-schema`, `protobuf` | no | these formats with a schema registry |
+//! | `tls` | no | TLS and SASL/SCRAM to brokers, with the system's OpenSSL: `libssl-dev` and `pkg-config` to build |
+//! | `tls-vendored` | no | the same with an OpenSSL that is compiled in: perl, and some minutes |
+//! | `postgres`, `sqlite` | no | stores in these databases |
 //! | `resolver` | no | messages that wait for their rows: [`resolver`], with `postgres` for the store |
 //! | `test-kit` | no | [`TestApp`](test_kit::TestApp) and the simulation of an application; brokers for tests, on a socket of this process and in memory |
 
@@ -123,6 +127,8 @@ mod book {
         Relations = "../../../docs/book/relations.md",
         Running = "../../../docs/book/running.md",
         Secured = "../../../docs/book/secured.md",
-        Retries = "../../../docs/book/retries.md"
+        Settings = "../../../docs/book/settings.md",
+        Retries = "../../../docs/book/retries.md",
+        Testing = "../../../docs/book/testing.md"
     );
 }

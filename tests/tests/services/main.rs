@@ -4,6 +4,8 @@
 
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a story may panic, and says what it saw")]
 
+mod avro;
+mod command_line;
 mod configuration;
 mod crashes;
 mod dead_letters;
@@ -18,6 +20,8 @@ mod outages;
 mod parking;
 mod patterns;
 mod rebalances;
+mod retries;
+mod scripts;
 mod secured;
 mod slow_handlers;
 mod static_members;

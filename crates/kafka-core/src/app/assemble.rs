@@ -156,6 +156,9 @@ pub(super) fn build(mut app: AppBuilder) -> Result<App, ConfigErrors> {
 
     let reader_properties = errors.take(LayeredProperties::consumer(&settings, OwnConfig::default(), &*broker)).unwrap_or_default();
 
+    if app.discovery == Discovery::On {
+        app.produced.extend(registry::produced());
+    }
     let mut consumers = gather(app.consumers, app.discovery, &mut errors);
     let tools =
         Tools { settings: &settings, state: &state, producer: &producer, framework_producer: &framework_producer, clock: &app.clock };
@@ -195,12 +198,12 @@ pub(super) fn build(mut app: AppBuilder) -> Result<App, ConfigErrors> {
     })
 }
 
-/// The names of topics that are produced to; a bad one is an error.
+/// The names of topics that are produced to, once for each type that declares them; a bad one is an error.
 fn produced(declared: &[(TopicSpec, &'static str)], errors: &mut ConfigErrors) -> Vec<(TopicName, &'static str)> {
     let mut names: Vec<(TopicName, &str)> = Vec::new();
     for (spec, by) in declared {
         match TopicName::new(&spec.name) {
-            Ok(name) if names.iter().all(|(known, _)| *known != name) => names.push((name, by)),
+            Ok(name) if names.iter().all(|known| *known != (name.clone(), *by)) => names.push((name, by)),
             Ok(_) => {}
             Err(error) => errors.push(format!("topics.{}.name", spec.name), error.to_string()),
         }

@@ -15,6 +15,7 @@ use crate::clock::Clock;
 use crate::consumer::{Consumer, ConsumerSpec, ErrorHandler, FailureHandler, Gate};
 use crate::error::{BoxError, ConfigErrors};
 use crate::producer::Producer;
+use crate::registry;
 use crate::settings::Settings;
 use crate::topic::{Produce, TopicSpec};
 
@@ -41,7 +42,7 @@ pub struct AppBuilder {
     pub(super) clock: Clock,
 }
 
-/// Whether derived consumers are taken without being named.
+/// Whether derived consumers and produced topics are taken without being named.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Discovery {
     On,
@@ -207,13 +208,14 @@ impl AppBuilder {
     }
 
     /// Says that the application produces to this topic, so that `topics list | check | create` cover it. Nothing else depends on it.
+    /// Derived topics with `produce` alone are found without this.
     #[must_use]
     pub fn produces<T: Produce>(mut self) -> Self {
-        self.produced.push((T::spec(), type_name::<T>()));
+        self.produced.push(registry::declare::<T>());
         self
     }
 
-    /// Takes only the consumers that are added by hand.
+    /// Takes only the consumers and the produced topics that are added by hand.
     #[must_use]
     pub fn without_discovery(mut self) -> Self {
         self.discovery = Discovery::Off;

@@ -1,13 +1,16 @@
 //! What can be wrong with a test before anything of the application is.
 
+use std::fmt;
+
 use super::words;
 use crate::app::StartError;
 use crate::error::ConfigErrors;
 use crate::format::DecodeError;
 use crate::producer::ProduceError;
 
-/// Why the test kit could not do what a test asked for. Its words say all that led to it.
-#[derive(Debug, thiserror::Error)]
+/// Why the test kit could not do what a test asked for. Its words say all that led to it, in its `Debug` form too:
+/// tests unwrap.
+#[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum TestError {
     /// The application is not right; everything that is wrong is listed, as it would be in production.
@@ -42,8 +45,8 @@ pub enum TestError {
         #[source]
         source: DecodeError,
     },
-    /// A record of the topic has a null key or value; `TestApp::decoded` shows those too.
-    #[error("the {part} of {topic} [{partition}] at {offset} is null; read it with `decoded`")]
+    /// A record of the topic has a null key or value; [`TestApp::produced_parts`](super::TestApp::produced_parts) shows those too.
+    #[error("the {part} of {topic} [{partition}] at {offset} is null; read it with `produced_parts`")]
     Null {
         /// The topic.
         topic: String,
@@ -54,4 +57,10 @@ pub enum TestError {
         /// Key or value.
         part: &'static str,
     },
+}
+
+impl fmt::Debug for TestError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
 }

@@ -139,4 +139,12 @@ pub mod __private {
         }
     }
     inventory::collect!(Registration);
+
+    pub struct ProducedTopic(pub fn() -> TopicSpec);
+    impl ProducedTopic {
+        pub const fn of<T: Produce>() -> Self {
+            Self(T::spec)
+        }
+    }
+    inventory::collect!(ProducedTopic);
 }

@@ -94,9 +94,15 @@ impl MemoryBroker {
         self.shared.with(|cluster| cluster.log.topics().map(|(topic, partitions)| (topic.clone(), partitions)).collect())
     }
 
-    /// The topic refuses records of more bytes of key and value (`max.message.bytes`); `None` lifts it.
+    /// The topic refuses records of more bytes of key and value (`max.message.bytes`); `None` lifts it. A topic that is not
+    /// there is made, with one partition.
     pub fn limit_record_bytes(&self, topic: &TopicName, max: Option<usize>) {
-        self.shared.with(|cluster| cluster.log.limit_bytes(topic, max));
+        self.shared.with(|cluster| {
+            if !cluster.log.contains(topic) {
+                cluster.create_topic(topic, 1);
+            }
+            cluster.log.limit_bytes(topic, max);
+        });
     }
 
     /// Writes a record as another program's producer would; gives its partition and offset, or none without such a partition.

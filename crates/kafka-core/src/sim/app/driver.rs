@@ -22,8 +22,12 @@ const STEPS_TO_PROGRESS: usize = 200_000;
 /// The longest step of the clock while things go wrong.
 const STRIDE: Duration = Duration::from_secs(5);
 
-/// The longest step of the clock while a handler is at work: timers of tokio's are looked at so often.
+/// The longest step of the clock while a handler is at work: timers of tokio's are looked at so often. After a long
+/// time in which nothing happened it is longer, by that time's [`PATIENCE`]th part: such a timer is that much late.
 const CREEP: Duration = Duration::from_secs(1);
+
+/// What part of the time in which nothing happened a step may be.
+const PATIENCE: u32 = 32;
 
 #[derive(Debug, Clone, Copy)]
 enum Step {
@@ -239,7 +243,7 @@ impl<'a, 'w> Driver<'a, 'w> {
     /// Goes on until everything is done.
     fn finish(&mut self) -> Result<(), Broken> {
         let until = self.world.elapsed() + TIME_TO_PROGRESS;
-        let (mut creep, mut steps) = (Duration::from_millis(1), 0);
+        let (mut creep, mut steps, mut last) = (Duration::from_millis(1), 0, self.world.elapsed());
         loop {
             self.world.settle();
             self.world.place.broker.commit_tick();
@@ -254,9 +258,10 @@ impl<'a, 'w> Driver<'a, 'w> {
             }
             // Whoever waits for timers is given small steps until something happens, and then small ones again.
             creep = if self.world.entries.len() > before + self.world.members.len() {
+                last = self.world.elapsed();
                 Duration::from_millis(1)
             } else {
-                (creep * 2).min(CREEP)
+                (creep * 2).min(CREEP.max((self.world.elapsed() - last) / PATIENCE))
             };
             steps += 1;
             if steps > STEPS_TO_PROGRESS {

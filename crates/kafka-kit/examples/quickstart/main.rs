@@ -5,6 +5,8 @@
 
 #![allow(clippy::print_stdout, reason = "an example is there to be looked at")]
 
+mod service;
+
 use std::io::IsTerminal;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -13,91 +15,13 @@ use std::time::Duration;
 use clap::Parser;
 use kafka_kit::broker::NewTopic;
 use kafka_kit::broker::rdkafka::EmbeddedBroker;
-use kafka_kit::consumer::ConsumerSpec;
 use kafka_kit::message::Record;
 use kafka_kit::names::TopicName;
 use kafka_kit::prelude::*;
-use kafka_kit::producer::Producer;
 use kafka_kit::settings::Settings;
-use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
 
-#[derive(Debug, Serialize, Deserialize)]
-struct Order {
-    customer: String,
-    cents: Vec<i64>,
-}
-
-#[derive(Debug, Serialize, Deserialize)]
-struct Invoice {
-    customer: String,
-    total_cents: i64,
-}
-
-/// What the service saw, for the lines on the screen.
-#[derive(Debug, Clone)]
-struct Screen(mpsc::UnboundedSender<String>);
-
-/// Orders in: price each, and send an invoice before the order counts as done.
-#[derive(Topic)]
-#[topic(name = "quickstart-orders", key = i64, value = Json<Order>)]
-struct Orders {
-    #[topic(state)]
-    producer: Producer,
-    #[topic(state)]
-    screen: Screen,
-}
-
-impl Consume for Orders {
-    async fn consume(&self, message: Message<i64, Order>) -> Result<(), HandlerError> {
-        let (id, order) = (*message.require_key()?, message.require_value()?);
-        let invoice = Invoice { customer: order.customer.clone(), total_cents: order.cents.iter().sum() };
-        self.screen.show(format!("order   {id}  from {:<8} partition {} offset {}", order.customer, message.partition(), message.offset()));
-        self.producer.topic::<Invoices>().send(&id, &invoice).await?;
-        Ok(())
-    }
-}
-
-/// Invoices out, and read back to show them.
-#[derive(Topic)]
-#[topic(name = "quickstart-invoices", key = i64, value = Json<Invoice>)]
-struct Invoices {
-    #[topic(state)]
-    screen: Screen,
-}
-
-impl Consume for Invoices {
-    async fn consume(&self, message: Message<i64, Invoice>) -> Result<(), HandlerError> {
-        let (id, invoice) = (message.require_key()?, message.require_value()?);
-        let (euros, cents) = (invoice.total_cents / 100, invoice.total_cents % 100);
-        self.screen.show(format!("invoice {id}  to   {:<8} over {euros:>4}.{cents:02}", invoice.customer));
-        Ok(())
-    }
-}
-
-/// The dead-letter topic of the orders, read like any other: its name says whose it is.
-#[derive(Topic)]
-#[topic(name = "quickstart.quickstart-orders.dlt", consume)]
-struct DeadOrders {
-    #[topic(state)]
-    screen: Screen,
-}
-
-impl Consume for DeadOrders {
-    async fn consume(&self, message: Message<String, String>) -> Result<(), HandlerError> {
-        let (headers, value) = (message.headers(), message.require_value()?);
-        let header = |name| headers.get_str(name).unwrap_or("?");
-        self.screen.show(format!("dead    {value:?} from partition {}: {}", header("ORIGIN_PARTITION"), header("DEAD_LETTER_SUMMARY")));
-        Ok(())
-    }
-}
-
-impl Screen {
-    fn show(&self, line: String) {
-        // The screen is gone once everything was shown.
-        drop(self.0.send(line));
-    }
-}
+use self::service::{Invoices, Order, Orders};
 
 #[derive(Debug, Parser)]
 #[command(about = "Orders in, invoices out, and one order that nobody can read")]
@@ -135,14 +59,7 @@ async fn serve(arguments: Arguments) -> anyhow::Result<()> {
     if let Some(address) = &arguments.bootstrap_servers {
         settings = settings.global_config([("bootstrap.servers", address)]);
     }
-    let mut app = App::builder(settings)
-        .state(Screen(screen))
-        .consumer_spec(
-            ConsumerSpec::new("quickstart", "quickstart").topic::<Orders>().topic::<Invoices>().config("auto.offset.reset", "earliest"),
-        )
-        .consumer_spec(
-            ConsumerSpec::new("undertaker", "quickstart-undertaker").topic::<DeadOrders>().config("auto.offset.reset", "earliest"),
-        );
+    let mut app = service::app(settings, screen);
     if let Some(address) = arguments.bootstrap_servers {
         println!("broker  {address}");
     } else {
