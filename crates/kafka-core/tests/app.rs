@@ -5,17 +5,17 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use kafka_core::app::{App, MissingState, StartError, State};
+use kafka_core::app::{App, AppBuilder, Background, MissingState, Plugin, RunError, StartError, State, Surroundings};
 use kafka_core::broker::memory::MemoryBroker;
 use kafka_core::clock::Clock;
-use kafka_core::consumer::{Consumer, ConsumerHandle, ConsumerSpec, ConsumerState, DeclaredTopic, Flow, HandlerError};
-use kafka_core::error::ConfigErrors;
+use kafka_core::consumer::{Consumer, ConsumerHandle, ConsumerSpec, ConsumerState, DeclaredTopic, Flow, HandlerError, Replayed};
+use kafka_core::error::{BoxError, ConfigErrors};
 use kafka_core::format::Text;
-use kafka_core::message::{Message, Record};
-use kafka_core::names::TopicName;
+use kafka_core::message::{Headers, Message, OwnedMessage, Record, Run, Timestamp};
+use kafka_core::names::{TopicName, TopicPartition};
 use kafka_core::producer::{Producer, Sent};
 use kafka_core::settings::Settings;
-use kafka_core::topic::{Blocking, Cancelled, Concurrency, Consume, ConsumeBlocking, Single, Topic, TopicSpec};
+use kafka_core::topic::{Blocking, Cancelled, Concurrency, Consume, ConsumeBlocking, Control, Single, Topic, TopicSpec};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 /// A topic by hand, as the derive would write it.
@@ -157,7 +157,7 @@ async fn messages_are_handled_paused_resumed_and_committed() {
 
     running.stop();
     running.finished().await.unwrap();
-    let partition = kafka_core::names::TopicPartition::new(self::words(), 0);
+    let partition = TopicPartition::new(self::words(), 0);
     assert_eq!(broker.committed(&kafka_core::names::GroupId::new("readers").unwrap(), &partition), Some(3));
     assert_eq!(reader.state().await, None, "a consumer that has ended has no state");
 }
@@ -251,4 +251,76 @@ async fn a_failed_message_holds_its_lane_and_is_seen_from_outside() {
     running.stop();
     running.finished().await.unwrap();
     assert!(words.try_recv().is_err(), "what stands behind a failed message was handled");
+}
+
+/// Replays a word beside the consumers, and fails or waits for the end.
+#[derive(Debug)]
+struct Beside {
+    word: &'static str,
+    ended: UnboundedSender<String>,
+}
+
+impl Background for Beside {
+    fn name(&self) -> &'static str {
+        "saying a word"
+    }
+
+    fn run(self: Arc<Self>, mut surroundings: Surroundings) -> futures_util::future::BoxFuture<'static, Result<(), BoxError>> {
+        Box::pin(async move {
+            let topic = &surroundings.topics[0];
+            let message = OwnedMessage {
+                offset: 7,
+                timestamp: Timestamp::NotAvailable,
+                key: None,
+                value: Some(self.word.as_bytes().into()),
+                headers: Headers::new(),
+            };
+            let mut run = Run::by_hand(topic.group(), vec![(TopicPartition::new(words(), 0), message)], 1);
+            match topic.replay(&mut run, &Control::default()).await {
+                Replayed::Done => surroundings.stop.woken().await,
+                replayed => return Err(format!("{replayed:?}").into()),
+            }
+            Ok(self.ended.send("ended".to_owned())?)
+        })
+    }
+}
+
+impl Plugin for Beside {
+    fn install(self, app: &mut AppBuilder) {
+        app.push_background(Arc::new(self));
+    }
+}
+
+fn app_with(word: &'static str) -> (App, UnboundedReceiver<String>) {
+    let (seen, words) = unbounded_channel();
+    let beside = Beside { word, ended: seen.clone() };
+    let app = App::builder(Settings::default()).broker(Arc::new(broker(&[]))).state(seen).consumer::<Reader>().plugin(beside).build();
+    (app.unwrap(), words)
+}
+
+#[tokio::test]
+async fn a_background_task_replays_through_the_topics_handler_and_stops_with_the_application() {
+    let (app, mut seen) = app_with("parked");
+    let mut running = app.start(&[]).await.unwrap();
+    assert_eq!(next(&mut seen).await, "parked");
+    running.stop();
+    running.finished().await.unwrap();
+    assert_eq!(next(&mut seen).await, "ended");
+
+    let (app, mut seen) = app_with("parked");
+    let mut alone = app.start_backgrounds().await.unwrap();
+    assert_eq!(next(&mut seen).await, "parked");
+    alone.stop();
+    alone.finished().await.unwrap();
+    assert_eq!(next(&mut seen).await, "ended");
+}
+
+#[tokio::test]
+async fn a_background_task_that_fails_stops_the_application() {
+    let (app, _seen) = app_with("fail");
+    let error = app.start(&[]).await.unwrap().finished().await.unwrap_err();
+    assert!(
+        matches!(&error, RunError::Background { task: "saying a word", source } if source.to_string().starts_with("Hold")),
+        "{error:?}"
+    );
 }

@@ -46,6 +46,7 @@
 //! | `tls` | no | TLS and SASL/SCRAM to brokers, with the system's OpenSSL: `libssl-dev` and `pkg-config` to build |
 //! | `tls-vendored` | no | the same with an OpenSSL that is compiled in: perl, and some minutes |
 //! | `postgres`, `sqlite` | no | stores in these databases |
+//! | `resolver` | no | messages that wait for their rows: [`resolver`], with `postgres` for the store |
 //! | `test-kit` | no | [`TestApp`](test_kit::TestApp) and the simulation of an application; brokers for tests, on a socket of this process and in memory |
 
 // What derives write names this crate from outside.
@@ -79,6 +80,15 @@ pub use kafka_macros::Consumer;
 #[doc = include_str!("../docs/topic.md")]
 pub use kafka_macros::Topic;
 
+#[cfg(all(feature = "macros", feature = "resolver"))]
+#[doc = include_str!("../docs/relations.md")]
+pub use kafka_macros::Relations;
+#[cfg(feature = "resolver")]
+#[doc(inline)]
+pub use kafka_resolver as resolver;
+#[cfg(feature = "resolver")]
+pub use kafka_resolver::Relations;
+
 #[cfg(feature = "retry")]
 kafka_core::__private::inventory::submit! {
     registry::DefaultPlugin {
@@ -87,8 +97,13 @@ kafka_core::__private::inventory::submit! {
     }
 }
 
+/// What derives write against. Not for use by hand; names may change with any release.
 #[doc(hidden)]
-pub use kafka_core::__private;
+pub mod __private {
+    pub use kafka_core::__private::*;
+    #[cfg(feature = "resolver")]
+    pub use kafka_resolver::__private::*;
+}
 
 /// The README and the book are tests too: what they show compiles.
 #[cfg(doctest)]
@@ -109,6 +124,7 @@ mod book {
         Topics = "../../../docs/book/topics.md",
         Consumers = "../../../docs/book/consumers.md",
         Producing = "../../../docs/book/producing.md",
+        Relations = "../../../docs/book/relations.md",
         Running = "../../../docs/book/running.md",
         Secured = "../../../docs/book/secured.md",
         Settings = "../../../docs/book/settings.md",

@@ -9,6 +9,7 @@
 //! derives share, `support` is what all of them stand on.
 
 mod consumer;
+mod relations;
 mod settings;
 mod support;
 mod topic;
@@ -32,6 +33,12 @@ pub fn derive_consumer(input: TokenStream) -> TokenStream {
     derive_consumer_inner(input.into()).into()
 }
 
+/// Implements `Relations` for a message type. Documented at `kafka_kit::Relations`.
+#[proc_macro_derive(Relations, attributes(relation, relations))]
+pub fn derive_relations(input: TokenStream) -> TokenStream {
+    derive_relations_inner(input.into()).into()
+}
+
 // The inner functions exist because `proc_macro` works only inside the compiler, and the tests call
 // the derives as functions.
 
@@ -41,4 +48,8 @@ fn derive_topic_inner(input: TokenStream2) -> TokenStream2 {
 
 fn derive_consumer_inner(input: TokenStream2) -> TokenStream2 {
     consumer::derive(input)
+}
+
+fn derive_relations_inner(input: TokenStream2) -> TokenStream2 {
+    relations::derive(input)
 }

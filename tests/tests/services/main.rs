@@ -17,6 +17,7 @@ mod key_offset_tracker;
 mod keys;
 mod odd_messages;
 mod outages;
+mod parking;
 mod patterns;
 mod rebalances;
 mod retries;
@@ -26,6 +27,7 @@ mod slow_handlers;
 mod static_members;
 mod stopping;
 mod transactions;
+mod warehouse;
 
 /// What a member of a group says to use one of the three ways to share partitions, with quick sessions where the client may say so.
 mod protocol {

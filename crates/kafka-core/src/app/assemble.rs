@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::background::Background;
 use super::builder::{AppBuilder, CompanionSource, Discovery, FailureHandlerSource, GateSource, Origin, StartStep, Tools};
 use super::health::HealthSource;
 use super::state::State;
@@ -10,7 +11,7 @@ use super::topic::AssembledTopic;
 use crate::broker::rdkafka::RdkafkaBroker;
 use crate::broker::{Admin, Broker, ClientError, ReadRange, TopicReader};
 use crate::clock::Clock;
-use crate::consumer::{ConsumerSpec, DeclaredTopic, ErrorHandler, FailureHandler, HoldFailed, OffsetStorage, Pipeline, Role};
+use crate::consumer::{ConsumerSpec, DeclaredTopic, ErrorHandler, FailureHandler, HoldFailed, OffsetStorage, Pipeline, Role, TopicAtWork};
 use crate::error::ConfigErrors;
 use crate::names::{GroupId, Subscription, TopicName};
 use crate::producer::Producer;
@@ -29,6 +30,7 @@ pub struct App {
     /// Topics that are produced to, and the types that declare them.
     pub(super) produced: Vec<(TopicName, &'static str)>,
     pub(super) start_steps: Vec<Arc<dyn StartStep>>,
+    pub(super) backgrounds: Vec<Arc<dyn Background>>,
     pub(super) health_sources: Vec<Arc<dyn HealthSource>>,
     pub(super) broker: Arc<dyn Broker>,
     producer_properties: LayeredProperties,
@@ -108,6 +110,13 @@ impl App {
         &self.settings
     }
 
+    /// The topics of its consumers, with the handlers that they have.
+    #[must_use]
+    pub fn topics_at_work(&self) -> Vec<TopicAtWork> {
+        let topics = self.consumers.iter().flat_map(|consumer| consumer.pipelines.iter().map(move |pipeline| (consumer, pipeline)));
+        topics.map(|(consumer, pipeline)| TopicAtWork::new(consumer.group.clone(), Arc::clone(pipeline))).collect()
+    }
+
     /// The properties that the client of each consumer gets, by the consumer's name.
     pub fn consumer_properties(&self) -> impl Iterator<Item = (&str, &LayeredProperties)> {
         self.consumers.iter().map(|consumer| (consumer.name.as_str(), &consumer.properties))
@@ -179,6 +188,7 @@ pub(super) fn build(mut app: AppBuilder) -> Result<App, ConfigErrors> {
         framework_producer,
         produced,
         start_steps: app.start_steps,
+        backgrounds: app.backgrounds,
         health_sources: app.health_sources,
         broker,
         producer_properties,

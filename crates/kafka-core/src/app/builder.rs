@@ -7,6 +7,7 @@ use std::sync::Arc;
 use futures_util::future::BoxFuture;
 
 use super::assemble::{self, App};
+use super::background::Background;
 use super::health::HealthSource;
 use super::state::State;
 use crate::broker::Broker;
@@ -30,6 +31,7 @@ pub struct AppBuilder {
     pub(super) failure_handler: Option<Arc<dyn FailureHandlerSource>>,
     pub(super) companions: Vec<Arc<dyn CompanionSource>>,
     pub(super) start_steps: Vec<Arc<dyn StartStep>>,
+    pub(super) backgrounds: Vec<Arc<dyn Background>>,
     pub(super) health_sources: Vec<Arc<dyn HealthSource>>,
     /// The settings sections that plugins read.
     pub(super) sections: Vec<&'static str>,
@@ -174,6 +176,7 @@ impl AppBuilder {
             failure_handler: None,
             companions: Vec::new(),
             start_steps: Vec::new(),
+            backgrounds: Vec::new(),
             health_sources: Vec::new(),
             sections: Vec::new(),
             plugins: Vec::new(),
@@ -250,6 +253,11 @@ impl AppBuilder {
     /// Says that a plugin reads this section of the settings; see [`Settings::read_section`].
     pub fn push_section(&mut self, name: &'static str) {
         self.sections.push(name);
+    }
+
+    /// Adds a task that runs beside the consumers.
+    pub fn push_background(&mut self, task: Arc<dyn Background>) {
+        self.backgrounds.push(task);
     }
 
     /// Adds something to be done before the consumers start. Steps are taken in the order they were added.

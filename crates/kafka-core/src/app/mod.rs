@@ -4,6 +4,7 @@
 //! at once and reports all that is wrong; after it nothing registers any more.
 
 mod assemble;
+mod background;
 mod builder;
 mod health;
 mod run;
@@ -15,6 +16,7 @@ mod topics;
 pub use assemble::App;
 #[cfg(feature = "test-kit")]
 pub(crate) use assemble::AssembledConsumer;
+pub use background::{Background, Surroundings};
 pub use builder::{AppBuilder, CompanionSource, FailureHandlerSource, GateSource, Plugin, StartStep, Tools};
 pub use health::{Health, HealthCheck, HealthSource};
 pub use run::{RunError, Running, StartError};

@@ -8,9 +8,12 @@ use futures_util::stream::FuturesUnordered;
 use tokio::sync::oneshot;
 
 use super::assemble::{App, AssembledConsumer};
+use super::background::Backgrounds;
 use super::health::{HealthCheck, HealthSource};
 use crate::broker::{ClientError, ConnectionError, PollWaker, Properties, Unflushed};
-use crate::consumer::{ConsumeError, ConsumerHandle, ConsumerLoop, LoopConfig, Oversight, Parking, Reporter, Role, Spawner, start};
+use crate::consumer::{
+    ConsumeError, ConsumerHandle, ConsumerLoop, LoopConfig, Oversight, Parking, Reporter, Role, Spawner, WakeSource, start,
+};
 use crate::error::BoxError;
 use crate::producer::Producer;
 
@@ -74,6 +77,15 @@ pub enum RunError {
     /// A consumer failed; the others were stopped softly.
     #[error(transparent)]
     Consumer(#[from] ConsumeError),
+    /// A task of a plugin failed; the consumers were stopped softly.
+    #[error("{task} failed")]
+    Background {
+        /// What it is called.
+        task: &'static str,
+        /// Why.
+        #[source]
+        source: BoxError,
+    },
     /// Records were still not acknowledged when the time to flush was over.
     #[error("the producer could not be flushed")]
     Flush(#[from] Unflushed),
@@ -84,6 +96,8 @@ pub enum RunError {
 pub struct Running {
     handles: Vec<ConsumerHandle>,
     outcomes: FuturesUnordered<oneshot::Receiver<Result<(), ConsumeError>>>,
+    backgrounds: Backgrounds,
+    stop_backgrounds: Arc<WakeSource>,
     producer: Producer,
     health_sources: Arc<[Arc<dyn HealthSource>]>,
     flush_timeout: Duration,
@@ -108,13 +122,7 @@ impl App {
         let chosen: Vec<_> = self.consumers.iter().filter(|consumer| names.is_empty() || named(consumer)).collect();
         self.check_connections(&chosen).await?;
         self.prepare().await?;
-        let mut running = Running {
-            handles: Vec::new(),
-            outcomes: FuturesUnordered::new(),
-            producer: self.producer.clone(),
-            health_sources: self.health_sources.clone().into(),
-            flush_timeout: self.settings.shutdown_timeout,
-        };
+        let mut running = self.running();
         for consumer in chosen {
             match self.start_one(consumer) {
                 Ok((handle, outcome)) => {
@@ -127,7 +135,36 @@ impl App {
                 }
             }
         }
-        if running.handles.is_empty() { Err(StartError::Nothing) } else { Ok(running) }
+        if running.handles.is_empty() {
+            return Err(StartError::Nothing);
+        }
+        running.set_backgrounds(Backgrounds::start(&self.backgrounds, self.topics_at_work(), &self.clock));
+        Ok(running)
+    }
+
+    /// Does what plugins want done first, then starts their tasks alone, without a consumer. They run until they are stopped.
+    ///
+    /// # Errors
+    /// When a plugin's step fails.
+    pub async fn start_backgrounds(self) -> Result<Running, StartError> {
+        self.prepare().await?;
+        let mut running = self.running();
+        running.set_backgrounds(Backgrounds::start(&self.backgrounds, self.topics_at_work(), &self.clock));
+        Ok(running)
+    }
+
+    /// With nothing in it yet.
+    fn running(&self) -> Running {
+        let backgrounds = Backgrounds::start(&[], Vec::new(), &self.clock);
+        Running {
+            handles: Vec::new(),
+            outcomes: FuturesUnordered::new(),
+            stop_backgrounds: backgrounds.stopper(),
+            backgrounds,
+            producer: self.producer.clone(),
+            health_sources: self.health_sources.clone().into(),
+            flush_timeout: self.settings.shutdown_timeout,
+        }
     }
 
     /// Does what plugins want done before the first poll.
@@ -225,8 +262,14 @@ impl Running {
         &self.producer
     }
 
-    /// Asks all consumers to finish what is in flight and leave.
+    fn set_backgrounds(&mut self, backgrounds: Backgrounds) {
+        self.stop_backgrounds = backgrounds.stopper();
+        self.backgrounds = backgrounds;
+    }
+
+    /// Asks all consumers, and the tasks of plugins, to finish what is in flight and leave.
     pub fn stop(&self) {
+        self.stop_backgrounds.wake();
         self.handles.iter().for_each(ConsumerHandle::stop);
     }
 
@@ -240,8 +283,25 @@ impl Running {
     /// # Errors
     /// The first failure.
     pub async fn finished(&mut self) -> Result<(), RunError> {
-        let mut first = None;
-        while let Some(outcome) = self.outcomes.next().await {
+        let (mut first, mut alone) = (None, self.handles.is_empty());
+        let mut stop = self.backgrounds.stopped();
+        loop {
+            let outcome = tokio::select! {
+                biased;
+                (task, source) = self.backgrounds.failed() => {
+                    if first.is_none() {
+                        self.stop();
+                    }
+                    first.get_or_insert(RunError::Background { task, source });
+                    continue;
+                }
+                () = stop.woken(), if alone => {
+                    alone = false;
+                    continue;
+                }
+                outcome = self.outcomes.next(), if !alone => outcome,
+            };
+            let Some(outcome) = outcome else { break };
             // A thread that vanished without a word counts as one that died.
             let outcome = outcome.unwrap_or_else(|_| {
                 Err(ConsumeError::Died { consumer: "(unknown)".to_owned(), message: "its thread vanished".to_owned() })
@@ -250,12 +310,14 @@ impl Running {
                 if first.is_none() {
                     self.stop();
                 }
-                first.get_or_insert(error);
+                first.get_or_insert(error.into());
             }
         }
+        // What they still forward is flushed below.
+        self.backgrounds.end(self.flush_timeout).await;
         let flushed = self.producer.flush(self.flush_timeout).await;
         match first {
-            Some(error) => Err(error.into()),
+            Some(error) => Err(error),
             None => Ok(flushed?),
         }
     }
@@ -265,12 +327,15 @@ impl Running {
     /// # Errors
     /// The first failure.
     pub async fn finished_or(&mut self, stop: impl Future<Output = ()>) -> Result<(), RunError> {
-        let handles: Arc<[ConsumerHandle]> = self.handles.clone().into();
+        let (handles, backgrounds): (Arc<[ConsumerHandle]>, _) = (self.handles.clone().into(), Arc::clone(&self.stop_backgrounds));
         let finished = self.finished();
         tokio::pin!(finished, stop);
         tokio::select! {
             result = &mut finished => return result,
-            () = &mut stop => handles.iter().for_each(ConsumerHandle::stop),
+            () = &mut stop => {
+                backgrounds.wake();
+                handles.iter().for_each(ConsumerHandle::stop);
+            }
         }
         finished.await
     }

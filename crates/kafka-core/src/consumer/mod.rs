@@ -2,7 +2,8 @@
 //!
 //! In reading order: [`spec`](ConsumerSpec) is what is declared, `run` is the loop, `partition` what
 //! one assignment owns, `lanes` the order within it, `pipeline` the way of a run, `outcome` and
-//! `seams` the closed protocol between them and the feature crates, `tracker` what may be stored.
+//! `seams` the closed protocol between them and the feature crates, `tracker` what may be stored, `replay` the way of
+//! messages that no poll brought.
 
 #[cfg(feature = "test-kit")]
 mod by_hand;
@@ -14,6 +15,7 @@ mod loop_config;
 mod outcome;
 mod partition;
 mod pipeline;
+mod replay;
 mod reports;
 mod revocation;
 mod run;
@@ -34,6 +36,7 @@ pub(crate) use lanes::HeldLane;
 pub(crate) use loop_config::LoopConfig;
 pub use outcome::{Ack, Admission, BatchError, Directive, HandlerError, HandlerPanic, Hold, Settlement, Wake, WakeSource};
 pub(crate) use pipeline::Pipeline;
+pub use replay::{Replayed, TopicAtWork};
 pub(crate) use reports::{Command, Report, Reporter};
 pub(crate) use run::{ConsumerLoop, Turn};
 pub use seams::{

@@ -212,6 +212,12 @@ impl WakeSource {
 }
 
 impl Wake {
+    /// Whether there was a signal since the subscription.
+    #[must_use]
+    pub fn is_woken(&self) -> bool {
+        self.signal.level() > self.seen
+    }
+
     /// Resolves on the first signal since the subscription; never when the source is gone.
     pub async fn woken(&mut self) {
         self.signal.reached(self.seen + 1).await;

@@ -122,7 +122,7 @@ impl Pipeline {
     }
 
     /// Handles the first `count` messages of the run, failures included.
-    async fn handle(&self, run: &mut Run, mut count: usize, journal: &mut Journal, control: &Control) -> Next {
+    pub(super) async fn handle(&self, run: &mut Run, mut count: usize, journal: &mut Journal, control: &Control) -> Next {
         while count > 0 {
             control.begin();
             let work = self.handler.handle(run, count, control);

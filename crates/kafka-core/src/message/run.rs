@@ -4,8 +4,8 @@ use std::any::Any;
 use std::fmt;
 use std::sync::Arc;
 
-use super::RawMessage;
-use crate::names::{GroupId, TopicName};
+use super::{OwnedMessage, RawMessage};
+use crate::names::{GroupId, TopicName, TopicPartition};
 
 /// What one fetch from one partition brought. Shared by the runs that are cut from it.
 #[derive(Debug)]
@@ -207,6 +207,33 @@ impl Run {
         Self { segments, len, tries, decoded: None }
     }
 
+    /// A run made by hand, of messages that no poll brought: those that were parked, for example. The first message is at
+    /// this attempt.
+    #[must_use]
+    pub fn by_hand(group: &GroupId, messages: Vec<(TopicPartition, OwnedMessage)>, attempt: u32) -> Self {
+        let mut segments = Vec::new();
+        let mut messages = messages.into_iter().peekable();
+        while let Some((place, first)) = messages.next() {
+            let mut batch: Vec<RawMessage> = vec![first.into()];
+            while let Some((_, message)) = messages.next_if(|(other, _)| *other == place) {
+                batch.push(message.into());
+            }
+            let bytes = batch.iter().map(RawMessage::size).sum();
+            let TopicPartition { topic, partition } = place;
+            segments.push(Segment::whole(&Arc::new(Batch {
+                topic,
+                partition,
+                group: group.clone(),
+                sequence: 0,
+                messages: batch,
+                earlier: Box::default(),
+                bytes,
+                keep: None,
+            })));
+        }
+        Self::new(segments, attempt)
+    }
+
     /// How many messages it has.
     #[must_use]
     pub fn len(&self) -> usize {
@@ -390,6 +417,16 @@ mod tests {
         assert_eq!(run.decoded::<&str>(), Some(&vec!["1", "5"]));
         run.take_out(&[true, false]);
         assert_eq!((offsets(&run), run.attempt()), (vec![5], 1));
+    }
+
+    #[test]
+    fn a_run_by_hand_knows_the_place_of_every_message() {
+        let place = |partition| TopicPartition::new(TopicName::from_broker("t"), partition);
+        let message = |offset| OwnedMessage { offset, timestamp: Timestamp::NotAvailable, key: None, value: None, headers: Headers::new() };
+        let messages = vec![(place(0), message(3)), (place(0), message(9)), (place(1), message(2))];
+        let run = Run::by_hand(&GroupId::new("g").unwrap(), messages, 4);
+        let places: Vec<_> = run.refs().map(|message| (message.partition(), message.raw().offset())).collect();
+        assert_eq!((places, run.attempt()), (vec![(0, 3), (0, 9), (1, 2)], 4));
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Topics: how the messages of a Kafka topic are decoded, handled, encoded and sent.
 
 mod consume;
+mod extensions;
 mod handler;
 mod spec;
 

@@ -3,6 +3,7 @@
 use std::num::NonZeroUsize;
 use std::time::Duration;
 
+use super::extensions::Extensions;
 use crate::error::ConfigErrors;
 use crate::names::Subscription;
 use crate::retry_policy::{RetryKinds, RetryPolicy};
@@ -24,6 +25,8 @@ pub struct TopicSpec {
     pub dead_letter_limit: Option<DeadLetterLimit>,
     /// Which produces of the handler are suppressed. Default: none.
     pub suppress: Suppress,
+    /// What feature crates have it declare.
+    extensions: Extensions,
     /// Under which subject the schemas of keys and values are registered. Default: as `schema_registry.subject_name_strategy` says.
     pub subject: Option<SubjectStrategy>,
 }
@@ -121,6 +124,7 @@ impl TopicSpec {
             retry: None,
             dead_letter_limit: None,
             suppress: Suppress::Nothing,
+            extensions: Extensions::default(),
             subject: None,
         }
     }
@@ -170,6 +174,19 @@ impl TopicSpec {
     pub fn suppress<T: Into<String>>(mut self, topics: impl IntoIterator<Item = T>) -> Self {
         self.suppress = Suppress::Topics(topics.into_iter().map(Into::into).collect());
         self
+    }
+
+    /// Adds a declaration that a feature crate reads: relations, for example. One of the same type is replaced.
+    #[must_use]
+    pub fn declare<T: Send + Sync + 'static>(mut self, declaration: T) -> Self {
+        self.extensions.insert(declaration);
+        self
+    }
+
+    /// The declaration of this type, if there is one.
+    #[must_use]
+    pub fn declared<T: Send + Sync + 'static>(&self) -> Option<&T> {
+        self.extensions.get()
     }
 
     /// Sets under which subject the schemas of keys and values are registered.

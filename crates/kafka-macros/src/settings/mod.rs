@@ -3,5 +3,6 @@
 
 pub(crate) mod batch;
 pub(crate) mod concurrency;
+pub(crate) mod relations;
 pub(crate) mod retry;
 pub(crate) mod suppress;

@@ -6,18 +6,20 @@
 mod consumer;
 mod docs;
 mod errors;
+mod relations;
 mod root;
 mod topic;
 
 use proc_macro2::TokenStream;
 
-use crate::{derive_consumer_inner, derive_topic_inner};
+use crate::{derive_consumer_inner, derive_relations_inner, derive_topic_inner};
 
 /// A derive as a function.
 type Derive = fn(TokenStream) -> TokenStream;
 
 const TOPIC: Derive = derive_topic_inner;
 const CONSUMER: Derive = derive_consumer_inner;
+const RELATIONS: Derive = derive_relations_inner;
 
 fn tokens(input: &str) -> TokenStream {
     input.parse().expect("the input of a test is made of Rust tokens")

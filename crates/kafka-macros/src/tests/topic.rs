@@ -99,6 +99,16 @@ snapshots! { TOPIC;
         struct Orders;
     "#
 
+    relations_of_values: r#"
+        #[topic(name = "orders", value = Json<Order>, relations)]
+        struct Orders;
+    "#
+
+    relations_said_by_a_type: r#"
+        #[topic(name = "orders", value = Json<Order>, relations = Orders)]
+        struct Orders;
+    "#
+
     named_fields: r#"
         #[topic(name = "orders")]
         struct Orders {

@@ -5,6 +5,7 @@ use syn::{LitBool, LitStr, Path, Type, parse_quote};
 use super::model::Style;
 use crate::settings::batch::BatchAttrs;
 use crate::settings::concurrency::ConcurrencyAttrs;
+use crate::settings::relations::Relations;
 use crate::settings::retry::RetryAttrs;
 use crate::settings::suppress::Suppress;
 use crate::support::attr::{Attributes, Key, Slot};
@@ -25,6 +26,7 @@ pub(super) struct TopicAttrs {
     pub(super) retry: Slot<RetryAttrs>,
     pub(super) suppress: Slot<Suppress>,
     pub(super) register: Slot<LitBool>,
+    pub(super) relations: Slot<Relations>,
     pub(super) root: Slot<Path>,
 }
 
@@ -43,6 +45,7 @@ impl Attributes for TopicAttrs {
         Key::new("retry", RetryAttrs::EXAMPLE, |attrs, item| item.once(&mut attrs.retry, Item::nested)),
         Key::new("suppress", "suppress(\"orders\")", |attrs, item| item.once(&mut attrs.suppress, Suppress::read)),
         Key::new("register", "register = false", |attrs, item| item.once(&mut attrs.register, Item::boolean)),
+        Key::new("relations", "relations", |attrs, item| item.once(&mut attrs.relations, Relations::read)),
         Key::new("crate", root::EXAMPLE, |attrs, item| item.once(&mut attrs.root, Item::path)),
     ];
 }

@@ -6,6 +6,7 @@ use syn::{Data, DeriveInput, Field, Fields, Ident, LitStr, Type};
 use super::attr::{FieldAttrs, TopicAttrs};
 use crate::settings::batch::Batch;
 use crate::settings::concurrency::Concurrency;
+use crate::settings::relations::Relations;
 use crate::settings::retry::Retry;
 use crate::settings::suppress::Suppress;
 use crate::support::attr::{Attributes, Slot};
@@ -27,6 +28,7 @@ pub(super) struct Topic {
     pub(super) batch: Option<Batch>,
     pub(super) retry: Option<Retry>,
     pub(super) suppress: Option<Suppress>,
+    pub(super) relations: Option<Relations>,
     pub(super) state: State,
 }
 
@@ -116,6 +118,7 @@ impl Topic {
             batch: checked(&attrs.batch, Batch::check, errors),
             retry: checked(&attrs.retry, Retry::check, errors),
             suppress: checked(&attrs.suppress, |key, suppress, errors| Some(suppress.check(key, errors)), errors),
+            relations: attrs.relations.given().cloned(),
             // Last, because the first `?` hides what comes after it.
             ident: input.ident.clone(),
             state: state?,
@@ -152,7 +155,8 @@ fn checked<A, T>(slot: &Slot<A>, check: fn(&Ident, &A, &mut Errors) -> Option<T>
 
 /// Settings of a handler mean nothing on a topic that has none.
 fn without_handler(attrs: &TopicAttrs, errors: &mut Errors) {
-    let keys = [attrs.blocking.key(), attrs.batch.key(), attrs.concurrency.key(), attrs.retry.key(), attrs.suppress.key()];
+    let keys =
+        [attrs.blocking.key(), attrs.batch.key(), attrs.concurrency.key(), attrs.retry.key(), attrs.suppress.key(), attrs.relations.key()];
     for key in keys.into_iter().flatten() {
         errors.push(
             key,

@@ -1,0 +1,206 @@
+//! The resolver as a plugin: gates for the topics that declare relations, the store prepared before the first poll, the daemon.
+
+use std::sync::{Arc, OnceLock};
+
+use futures_util::future::BoxFuture;
+use kafka_core::app::{App, AppBuilder, Background, GateSource, Plugin, StartStep, Surroundings, Tools};
+use kafka_core::consumer::{ConsumerSpec, Gate, Role, WakeSource};
+use kafka_core::error::{BoxError, ConfigErrors};
+use kafka_core::names::GroupId;
+use kafka_core::topic::{Concurrency, TopicSpec};
+
+use crate::daemon::{Daemon, EmbeddedDaemon, Parking, listening};
+use crate::decision::{Decide, KeepOrder};
+use crate::existence::{Existence, Existences};
+use crate::gate::RelationGate;
+use crate::hints::Hints;
+use crate::relations::DeclaredRelations;
+use crate::settings::{ResolverSettings, SECTION};
+use crate::store::Store;
+
+/// Lets messages wait for the rows they need: `App::from_env().plugin(RelationResolver::new(store))`.
+///
+/// Topics that declare no relations do not notice it.
+#[derive(Debug)]
+pub struct RelationResolver {
+    store: Arc<dyn Store>,
+    kinds: Vec<Arc<dyn Existence>>,
+    decide: Arc<dyn Decide>,
+    daemon: Option<Arc<dyn Daemon>>,
+    settings: Option<ResolverSettings>,
+    hints: Arc<Hints>,
+}
+
+impl RelationResolver {
+    /// Parks in this store, and releases by the [`EmbeddedDaemon`].
+    pub fn new(store: impl Store + 'static) -> Self {
+        Self {
+            store: Arc::new(store),
+            kinds: Vec::new(),
+            decide: Arc::new(KeepOrder),
+            daemon: Some(Arc::new(EmbeddedDaemon)),
+            settings: None,
+            hints: Arc::default(),
+        }
+    }
+
+    /// Looks up relations of a kind of your own.
+    #[must_use]
+    pub fn kind(mut self, existence: impl Existence + 'static) -> Self {
+        self.kinds.push(Arc::new(existence));
+        self
+    }
+
+    /// Decides otherwise what is done with a message.
+    #[must_use]
+    pub fn decide(mut self, decide: impl Decide + 'static) -> Self {
+        self.decide = Arc::new(decide);
+        self
+    }
+
+    /// Releases by this daemon instead.
+    #[must_use]
+    pub fn daemon(mut self, daemon: impl Daemon + 'static) -> Self {
+        self.daemon = Some(Arc::new(daemon));
+        self
+    }
+
+    /// Releases nothing in this process: another one does.
+    #[must_use]
+    pub fn without_daemon(mut self) -> Self {
+        self.daemon = None;
+        self
+    }
+
+    /// Uses these settings instead of the section `relation_resolver`.
+    #[must_use]
+    pub fn settings(mut self, settings: ResolverSettings) -> Self {
+        self.settings = Some(settings);
+        self
+    }
+
+    /// Where a sink says what it has written, so that what waits for it is released at once.
+    #[must_use]
+    pub fn hints(&self) -> Arc<Hints> {
+        Arc::clone(&self.hints)
+    }
+}
+
+impl Plugin for RelationResolver {
+    fn install(self, app: &mut AppBuilder) {
+        let Self { store, kinds, decide, daemon, settings, hints } = self;
+        let shared =
+            Arc::new(Installed { store, kinds, decide, daemon, settings, hints, drained: Arc::default(), effective: OnceLock::new() });
+        app.push_section(SECTION);
+        app.push_gate(Gates(Arc::clone(&shared)));
+        app.push_start_step(Prepare(Arc::clone(&shared)));
+        app.push_background(shared);
+    }
+}
+
+/// The resolver in an application.
+#[derive(Debug)]
+struct Installed {
+    store: Arc<dyn Store>,
+    kinds: Vec<Arc<dyn Existence>>,
+    decide: Arc<dyn Decide>,
+    daemon: Option<Arc<dyn Daemon>>,
+    settings: Option<ResolverSettings>,
+    hints: Arc<Hints>,
+    drained: Arc<WakeSource>,
+    /// The settings in the end; set when the store is prepared.
+    effective: OnceLock<ResolverSettings>,
+}
+
+impl Installed {
+    fn settings(&self, settings: &kafka_core::settings::Settings) -> Result<ResolverSettings, ConfigErrors> {
+        let resolver = match &self.settings {
+            Some(settings) => settings.clone(),
+            None => settings.read_section(SECTION)?,
+        };
+        let problems = resolver.problems();
+        problems.or_ok(resolver)
+    }
+}
+
+#[derive(Debug)]
+struct Gates(Arc<Installed>);
+
+impl GateSource for Gates {
+    fn gate(&self, consumer: &ConsumerSpec, topic: &TopicSpec, tools: &Tools<'_>) -> Result<Option<Arc<dyn Gate>>, ConfigErrors> {
+        let mut errors = ConfigErrors::new();
+        let settings = errors.take(self.0.settings(tools.settings));
+        let Some(relations) = topic.declared::<DeclaredRelations>() else { return errors.or_ok(None) };
+        if let Concurrency::Unordered { .. } = topic.concurrency {
+            errors.push(
+                format!("topics.{}.concurrency", topic.name),
+                "it declares relations, and what waits could not keep its order with `order = \"unordered\"`; write `order = \"key\"`",
+            );
+        }
+        // What comes back by a retry topic is of its main consumer's group. A group that is no name is reported with the consumer.
+        let group = match &consumer.role {
+            Role::Main => &consumer.group,
+            Role::Retry { group, .. } => group,
+        };
+        let (Some(settings), Ok(group)) = (settings, GroupId::new(group)) else { return errors.or_ok(None) };
+        let gate = RelationGate {
+            group,
+            topic: topic.name.clone(),
+            relations: relations.clone(),
+            existences: Existences { store: Arc::clone(&self.0.store), own: self.0.kinds.clone() },
+            decide: Arc::clone(&self.0.decide),
+            clock: tools.clock.clone(),
+            pause: settings.pause,
+            drained: Arc::clone(&self.0.drained),
+            hints: Arc::clone(&self.0.hints),
+        };
+        errors.or_ok(Some(Arc::new(gate)))
+    }
+}
+
+#[derive(Debug)]
+struct Prepare(Arc<Installed>);
+
+impl StartStep for Prepare {
+    fn name(&self) -> &'static str {
+        "preparing the store of parked messages"
+    }
+
+    fn run<'a>(&'a self, app: &'a App) -> BoxFuture<'a, Result<(), BoxError>> {
+        Box::pin(async move {
+            let settings = self.0.settings(app.settings())?;
+            // Set once: an application starts once.
+            drop(self.0.effective.set(settings));
+            Ok(self.0.store.prepare().await?)
+        })
+    }
+}
+
+impl Background for Installed {
+    fn name(&self) -> &'static str {
+        "releasing parked messages"
+    }
+
+    fn run(self: Arc<Self>, surroundings: Surroundings) -> BoxFuture<'static, Result<(), BoxError>> {
+        Box::pin(async move {
+            let parking = Parking {
+                store: Arc::clone(&self.store),
+                kinds: self.kinds.clone(),
+                drained: Arc::clone(&self.drained),
+                hints: Arc::clone(&self.hints),
+                settings: self.effective.get().cloned().unwrap_or_default(),
+            };
+            let listening = listening::listen(&parking, &surroundings);
+            match &self.daemon {
+                Some(daemon) => {
+                    let daemon = Arc::clone(daemon).run(parking.clone(), surroundings.clone());
+                    futures_util::future::join(listening, daemon).await.1
+                }
+                None => {
+                    listening.await;
+                    Ok(())
+                }
+            }
+        })
+    }
+}

@@ -1,0 +1,277 @@
+//! Why a message is parked, as a value: what it waits for, and the form in which that survives restarts and upgrades.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::stable_hash::stable_hash;
+
+/// What a parked message waits for.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Reason {
+    /// Something must exist first.
+    Relation(Relation),
+    /// A time must have come: milliseconds since the epoch. A replay that failed waits so for its next attempt.
+    Due {
+        /// When it may be replayed.
+        at_ms: i64,
+    },
+    /// Somebody must release it by hand.
+    Manual {
+        /// Why it was parked, for whoever looks at it.
+        note: String,
+    },
+    /// It was released by hand: it is replayed without another look at what it waited for.
+    Released,
+    /// A form that a later version wrote. Its messages stay where they are, and are reported.
+    Unknown(String),
+}
+
+/// Something that must exist before a message can be handled.
+///
+/// Built in is a row of a table; other kinds are looked up by an [`Existence`](crate::Existence) of the user's.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Relation {
+    kind: String,
+    table: String,
+    column: String,
+    value: RelationValue,
+}
+
+/// The value that identifies what must exist.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum RelationValue {
+    /// For integer columns of any width.
+    Int(i64),
+    /// For text columns.
+    Text(String),
+    /// For `uuid` columns, in the usual form with hyphens.
+    Uuid(String),
+}
+
+/// The number under which stores index a reason. Two reasons may share one; the text decides.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ReasonId(pub i64);
+
+impl Relation {
+    /// The kind of relations that are rows of tables.
+    pub const ROW: &'static str = "row";
+
+    /// A row of a table whose column has this value. The table may be qualified: `sales.customers`.
+    pub fn row(table: impl Into<String>, column: impl Into<String>, value: impl Into<RelationValue>) -> Self {
+        Self::of_kind(Self::ROW, table, column, value)
+    }
+
+    /// Something of the user's own kind; `table` and `column` are whatever its [`Existence`](crate::Existence) wants.
+    pub fn of_kind(kind: impl Into<String>, table: impl Into<String>, column: impl Into<String>, value: impl Into<RelationValue>) -> Self {
+        Self { kind: kind.into(), table: table.into(), column: column.into(), value: value.into() }
+    }
+
+    /// The kind: `row`, or one of the user's.
+    #[must_use]
+    pub fn kind(&self) -> &str {
+        &self.kind
+    }
+
+    /// The table.
+    #[must_use]
+    pub fn table(&self) -> &str {
+        &self.table
+    }
+
+    /// The column.
+    #[must_use]
+    pub fn column(&self) -> &str {
+        &self.column
+    }
+
+    /// The value.
+    #[must_use]
+    pub fn value(&self) -> &RelationValue {
+        &self.value
+    }
+}
+
+/// What is written. Never changed, only added to: rows of an older version must be read for ever.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Written {
+    Relation(Relation),
+    Due(i64),
+    Manual(String),
+    Released(()),
+}
+
+#[derive(Serialize, Deserialize)]
+struct Envelope {
+    v: u32,
+    #[serde(flatten)]
+    reason: Written,
+}
+
+/// The version of the written form.
+const VERSION: u32 = 1;
+
+impl Reason {
+    /// The written form: JSON with a version.
+    #[must_use]
+    pub fn to_text(&self) -> String {
+        let reason = match self {
+            Self::Relation(relation) => Written::Relation(relation.clone()),
+            Self::Due { at_ms } => Written::Due(*at_ms),
+            Self::Manual { note } => Written::Manual(note.clone()),
+            Self::Released => Written::Released(()),
+            Self::Unknown(text) => return text.clone(),
+        };
+        // Of strings and numbers alone; it cannot fail.
+        serde_json::to_string(&Envelope { v: VERSION, reason }).unwrap_or_default()
+    }
+
+    /// Reads the written form. One that is not understood is kept as it is.
+    #[must_use]
+    pub fn from_text(text: &str) -> Self {
+        match serde_json::from_str::<Envelope>(text) {
+            Ok(Envelope { v: VERSION, reason }) => match reason {
+                Written::Relation(relation) => Self::Relation(relation),
+                Written::Due(at_ms) => Self::Due { at_ms },
+                Written::Manual(note) => Self::Manual { note },
+                Written::Released(()) => Self::Released,
+            },
+            _ => Self::Unknown(text.to_owned()),
+        }
+    }
+
+    /// The number under which stores index it.
+    #[must_use]
+    pub fn id(&self) -> ReasonId {
+        ReasonId(stable_hash(&[self.to_text().as_bytes()]))
+    }
+
+    /// The relation, if it is one.
+    #[must_use]
+    pub fn relation(&self) -> Option<&Relation> {
+        match self {
+            Self::Relation(relation) => Some(relation),
+            Self::Due { .. } | Self::Manual { .. } | Self::Released | Self::Unknown(_) => None,
+        }
+    }
+}
+
+impl From<Relation> for Reason {
+    fn from(relation: Relation) -> Self {
+        Self::Relation(relation)
+    }
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Relation(relation) => relation.fmt(f),
+            Self::Due { at_ms } => write!(f, "due at {at_ms}"),
+            Self::Manual { note } => write!(f, "parked by hand: {note}"),
+            Self::Released => f.write_str("released by hand"),
+            Self::Unknown(text) => write!(f, "unknown to this version: {text}"),
+        }
+    }
+}
+
+impl fmt::Display for Relation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { kind, table, column, value } = self;
+        if kind != Self::ROW {
+            write!(f, "{kind} ")?;
+        }
+        write!(f, "{table}.{column} = {value}")
+    }
+}
+
+impl fmt::Display for RelationValue {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Int(value) => value.fmt(f),
+            Self::Text(value) | Self::Uuid(value) => f.write_str(value),
+        }
+    }
+}
+
+macro_rules! integers {
+    ($($int:ty),*) => {$(
+        impl From<$int> for RelationValue {
+            fn from(value: $int) -> Self {
+                Self::Int(i64::from(value))
+            }
+        }
+    )*};
+}
+integers!(i8, i16, i32, i64, u8, u16, u32);
+
+impl From<uuid::Uuid> for RelationValue {
+    fn from(value: uuid::Uuid) -> Self {
+        Self::Uuid(value.to_string())
+    }
+}
+
+impl From<String> for RelationValue {
+    fn from(value: String) -> Self {
+        Self::Text(value)
+    }
+}
+
+impl From<&str> for RelationValue {
+    fn from(value: &str) -> Self {
+        Self::Text(value.to_owned())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_written_form_is_a_contract() {
+        let written = [
+            (
+                Relation::row("customers", "id", 42).into(),
+                r#"{"v":1,"relation":{"kind":"row","table":"customers","column":"id","value":{"int":42}}}"#,
+            ),
+            (
+                Relation::of_kind("file", "in", "name", "a").into(),
+                r#"{"v":1,"relation":{"kind":"file","table":"in","column":"name","value":{"text":"a"}}}"#,
+            ),
+            (Reason::Due { at_ms: 7 }, r#"{"v":1,"due":7}"#),
+            (Reason::Manual { note: "look".to_owned() }, r#"{"v":1,"manual":"look"}"#),
+            (Reason::Released, r#"{"v":1,"released":null}"#),
+        ];
+        for (reason, text) in written {
+            assert_eq!(reason.to_text(), text);
+            assert_eq!(Reason::from_text(text), reason);
+        }
+    }
+
+    #[test]
+    fn what_a_later_version_wrote_is_kept_as_it_is() {
+        for text in [r#"{"v":2,"due":7}"#, r#"{"v":1,"limit":"x"}"#, "no json"] {
+            let reason = Reason::from_text(text);
+            assert_eq!(reason, Reason::Unknown(text.to_owned()));
+            assert_eq!(reason.to_text(), text);
+        }
+    }
+
+    #[test]
+    fn the_identity_holds_kind_table_column_and_value() {
+        let ids = [
+            Relation::row("a", "id", 1),
+            Relation::row("b", "id", 1),
+            Relation::row("a", "no", 1),
+            Relation::row("a", "id", 2),
+            Relation::row("a", "id", "1"),
+            Relation::of_kind("x", "a", "id", 1),
+        ]
+        .map(|relation| Reason::from(relation).id());
+        assert_eq!(ids.iter().collect::<std::collections::HashSet<_>>().len(), ids.len());
+        assert_eq!(ids[0], ReasonId(2_136_730_002_281_455_129), "stored numbers must be found again by every version");
+    }
+}

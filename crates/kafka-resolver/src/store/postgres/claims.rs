@@ -1,0 +1,209 @@
+//! A session: one connection, which holds the advisory locks of what it claims.
+
+use std::collections::HashSet;
+use std::fmt;
+
+use diesel::sql_types::{Array, BigInt, Integer, Text};
+use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection};
+
+use super::failed;
+use super::rows::{COLUMNS, FenceRow, MessageRow};
+use crate::fence::FenceId;
+use crate::store::{Answer, Claim, ClaimEnd, Session, StoreError, Wanted, Which};
+
+pub(super) struct PgSession {
+    connection: AsyncPgConnection,
+    channel: String,
+    /// The fences whose locks this connection holds.
+    held: HashSet<i64>,
+}
+
+impl fmt::Debug for PgSession {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PgSession").field("held", &self.held.len()).finish_non_exhaustive()
+    }
+}
+
+/// Found and locked as rows first, so that replicas that look at the same time find different ones.
+const WAITING_FOR: &str = "
+    SELECT found.fence FROM (
+        SELECT fence FROM kafka_waiting_messages
+        WHERE group_id = $1 AND reason_id = ANY($2) AND status = 0 AND declared_topic = ANY($3)
+        LIMIT $4 FOR UPDATE SKIP LOCKED
+    ) AS found";
+
+const RESOLVING: &str = "
+    SELECT found.fence FROM (
+        SELECT DISTINCT fence FROM kafka_waiting_messages
+        WHERE group_id = $1 AND status = 1 AND declared_topic = ANY($2) AND NOT fence = ANY($4) LIMIT $3
+    ) AS found";
+
+const PARKED_BEFORE: &str = "
+    SELECT found.fence FROM (
+        SELECT fence FROM kafka_waiting_messages
+        WHERE group_id = $1 AND parked_at_ms < $2 AND status = 0 AND declared_topic = ANY($3)
+        ORDER BY id LIMIT $4 FOR UPDATE SKIP LOCKED
+    ) AS found";
+
+const LOCK: &str = "SELECT id AS fence FROM unnest($1) AS asked (id) WHERE pg_try_advisory_lock(id)";
+
+const UNLOCK: &str = "SELECT id AS fence FROM unnest($1) AS asked (id) WHERE pg_advisory_unlock(id)";
+
+impl PgSession {
+    pub(super) fn new(connection: AsyncPgConnection, channel: String) -> Self {
+        Self { connection, channel, held: HashSet::new() }
+    }
+
+    async fn claim_fences(&mut self, wanted: &Wanted<'_>) -> Result<Vec<Claim>, StoreError> {
+        let held = &mut self.held;
+        let limit = i64::try_from(wanted.limit).unwrap_or(i64::MAX);
+        let messages: Vec<MessageRow> = self
+            .connection
+            .transaction(async |connection| {
+                let found = find(connection, wanted, limit, held).await?;
+                let found: Vec<i64> = found.into_iter().filter(|fence| !held.contains(fence)).collect::<HashSet<_>>().into_iter().collect();
+                if found.is_empty() {
+                    return Ok(Vec::new());
+                }
+                let locked: Vec<FenceRow> = diesel::sql_query(LOCK).bind::<Array<BigInt>, _>(found).load(connection).await?;
+                let locked: Vec<i64> = locked.into_iter().map(|row| row.fence).collect();
+                held.extend(&locked);
+                diesel::sql_query(format!(
+                    "UPDATE kafka_waiting_messages AS waiting SET status = 1 FROM (
+                         SELECT id FROM kafka_waiting_messages WHERE fence = ANY($1)
+                         ORDER BY fence, topic, message_partition, message_offset LIMIT $2
+                     ) AS first WHERE waiting.id = first.id RETURNING {COLUMNS}"
+                ))
+                .bind::<Array<BigInt>, _>(locked)
+                .bind::<BigInt, _>(limit)
+                .load(connection)
+                .await
+            })
+            .await
+            .map_err(failed("claiming parked messages"))?;
+        let claims = claims(messages);
+        // Fences of which no message fitted, or whose messages were gone before they were locked.
+        let claimed: HashSet<i64> = claims.iter().map(|claim| claim.fence.0).collect();
+        let unused: Vec<i64> = self.held.difference(&claimed).copied().collect();
+        self.unlock(unused).await?;
+        Ok(claims)
+    }
+
+    async fn unlock(&mut self, fences: Vec<i64>) -> Result<(), StoreError> {
+        if fences.is_empty() {
+            return Ok(());
+        }
+        self.held.retain(|held| !fences.contains(held));
+        let _: Vec<FenceRow> = diesel::sql_query(UNLOCK)
+            .bind::<Array<BigInt>, _>(fences)
+            .load(&mut self.connection)
+            .await
+            .map_err(failed("unlocking fences"))?;
+        Ok(())
+    }
+
+    async fn end_claims(&mut self, ends: Vec<ClaimEnd>) -> Result<(), StoreError> {
+        let done: Vec<i64> = ends.iter().flat_map(|end| end.done.iter().copied()).collect();
+        let fences: Vec<i64> = ends.iter().map(|end| end.fence.0).collect();
+        let channel = &self.channel;
+        self.connection
+            .transaction(async |connection| {
+                diesel::sql_query("DELETE FROM kafka_waiting_messages WHERE id = ANY($1)").bind::<Array<BigInt>, _>(done).execute(connection).await?;
+                diesel::sql_query("UPDATE kafka_waiting_messages SET status = 0 WHERE fence = ANY($1) AND status = 1")
+                    .bind::<Array<BigInt>, _>(&fences)
+                    .execute(connection)
+                    .await?;
+                let (mut blocked, mut ids, mut texts) = (Vec::new(), Vec::new(), Vec::new());
+                for end in &ends {
+                    if let Some(reason) = &end.rest {
+                        blocked.push(end.fence.0);
+                        ids.push(reason.id().0);
+                        texts.push(reason.to_text());
+                    }
+                }
+                if !blocked.is_empty() {
+                    diesel::sql_query(
+                        "UPDATE kafka_waiting_messages AS waiting SET reason_id = new.id, reason = new.reason
+                         FROM unnest($1, $2, $3) AS new (fence, id, reason) WHERE waiting.fence = new.fence AND waiting.reason_id <> new.id",
+                    )
+                    .bind::<Array<BigInt>, _>(blocked)
+                    .bind::<Array<BigInt>, _>(ids)
+                    .bind::<Array<Text>, _>(texts)
+                    .execute(connection)
+                    .await?;
+                }
+                let failed: Vec<(i64, u32)> = ends.iter().filter_map(|end| end.failed).collect();
+                if !failed.is_empty() {
+                    let (ids, attempts): (Vec<i64>, Vec<i32>) =
+                        failed.into_iter().map(|(id, attempt)| (id, i32::try_from(attempt).unwrap_or(i32::MAX))).unzip();
+                    diesel::sql_query(
+                        "UPDATE kafka_waiting_messages AS waiting SET attempt = new.attempt
+                         FROM unnest($1, $2) AS new (id, attempt) WHERE waiting.id = new.id",
+                    )
+                    .bind::<Array<BigInt>, _>(ids)
+                    .bind::<Array<Integer>, _>(attempts)
+                    .execute(connection)
+                    .await?;
+                }
+                diesel::sql_query("SELECT pg_notify($1, 'drained')").bind::<Text, _>(channel).execute(connection).await?;
+                Ok::<_, diesel::result::Error>(())
+            })
+            .await
+            .map_err(failed("ending claims"))?;
+        // Only now: whoever locks a fence must see what became of it.
+        self.unlock(fences).await
+    }
+}
+
+async fn find(connection: &mut AsyncPgConnection, wanted: &Wanted<'_>, limit: i64, held: &HashSet<i64>) -> diesel::QueryResult<Vec<i64>> {
+    let topics = wanted.topics.to_vec();
+    let found: Vec<FenceRow> = match wanted.which {
+        Which::Reasons(reasons) => {
+            let reasons: Vec<i64> = reasons.iter().map(|reason| reason.0).collect();
+            let query = diesel::sql_query(WAITING_FOR).bind::<Text, _>(wanted.group).bind::<Array<BigInt>, _>(reasons);
+            query.bind::<Array<Text>, _>(topics).bind::<BigInt, _>(limit).load(connection).await?
+        }
+        Which::Abandoned => {
+            let query = diesel::sql_query(RESOLVING).bind::<Text, _>(wanted.group).bind::<Array<Text>, _>(topics);
+            query.bind::<BigInt, _>(limit).bind::<Array<BigInt>, _>(held.iter().copied().collect::<Vec<_>>()).load(connection).await?
+        }
+        Which::ParkedBefore(before) => {
+            let query = diesel::sql_query(PARKED_BEFORE).bind::<Text, _>(wanted.group).bind::<BigInt, _>(before);
+            query.bind::<Array<Text>, _>(topics).bind::<BigInt, _>(limit).load(connection).await?
+        }
+    };
+    Ok(found.into_iter().map(|row| row.fence).collect())
+}
+
+/// The messages by fence, each in order of replay.
+fn claims(messages: Vec<MessageRow>) -> Vec<Claim> {
+    let mut by_fence: std::collections::BTreeMap<i64, Vec<_>> = std::collections::BTreeMap::new();
+    for row in messages {
+        let (id, fence) = (row.fence, row);
+        match fence.message() {
+            Some(message) => by_fence.entry(id).or_default().push(message),
+            None => tracing::error!(fence = id, "a parked message cannot be read; its headers are cut off or its group is empty"),
+        }
+    }
+    by_fence
+        .into_iter()
+        .map(|(fence, mut messages)| {
+            messages.sort_by(|one, other| one.order().cmp(&other.order()));
+            Claim { fence: FenceId(fence), messages }
+        })
+        .collect()
+}
+
+impl Session for PgSession {
+    fn claim<'a>(&'a mut self, wanted: &'a Wanted<'a>) -> Answer<'a, Vec<Claim>> {
+        Box::pin(self.claim_fences(wanted))
+    }
+
+    fn end(&mut self, ends: Vec<ClaimEnd>) -> Answer<'_, ()> {
+        Box::pin(self.end_claims(ends))
+    }
+
+    fn check(&mut self) -> Answer<'_, ()> {
+        Box::pin(async { self.connection.batch_execute("SELECT 1").await.map_err(failed("keeping the session")) })
+    }
+}

@@ -1,0 +1,44 @@
+CREATE TABLE IF NOT EXISTS kafka_waiting_messages (
+    id BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    fence BIGINT NOT NULL,
+    reason_id BIGINT NOT NULL,
+    message_offset BIGINT NOT NULL,
+    parked_at_ms BIGINT NOT NULL,
+    timestamp_ms BIGINT,
+    message_partition INTEGER NOT NULL,
+    attempt INTEGER NOT NULL,
+    status SMALLINT NOT NULL,
+    timestamp_type SMALLINT NOT NULL,
+    group_id TEXT COLLATE "C" NOT NULL,
+    declared_topic TEXT COLLATE "C" NOT NULL,
+    topic TEXT COLLATE "C" NOT NULL,
+    reason TEXT NOT NULL,
+    message_key BYTEA,
+    message_value BYTEA,
+    headers BYTEA NOT NULL
+);
+CREATE UNIQUE INDEX IF NOT EXISTS kafka_waiting_messages_place
+    ON kafka_waiting_messages (group_id, topic, message_partition, message_offset);
+CREATE INDEX IF NOT EXISTS kafka_waiting_messages_fence
+    ON kafka_waiting_messages (fence, topic, message_partition, message_offset);
+CREATE INDEX IF NOT EXISTS kafka_waiting_messages_reason
+    ON kafka_waiting_messages (group_id, reason_id);
+CREATE INDEX IF NOT EXISTS kafka_waiting_messages_declared
+    ON kafka_waiting_messages (group_id, declared_topic);
+CREATE INDEX IF NOT EXISTS kafka_waiting_messages_resolving
+    ON kafka_waiting_messages (group_id, fence) WHERE status = 1;
+CREATE OR REPLACE FUNCTION kafka_resolver_appeared() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+    key TEXT;
+    rows BIGINT;
+BEGIN
+    SELECT count(*) INTO rows FROM appeared;
+    IF rows > 200 THEN
+        PERFORM pg_notify(TG_ARGV[0], '');
+    ELSE
+        FOR key IN EXECUTE format('SELECT %I::text FROM appeared', TG_ARGV[2]) LOOP
+            PERFORM pg_notify(TG_ARGV[0], json_build_array(TG_ARGV[1], TG_ARGV[2], key)::text);
+        END LOOP;
+    END IF;
+    RETURN NULL;
+END $$;

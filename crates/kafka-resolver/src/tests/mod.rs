@@ -1,0 +1,5 @@
+//! The gate, the daemon and the store together, on hand-made runs and a clock moved by hand.
+
+mod cases;
+mod simulation;
+mod stage;
