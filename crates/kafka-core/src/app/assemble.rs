@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::builder::{AppBuilder, Discovery, FailureHandlerSource, GateSource, Origin, StartStep, Tools};
-use super::state::State;
+use super::state::{MissingState, State};
 use crate::broker::rdkafka::RdkafkaBroker;
 use crate::broker::{Admin, Broker, ClientError, Properties};
 use crate::clock::Clock;
@@ -27,6 +27,7 @@ pub struct App {
     admin_properties: Properties,
     pub(super) clock: Clock,
     pub(super) error_handler: ErrorHandler,
+    state: State,
 }
 
 /// A consumer with its pipelines, ready to be started.
@@ -73,6 +74,20 @@ impl App {
         &self.settings
     }
 
+    /// The clock it was built with.
+    #[must_use]
+    pub fn clock(&self) -> &Clock {
+        &self.clock
+    }
+
+    /// A clone of the value of this type: one that was added to the builder, or that a plugin made.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub fn state<T: Clone + Send + Sync + 'static>(&self) -> Result<T, MissingState> {
+        self.state.get()
+    }
+
     /// The names of its consumers.
     pub fn consumers(&self) -> impl Iterator<Item = &str> {
         self.consumers.iter().map(|consumer| consumer.name.as_str())
@@ -88,13 +103,15 @@ pub(super) fn build(app: AppBuilder) -> Result<App, ConfigErrors> {
         Some(broker) => (broker, Address::Known),
         None => (Arc::new(RdkafkaBroker::new()), Address::Wanted),
     };
-    errors.extend(settings.check(&*broker, &[]));
+    errors.extend(settings.check(&*broker, &app.components.sections()));
 
     let producer_properties = errors.take(LayeredProperties::producer(&settings, OwnConfig::default(), &*broker)).unwrap_or_default();
     let admin_properties = producer_properties.properties();
     let producer = Producer::new(Arc::clone(&broker), admin_properties.clone(), Arc::clone(&settings));
     let mut state = app.state;
     state.insert(producer.clone());
+    let tools = Tools { settings: &settings, producer: &producer, clock: &app.clock };
+    errors.take(app.components.build(&tools, &mut state));
 
     let consumers = gather(app.consumers, app.discovery, &mut errors);
     let assembly = Assembly {
@@ -102,7 +119,7 @@ pub(super) fn build(app: AppBuilder) -> Result<App, ConfigErrors> {
         state: &state,
         gates: &app.gates,
         failure_handler: app.failure_handler.as_deref(),
-        tools: Tools { settings: &settings, producer: &producer, clock: &app.clock },
+        tools,
         broker: &*broker,
         address,
     };
@@ -123,6 +140,7 @@ pub(super) fn build(app: AppBuilder) -> Result<App, ConfigErrors> {
         admin_properties,
         clock: app.clock,
         error_handler: app.error_handler,
+        state,
     })
 }
 

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use futures_util::future::BoxFuture;
 
 use super::assemble::{self, App};
+use super::component::{Component, Components};
 use super::state::State;
 use crate::broker::Broker;
 use crate::clock::Clock;
@@ -25,6 +26,7 @@ pub struct AppBuilder {
     pub(super) gates: Vec<Arc<dyn GateSource>>,
     pub(super) failure_handler: Option<Arc<dyn FailureHandlerSource>>,
     pub(super) start_steps: Vec<Arc<dyn StartStep>>,
+    pub(super) components: Components,
     pub(super) error_handler: ErrorHandler,
     pub(super) broker: Option<Arc<dyn Broker>>,
     pub(super) clock: Clock,
@@ -132,6 +134,7 @@ impl AppBuilder {
             gates: Vec::new(),
             failure_handler: None,
             start_steps: Vec::new(),
+            components: Components::default(),
             error_handler: ErrorHandler::default(),
             broker: None,
             clock: Clock::System,
@@ -186,6 +189,12 @@ impl AppBuilder {
     /// Adds something to be done before the consumers start. Steps are taken in the order they were added.
     pub fn push_start_step(&mut self, step: impl StartStep + 'static) {
         self.start_steps.push(Arc::new(step));
+    }
+
+    /// The component of this type, made when it is first asked for. Plugins push into it in any order; it becomes values of the
+    /// application's state when the application is built.
+    pub fn component<C: Component + Default>(&mut self) -> &mut C {
+        self.components.get()
     }
 
     /// Adds a consumer from a plugin.

@@ -5,12 +5,14 @@
 
 mod assemble;
 mod builder;
+mod component;
 mod run;
 mod signals;
 mod state;
 
 pub use assemble::App;
 pub use builder::{AppBuilder, FailureHandlerSource, GateSource, Plugin, StartStep, Tools};
+pub use component::Component;
 pub use run::{RunError, Running, StartError};
 pub use signals::{Signals, Urgency};
 pub use state::{MissingState, State};
