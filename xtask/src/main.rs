@@ -32,8 +32,8 @@ struct Args {
 enum Command {
     /// Real servers for tests, run natively from .services/ (no containers).
     ///
-    /// Ports: SERVICES_KAFKA_PORT, SERVICES_KAFKA_CONTROLLER_PORT, SERVICES_POSTGRES_PORT; else 9092, 9093, 55432,
-    /// or free ones where another process holds these.
+    /// Ports are set by SERVICES_<NAME>_PORT (SERVICES_KAFKA_PORT, SERVICES_REGISTRY_PORT, …); without it they are the usual
+    /// ones, or free ones where another process holds these.
     #[command(subcommand)]
     Services(services::Command),
     /// Every test, with the services it needs; the last line is `N passed, M failed`.

@@ -11,6 +11,9 @@ use crate::tools::{Missing, Tool};
 /// The package of the tests that need services; the other packages' tests need none.
 const SERVICES_PACKAGE: &str = "kafka-tests";
 
+/// What the stories talk to.
+const SERVICES: &[&str] = &["postgres", "kafka", "registry", "python"];
+
 /// Flags of `cargo xtask test`.
 #[derive(Debug, Args)]
 pub(crate) struct Options {
@@ -59,8 +62,8 @@ impl Tally {
 pub(crate) fn run(repo: &Repo, options: &Options) -> Result<bool> {
     let runner = Runner::install()?;
     let afterwards = if options.keep { Afterwards::Keep } else { Afterwards::Stop };
-    let names: &[&str] = if options.only == Some(Tier::Pure) { &[] } else { &["postgres", "kafka"] };
-    let session = Session::open(repo, names, &[Tool::CCompiler], Missing::Install, afterwards)?;
+    let names: &[&str] = if options.only == Some(Tier::Pure) { &[] } else { SERVICES };
+    let session = Session::open(repo, names, &[Tool::CCompiler, Tool::TlsHeaders], Missing::Install, afterwards)?;
     let mut tally = Tally::default();
     let outcome = tiers(repo, options, &runner, &session, &mut tally);
     let closed = session.close();

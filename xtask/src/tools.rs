@@ -12,13 +12,29 @@ use anyhow::{Context, Result, bail};
 pub(crate) enum Tool {
     /// A C compiler and make: librdkafka is built from source.
     CCompiler,
-    /// Java 17 or later, for Kafka.
+    /// Java 17 or later, for Kafka and Connect.
     Java,
-    /// Maven, which fetches Kafka's jars.
+    /// Java 21 or later, for the Schema Registry.
+    NewJava,
+    /// Maven, which fetches the jars.
     Maven,
+    /// The program that makes the certificates of Kafka's secure listener.
+    OpenSsl,
+    /// OpenSSL's headers and where they are: librdkafka is built with TLS for the tests.
+    TlsHeaders,
     /// PostgreSQL's server programs.
     Postgres,
+    /// Go, which builds Temporal's server.
+    Go,
+    /// Python 3 with its `venv`, for the tests that need another client.
+    Python,
 }
+
+/// What Kafka needs at least.
+pub(crate) const JAVA: u32 = 17;
+
+/// What the Schema Registry needs at least.
+pub(crate) const NEW_JAVA: u32 = 21;
 
 /// What to do about a missing tool.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,27 +50,45 @@ impl Tool {
         match self {
             Self::CCompiler => "a C compiler and make",
             Self::Java => "Java 17 or later",
+            Self::NewJava => "Java 21 or later (beside another one is fine: JAVA_HOME, PATH and /usr/lib/jvm are looked at)",
             Self::Maven => "Maven (mvn)",
+            Self::OpenSsl => "openssl",
+            Self::TlsHeaders => "OpenSSL's headers and pkg-config",
             Self::Postgres => "PostgreSQL's server programs (initdb)",
+            Self::Go => "Go 1.25 or later (an older one from 1.21 fetches that itself)",
+            Self::Python => "Python 3 with venv",
         }
     }
 
-    /// Debian's package; Ubuntu has them under the same names.
-    fn package(self) -> &'static str {
+    /// Debian's packages; Ubuntu has them under the same names.
+    fn packages(self) -> &'static str {
         match self {
             Self::CCompiler => "build-essential",
             Self::Java => "default-jre-headless",
+            // Debian 12 stops at 17 and has none of these; there it is another vendor's package, such as temurin-25-jre.
+            Self::NewJava => "openjdk-21-jre-headless",
             Self::Maven => "maven",
+            Self::OpenSsl => "openssl",
+            Self::TlsHeaders => "libssl-dev pkg-config",
             Self::Postgres => "postgresql",
+            Self::Go => "golang-go",
+            Self::Python => "python3-venv",
         }
     }
 
     fn present(self) -> bool {
         match self {
             Self::CCompiler => on_path("cc").is_some() && on_path("make").is_some(),
-            Self::Java => java_version().is_some_and(|version| version >= 17),
+            Self::Java => java(JAVA).is_some(),
+            Self::NewJava => java(NEW_JAVA).is_some(),
             Self::Maven => on_path("mvn").is_some(),
+            Self::OpenSsl => on_path("openssl").is_some(),
+            Self::TlsHeaders => Command::new("pkg-config").args(["--exists", "openssl"]).status().is_ok_and(|status| status.success()),
             Self::Postgres => postgres_programs().is_some(),
+            Self::Go => on_path("go").is_some(),
+            Self::Python => {
+                Command::new("python3").args(["-c", "import venv, ensurepip"]).output().is_ok_and(|output| output.status.success())
+            }
         }
     }
 }
@@ -65,7 +99,7 @@ pub(crate) fn require(tools: &[Tool], missing: Missing) -> Result<()> {
     if absent.is_empty() {
         return Ok(());
     }
-    let packages: Vec<&str> = absent.iter().map(|tool| tool.package()).collect();
+    let packages: Vec<&str> = absent.iter().flat_map(|tool| tool.packages().split(' ')).collect();
     if missing == Missing::Install && rustix::process::geteuid().is_root() && on_path("apt-get").is_some() {
         install(&packages)?;
         let still: Vec<&str> = self::absent(tools).iter().map(|tool| tool.what()).collect();
@@ -114,8 +148,16 @@ fn debian_versions() -> Vec<PathBuf> {
     versions.into_iter().map(|(_, dir)| dir).collect()
 }
 
-fn java_version() -> Option<u32> {
-    let output = Command::new("java").arg("-version").output().ok()?;
+/// The first Java of at least this version: the one of `JAVA_HOME`, the one on the path, then those that packages installed.
+pub(crate) fn java(least: u32) -> Option<PathBuf> {
+    let home = env::var_os("JAVA_HOME").map(|home| Path::new(&home).join("bin/java"));
+    let installed = std::fs::read_dir("/usr/lib/jvm").into_iter().flatten().flatten().map(|entry| entry.path().join("bin/java"));
+    let mut candidates = home.into_iter().chain(on_path("java")).chain(installed);
+    candidates.find(|java| java_version(java).is_some_and(|version| version >= least))
+}
+
+fn java_version(java: &Path) -> Option<u32> {
+    let output = Command::new(java).arg("-version").output().ok()?;
     major_version(&String::from_utf8_lossy(&output.stderr))
 }
 

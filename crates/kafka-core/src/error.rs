@@ -1,9 +1,16 @@
 //! Errors that several modules share. Each operation has an enum of its own beside it.
 
+use std::error::Error;
 use std::fmt;
 
 /// Any error of the user's own code.
-pub type BoxError = Box<dyn std::error::Error + Send + Sync + 'static>;
+pub type BoxError = Box<dyn Error + Send + Sync + 'static>;
+
+/// An error with all that lies behind it, on one line.
+pub(crate) fn in_full(error: &(dyn Error + 'static)) -> String {
+    let errors = std::iter::successors(Some(error), |error| (*error).source());
+    errors.map(ToString::to_string).collect::<Vec<_>>().join(": ")
+}
 
 /// One thing that is wrong with what was configured or declared.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -111,5 +118,5 @@ impl fmt::Display for ConfigErrors {
     }
 }
 
-impl std::error::Error for ConfigError {}
-impl std::error::Error for ConfigErrors {}
+impl Error for ConfigError {}
+impl Error for ConfigErrors {}

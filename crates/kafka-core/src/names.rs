@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use regex::Regex;
+use serde::{Serialize, Serializer};
 
 /// The name of one Kafka topic. Cheap to clone.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -88,6 +89,11 @@ macro_rules! text {
                 fmt::Debug::fmt(&self.0, f)
             }
         }
+        impl Serialize for $name {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.serialize_str(&self.0)
+            }
+        }
         impl AsRef<str> for $name {
             fn as_ref(&self) -> &str {
                 &self.0
@@ -98,7 +104,7 @@ macro_rules! text {
 text!(TopicName, GroupId);
 
 /// One partition of one topic.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
 pub struct TopicPartition {
     /// The topic.
     pub topic: TopicName,

@@ -147,12 +147,12 @@ async fn messages_are_handled_paused_resumed_and_committed() {
     assert_eq!((next(&mut words).await, next(&mut words).await), ("one".to_owned(), "two".to_owned()));
     until(&reader, |state| state.partitions[0].position == Some(2)).await;
 
-    reader.pause("words");
+    reader.pause("words").unwrap();
     until(&reader, |state| state.partitions[0].flow == Flow::Paused).await;
     write(&broker, "three");
     until(&reader, |state| state.partitions[0].lag() == Some(1)).await;
     assert!(words.try_recv().is_err(), "a paused topic was read");
-    reader.resume("words");
+    reader.resume("words").unwrap();
     assert_eq!(next(&mut words).await, "three");
 
     running.stop();

@@ -43,6 +43,10 @@
 //! | `cli` | yes | [`AppMain::main`](cli::AppMain::main): the command line of an application |
 //! | `test-kit` | no | brokers for tests, on a socket of this process and in memory |
 
+// What derives write names this crate from outside.
+#[cfg(test)]
+extern crate self as kafka_kit;
+
 #[cfg(feature = "cli")]
 pub mod cli;
 pub mod prelude;

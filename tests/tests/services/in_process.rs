@@ -147,7 +147,7 @@ fn a_paused_topic_waits_and_the_others_do_not() {
     let send = |story: &Story, count: i32| story.send((0..count).map(|n| Record::empty().to(n % 2).value("0")));
     send(&quiet, 10);
     until("the first ten", SOON, || notes.of(&quiet.name) == 10);
-    process.consumer().pause(&quiet.name);
+    process.consumer().pause(&quiet.name).unwrap();
     // Pausing is not instant; a message to the other topic that comes back says that the loop has turned.
     send(&loud, 10);
     until("the other topic", SOON, || notes.of(&loud.name) == 10);
@@ -155,7 +155,7 @@ fn a_paused_topic_waits_and_the_others_do_not() {
     send(&loud, 500);
     until("the other topic goes on", SOON, || notes.of(&loud.name) == 510);
     throughout("the paused one waits", Duration::from_secs(1), || notes.of(&quiet.name) == 10);
-    process.consumer().resume(&quiet.name);
+    process.consumer().resume(&quiet.name).unwrap();
     until("it goes on where it was", SOON, || notes.of(&quiet.name) == 510);
     throughout("nothing comes twice", Duration::from_millis(300), || notes.all().len() == 1_020);
     process.stop();
@@ -170,7 +170,7 @@ fn a_pause_survives_a_rebalance() {
     let process = Process::start(app(&notes).consumer_spec(spec()));
     story.send((0..2).map(|n| Record::empty().to(n).value("0")));
     until("assigned", SOON, || notes.all().len() == 2);
-    process.consumer().pause(&story.name);
+    process.consumer().pause(&story.name).unwrap();
     let second = Process::start(app(&other).consumer_spec(spec()));
     // The second takes what comes on its partition; then all comes back to the first.
     until("the second has a partition", SOON, || {
@@ -180,7 +180,7 @@ fn a_pause_survives_a_rebalance() {
     second.stop();
     let (mine, theirs) = (notes.all().len(), other.all().len());
     throughout("still paused", Duration::from_secs(3), || notes.all().len() == mine);
-    process.consumer().resume(&story.name);
+    process.consumer().resume(&story.name).unwrap();
     let sent: i64 = ends(&story.name, 2).values().sum();
     until("all handled", SOON, || (notes.all().len() + theirs) as i64 >= sent);
     let mut places: HashMap<(i32, i64), usize> = HashMap::new();

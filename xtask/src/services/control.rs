@@ -1,13 +1,15 @@
 //! Starting, stopping and showing services: the same for each of them.
 
 use std::fs::{self, File};
+use std::panic::resume_unwind;
+use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 
 use super::place::{self, Place};
-use super::{ALL, ELSEWHERE, Health, Service, named};
+use super::{ALL, Health, Service, Wanted, python};
 use crate::process::{Process, tail};
 use crate::repo::Repo;
 use crate::tools::{self, Missing, Tool};
@@ -21,25 +23,26 @@ const FAREWELL: Duration = Duration::from_secs(15);
 /// Exists once a service's fresh data is furnished.
 const FURNISHED: &str = "furnished";
 
-/// Starts what does not run of the named services and waits until all of them answer. Returns the names of those it started.
-pub(crate) fn up(repo: &Repo, names: &[String]) -> Result<Vec<String>> {
-    let services = named(names)?;
+/// Starts what does not run of the wanted services, with what they need, and waits until all of them answer. Returns those it started.
+pub(super) fn up(repo: &Repo, wanted: Wanted) -> Result<Vec<&'static str>> {
+    let wanted = wanted.with_needs();
     let _lock = lock(repo)?;
-    let mut started = Vec::new();
-    let outcome = start_all(repo, &services, &mut started);
+    let started = Started::default();
+    let outcome = start_all(repo, &wanted, &started);
+    let mut started = started.into_inner().unwrap_or_else(PoisonError::into_inner);
+    started.sort_by_key(|name| ALL.iter().position(|service| service.name() == *name));
     if outcome.is_err() {
-        for service in started.iter().rev() {
+        for service in wanted.services.iter().rev().filter(|service| started.contains(&service.name())) {
             stop(*service, &Place::of(repo, service.name()))?;
         }
     }
-    outcome.map(|()| started.iter().map(|service| service.name().to_owned()).collect())
+    outcome.map(|()| started)
 }
 
-/// Stops the named services and removes their data.
-pub(crate) fn down(repo: &Repo, names: &[String]) -> Result<()> {
-    let services = named(names)?;
+/// Stops the wanted services, and those that cannot do without them, and removes their data.
+pub(super) fn down(repo: &Repo, wanted: Wanted) -> Result<()> {
     let _lock = lock(repo)?;
-    for service in services.into_iter().rev() {
+    for service in wanted.with_dependents().services.into_iter().rev() {
         let place = Place::of(repo, service.name());
         let message = if stop(service, &place)? { "stopped" } else { "was not running" };
         service.clear(&place)?;
@@ -63,47 +66,79 @@ pub(crate) fn status(repo: &Repo) -> Result<()> {
         let ports: Vec<String> = service.ports().iter().map(|port| format!("{} {}", port.name, place.port(*port))).collect();
         println!("{:<10}{state:<18}  {}", service.name(), ports.join(", "));
     }
+    println!("{:<10}{}", python::NAME, python::state(repo));
     Ok(())
 }
 
 /// The variables by which tests find the services of this checkout.
 pub(crate) fn env(repo: &Repo) -> Vec<(&'static str, String)> {
     let ours = ALL.iter().flat_map(|service| service.env(&Place::of(repo, service.name())));
-    ours.chain(ELSEWHERE.map(|(name, value)| (name, value.to_owned()))).collect()
+    ours.chain([python::env(repo)]).collect()
 }
 
-fn start_all(repo: &Repo, services: &[&'static dyn Service], started: &mut Vec<&'static dyn Service>) -> Result<()> {
-    let asleep = |service: &&&'static dyn Service| Process::of(&Place::of(repo, service.name()).pid_file()).is_none();
-    let tools: Vec<Tool> = services.iter().filter(asleep).flat_map(|service| service.tools().iter().copied()).collect();
+/// The names of the services that this `up` started.
+type Started = Mutex<Vec<&'static str>>;
+
+fn start_all(repo: &Repo, wanted: &Wanted, started: &Started) -> Result<()> {
+    let asleep = wanted.services.iter().filter(|service| !runs(repo, **service));
+    let tools = asleep.flat_map(|service| service.tools().iter().copied());
+    let tools: Vec<Tool> = tools.chain(wanted.python.then_some(Tool::Python)).collect();
     tools::require(&tools, Missing::Name)?;
-    let begin = Instant::now();
-    for service in services.iter().filter(asleep) {
-        let place = Place::of(repo, service.name());
-        launch(*service, &place).with_context(|| format!("{} cannot be started", service.name()))?;
-        started.push(*service);
+    if wanted.python {
+        python::lay_out(repo)?;
     }
-    for service in services {
-        let place = Place::of(repo, service.name());
-        let process = wait(*service, &place)?;
-        if !place.path(FURNISHED).exists() {
-            service.furnish(&place)?;
-            fs::write(place.path(FURNISHED), "")?;
+    for round in wanted.rounds() {
+        for service in round.iter().filter(|service| !runs(repo, **service)) {
+            let place = Place::of(repo, service.name());
+            fs::create_dir_all(place.path(""))?;
+            service.ports().iter().try_for_each(|port| place.claim(*port).map(|_port| ()))?;
         }
-        let how = if started.iter().any(|one| one.name() == service.name()) { "up" } else { "already up" };
-        let address = place.address(service.ports()[0]);
-        eprintln!("{:<10}{how}: {address}, pid {}, {:.1} s", service.name(), process.pid(), begin.elapsed().as_secs_f32());
+        thread::scope(|scope| {
+            let starts = round.iter().map(|service| scope.spawn(|| bring_up(repo, *service, started)));
+            let starts: Vec<_> = starts.collect();
+            // Every start is waited for; the first failure is told.
+            let outcomes: Vec<Result<()>> =
+                starts.into_iter().map(|start| start.join().unwrap_or_else(|panic| resume_unwind(panic))).collect();
+            outcomes.into_iter().collect::<Result<()>>()
+        })?;
     }
     Ok(())
 }
 
-fn launch(service: &dyn Service, place: &Place) -> Result<()> {
-    fs::create_dir_all(place.path(""))?;
-    place::remove_file(&place.pid_file())?;
-    for port in service.ports() {
-        place.claim(*port)?;
+fn runs(repo: &Repo, service: &dyn Service) -> bool {
+    Process::of(&Place::of(repo, service.name()).pid_file()).is_some()
+}
+
+/// Starts one service unless it runs, waits for it and says where the time went.
+fn bring_up(repo: &Repo, service: &'static dyn Service, started: &Started) -> Result<()> {
+    let place = Place::of(repo, service.name());
+    let begin = Instant::now();
+    let mut prepared = Duration::ZERO;
+    let was_up = runs(repo, service);
+    if !was_up {
+        place::remove_file(&place.pid_file())?;
+        let refused = || format!("{} cannot be started", service.name());
+        service.prepare(&place).with_context(refused)?;
+        prepared = begin.elapsed();
+        let mut command = service.start(&place).with_context(refused)?;
+        Process::spawn(&mut command, &place.log(), &place.pid_file()).with_context(refused)?;
+        started.lock().unwrap_or_else(PoisonError::into_inner).push(service.name());
     }
-    service.prepare(place)?;
-    Process::spawn(&mut service.start(place)?, &place.log(), &place.pid_file()).map(|_process| ())
+    let process = wait(service, &place)?;
+    if !place.path(FURNISHED).exists() {
+        service.furnish(&place).with_context(|| format!("{} cannot be furnished", service.name()))?;
+        fs::write(place.path(FURNISHED), "")?;
+    }
+    let address = place.address(service.ports()[0]);
+    let how = match was_up {
+        true => "already up".to_owned(),
+        false => {
+            let (prepared, answered) = (prepared.as_secs_f32(), (begin.elapsed() - prepared).as_secs_f32());
+            format!("up in {:.1} s ({prepared:.1} s to prepare, {answered:.1} s until it answered)", prepared + answered)
+        }
+    };
+    eprintln!("{:<10}{address}, pid {}, {how}", service.name(), process.pid());
+    Ok(())
 }
 
 fn wait(service: &dyn Service, place: &Place) -> Result<Process> {

@@ -5,20 +5,28 @@ use std::io::Read;
 use std::process::Command;
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 
+use super::kafka_secure::{self, SECURE};
 use super::kafka_wire;
+use super::maven::Artifacts;
 use super::place::{self, Place, Port};
 use super::{Health, Service};
 use crate::process::Process;
-use crate::tools::{Tool, quietly};
+use crate::tools::{self, Tool, quietly};
 
-const CLIENTS: Port = Port { name: "clients", variable: "SERVICES_KAFKA_PORT", default: 9092 };
+pub(super) const CLIENTS: Port = Port { name: "clients", variable: "SERVICES_KAFKA_PORT", default: 9092 };
 const CONTROLLER: Port = Port { name: "controller", variable: "SERVICES_KAFKA_CONTROLLER_PORT", default: 9093 };
 
-const POM: &str = include_str!("../../services/kafka/pom.xml");
+const ARTIFACTS: Artifacts = Artifacts {
+    pom: "xtask/services/kafka/pom.xml",
+    text: include_str!("../../services/kafka/pom.xml"),
+    goals: &["generate-resources"],
+    dirs: &["lib"],
+    what: "Kafka's jars (60 MB)",
+};
 const PROPERTIES: &str = include_str!("../../services/kafka/server.properties");
-const LOGGING: &str = include_str!("../../services/kafka/log4j2.properties");
+pub(super) const LOGGING: &str = include_str!("../../services/kafka/log4j2.properties");
 
 /// The broker.
 #[derive(Debug)]
@@ -30,24 +38,27 @@ impl Service for Kafka {
     }
 
     fn tools(&self) -> &'static [Tool] {
-        &[Tool::Java, Tool::Maven]
+        &[Tool::Java, Tool::Maven, Tool::OpenSsl]
     }
 
     fn ports(&self) -> &'static [Port] {
-        &[CLIENTS, CONTROLLER]
+        &[CLIENTS, SECURE, CONTROLLER]
     }
 
     fn prepare(&self, place: &Place) -> Result<()> {
-        lay_out_jars(place)?;
+        ARTIFACTS.lay_out(place)?;
         fs::write(place.path("log4j2.properties"), LOGGING)?;
         fs::write(place.path("server.properties"), properties(place)?)?;
-        if place.path("cluster.id").exists() {
+        // The certificates are as old as the data, which knows the user of the secure listener.
+        if place.path("cluster.id").exists() && place.path("tls").exists() {
             return Ok(());
         }
+        kafka_secure::lay_out(place)?;
         place::remove_dir(&place.path("data"))?;
         let id = random_uuid()?;
         let mut format = java(place)?;
         format.args(["-XX:TieredStopAtLevel=1", "kafka.tools.StorageTool", "format", "-t", &id, "-c"]).arg(place.path("server.properties"));
+        format.args(kafka_secure::format_arguments());
         quietly(&mut format)?;
         fs::write(place.path("cluster.id"), id)?;
         Ok(())
@@ -72,51 +83,32 @@ impl Service for Kafka {
 
     fn clear(&self, place: &Place) -> Result<()> {
         place::remove_dir(&place.path("data"))?;
+        place::remove_dir(&place.path("tls"))?;
         place::remove_file(&place.path("cluster.id"))
     }
 
     fn env(&self, place: &Place) -> Vec<(&'static str, String)> {
-        vec![("KAFKA_BOOTSTRAP", place.address(CLIENTS).to_string())]
+        [("KAFKA_BOOTSTRAP", place.address(CLIENTS).to_string())].into_iter().chain(kafka_secure::env(place)).collect()
     }
-}
-
-/// Asks Maven for the jars, unless those laid out are of the same pom.
-fn lay_out_jars(place: &Place) -> Result<()> {
-    let laid_out = place.path("pom.xml");
-    if fs::read_to_string(&laid_out).is_ok_and(|pom| pom == POM) {
-        return Ok(());
-    }
-    eprintln!("fetching Kafka's jars with Maven (about 60 MB, once) …");
-    place::remove_file(&laid_out)?;
-    place::remove_dir(&place.path("lib"))?;
-    let pom = place.repo().root().join("xtask/services/kafka/pom.xml");
-    let mut maven = Command::new("mvn");
-    maven.args(["-q", "-B", "-f"]).arg(pom).args(["dependency:copy-dependencies", "-DincludeScope=runtime"]);
-    maven.arg(format!("-DoutputDirectory={}", place.path("lib").display()));
-    quietly(&mut maven).context("Maven could not fetch Kafka's jars")?;
-    if fs::read_dir(place.path("lib")).map_or(0, Iterator::count) == 0 {
-        bail!("Maven laid out no jar in {}", place.path("lib").display());
-    }
-    fs::write(laid_out, POM)?;
-    Ok(())
 }
 
 fn properties(place: &Place) -> Result<String> {
-    let (clients, controller) = (place.port(CLIENTS), place.port(CONTROLLER));
+    let (clients, secure, controller) = (place.port(CLIENTS), place.port(SECURE), place.port(CONTROLLER));
+    let security = kafka_secure::properties(place)?;
     let data = place.path("data");
     let data = data.to_str().context("the path of the checkout is not UTF-8")?;
     Ok(format!(
         "{PROPERTIES}
-listeners=PLAINTEXT://127.0.0.1:{clients},CONTROLLER://127.0.0.1:{controller}
-advertised.listeners=PLAINTEXT://127.0.0.1:{clients}
+listeners=PLAINTEXT://127.0.0.1:{clients},SASL_SSL://127.0.0.1:{secure},CONTROLLER://127.0.0.1:{controller}
+advertised.listeners=PLAINTEXT://127.0.0.1:{clients},SASL_SSL://127.0.0.1:{secure}
 controller.quorum.voters=1@127.0.0.1:{controller}
 log.dirs={data}
-"
+{security}"
     ))
 }
 
 fn java(place: &Place) -> Result<Command> {
-    let mut command = Command::new("java");
+    let mut command = Command::new(tools::java(tools::JAVA).context("Java is gone")?);
     let logging = place.path("log4j2.properties");
     let logging = logging.to_str().context("the path of the checkout is not UTF-8")?;
     command.current_dir(place.path("")).env_remove("JAVA_TOOL_OPTIONS");
@@ -126,7 +118,7 @@ fn java(place: &Place) -> Result<Command> {
 }
 
 /// Kafka's form of a UUID: 16 bytes in unpadded, URL-safe base64. The first one must not be a dash, which its parser refuses.
-fn random_uuid() -> Result<String> {
+pub(super) fn random_uuid() -> Result<String> {
     let mut bytes = [0; 16];
     File::open("/dev/urandom")?.read_exact(&mut bytes)?;
     bytes[0] &= 0x7f;

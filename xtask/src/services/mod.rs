@@ -3,12 +3,20 @@
 //! A service is one file that implements [`Service`]; what is common to all (ports, pid files, waiting, stopping) is in [`control`].
 //! Data lives from the first `up` to `down`; a service that crashed is started again on its data by the next `up`.
 
+mod connect;
 mod control;
+mod http;
+mod jar;
 mod kafka;
+mod kafka_secure;
 mod kafka_wire;
+mod maven;
 mod place;
 mod postgres;
+mod python;
+mod registry;
 mod session;
+mod temporal;
 
 use std::process::Command as Program;
 use std::time::Duration;
@@ -28,9 +36,11 @@ pub(crate) use self::session::{Afterwards, Session};
 /// `cargo xtask services …`
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Starts the named services (all without a name) and waits until they answer; those that run are left alone.
+    /// Starts the named services and what they need (all without a name), and waits until they answer; those that run are left alone.
+    ///
+    /// `python` is no server: it lays out a virtual environment for the tests that need another client.
     Up { names: Vec<String> },
-    /// Stops the named services (all without a name) and removes their data; jars, logs and chosen ports stay.
+    /// Stops the named services and what needs them (all without a name), and removes their data; jars, logs and chosen ports stay.
     Down { names: Vec<String> },
     /// Shows every service: up or down, pid, port.
     Status,
@@ -39,9 +49,14 @@ pub(crate) enum Command {
 }
 
 /// A server that the tests talk to.
-trait Service {
+trait Service: Sync {
     /// The name on the command line and of its directory in `.services/`.
     fn name(&self) -> &'static str;
+
+    /// The services it talks to: they are up before it is started, and it is stopped before they are.
+    fn needs(&self) -> &'static [&'static str] {
+        &[]
+    }
 
     /// The system's programs it needs.
     fn tools(&self) -> &'static [Tool];
@@ -87,21 +102,14 @@ enum Health {
     NotYet(String),
 }
 
-/// The services, in the order in which they are started.
-const ALL: [&dyn Service; 2] = [&postgres::Postgres, &kafka::Kafka];
-
-/// The variables of services that this repository does not start yet, at the addresses they will have.
-const ELSEWHERE: [(&str, &str); 3] = [
-    ("SCHEMA_REGISTRY_URL", "http://127.0.0.1:8081/apis/ccompat/v7"),
-    ("CONNECT_URL", "http://127.0.0.1:8083"),
-    ("TEMPORAL_ADDRESS", "127.0.0.1:7233"),
-];
+/// The services; what one needs stands before it.
+const ALL: [&dyn Service; 5] = [&postgres::Postgres, &kafka::Kafka, &registry::Registry, &connect::Connect, &temporal::Temporal];
 
 /// Runs one of the commands.
 pub(crate) fn run(repo: &Repo, command: Command) -> Result<()> {
     match command {
-        Command::Up { names } => control::up(repo, &names).map(|_started| ()),
-        Command::Down { names } => control::down(repo, &names),
+        Command::Up { names } => control::up(repo, Wanted::named(&names)?).map(|_started| ()),
+        Command::Down { names } => control::down(repo, Wanted::named(&names)?),
         Command::Status => control::status(repo),
         Command::Env => {
             env(repo).iter().for_each(|(name, value)| println!("{name}={value}"));
@@ -110,33 +118,104 @@ pub(crate) fn run(repo: &Repo, command: Command) -> Result<()> {
     }
 }
 
-/// The services with these names, or all; in the order in which they are started.
-fn named(names: &[String]) -> Result<Vec<&'static dyn Service>> {
-    if let Some(unknown) = names.iter().find(|name| ALL.iter().all(|service| service.name() != *name)) {
-        let known: Vec<&str> = ALL.iter().map(|service| service.name()).collect();
-        bail!("no service is called {unknown}; there are: {}", known.join(", "));
+/// What one `up` or `down` is about.
+#[derive(Default)]
+struct Wanted {
+    /// In the order of [`ALL`].
+    services: Vec<&'static dyn Service>,
+    python: bool,
+}
+
+impl Wanted {
+    /// What has one of these names, or everything.
+    fn named<N: AsRef<str>>(names: &[N]) -> Result<Self> {
+        let known = || ALL.iter().map(|service| service.name()).chain([python::NAME]);
+        if let Some(unknown) = names.iter().find(|name| known().all(|known| known != name.as_ref())) {
+            bail!("no service is called {}; there are: {}", unknown.as_ref(), known().collect::<Vec<_>>().join(", "));
+        }
+        let wanted = |name: &str| names.is_empty() || names.iter().any(|one| one.as_ref() == name);
+        Ok(Self { services: ALL.into_iter().filter(|service| wanted(service.name())).collect(), python: wanted(python::NAME) })
     }
-    Ok(ALL.into_iter().filter(|service| names.is_empty() || names.iter().any(|name| name == service.name())).collect())
+
+    /// Together with everything that these services need.
+    fn with_needs(self) -> Self {
+        // What is needed stands before what needs it, so one look from the end sees every chain.
+        let mut names: Vec<&str> = self.services.iter().map(|service| service.name()).collect();
+        for service in ALL.iter().rev() {
+            if names.contains(&service.name()) {
+                names.extend(service.needs());
+            }
+        }
+        Self { services: ALL.into_iter().filter(|service| names.contains(&service.name())).collect(), ..self }
+    }
+
+    /// Together with everything that cannot do without these services.
+    fn with_dependents(self) -> Self {
+        let mut names: Vec<&str> = self.services.iter().map(|service| service.name()).collect();
+        for service in ALL {
+            if service.needs().iter().any(|need| names.contains(need)) {
+                names.push(service.name());
+            }
+        }
+        Self { services: ALL.into_iter().filter(|service| names.contains(&service.name())).collect(), ..self }
+    }
+
+    /// The services in rounds: what a round needs is in the rounds before it, so those of one round start side by side.
+    fn rounds(&self) -> Vec<Vec<&'static dyn Service>> {
+        let mut rounds: Vec<Vec<&'static dyn Service>> = Vec::new();
+        for service in &self.services {
+            let round_of = |need: &&str| rounds.iter().position(|round| round.iter().any(|one| one.name() == *need));
+            let round = service.needs().iter().filter_map(round_of).max().map_or(0, |last| last + 1);
+            rounds.resize_with(rounds.len().max(round + 1), Vec::new);
+            rounds[round].push(*service);
+        }
+        rounds
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn names(given: &[&str]) -> Vec<&'static str> {
-        let given: Vec<String> = given.iter().map(|&name| name.to_owned()).collect();
-        named(&given).unwrap().iter().map(|service| service.name()).collect()
+    fn names<'a>(services: impl IntoIterator<Item = &'a &'static dyn Service>) -> Vec<&'static str> {
+        services.into_iter().map(|service| service.name()).collect()
     }
 
     #[test]
     fn no_name_means_all() {
-        assert_eq!(names(&[]), ["postgres", "kafka"]);
-        assert_eq!(names(&["kafka"]), ["kafka"]);
+        let all = Wanted::named::<&str>(&[]).unwrap();
+        assert_eq!(names(&all.services), names(&ALL));
+        assert!(all.python);
+        let one = Wanted::named(&["kafka"]).unwrap();
+        assert_eq!(names(&one.services), ["kafka"]);
+        assert!(!one.python);
     }
 
     #[test]
     fn an_unknown_name_is_answered_with_the_known_ones() {
-        let error = named(&["kafak".to_owned()]).err().unwrap().to_string();
-        assert_eq!(error, "no service is called kafak; there are: postgres, kafka");
+        let error = Wanted::named(&["kafak"]).err().unwrap().to_string();
+        assert_eq!(error, "no service is called kafak; there are: postgres, kafka, registry, connect, temporal, python");
+    }
+
+    #[test]
+    fn what_is_needed_stands_before_what_needs_it() {
+        for (index, service) in ALL.iter().enumerate() {
+            let before = names(&ALL[..index]);
+            assert!(service.needs().iter().all(|need| before.contains(need)), "{}", service.name());
+        }
+    }
+
+    #[test]
+    fn connect_brings_what_it_needs_and_starts_after_it() {
+        let wanted = Wanted::named(&["connect"]).unwrap().with_needs();
+        assert_eq!(names(&wanted.services), ["kafka", "registry", "connect"]);
+        let rounds: Vec<_> = wanted.rounds().iter().map(names).collect();
+        assert_eq!(rounds, [vec!["kafka", "registry"], vec!["connect"]]);
+    }
+
+    #[test]
+    fn what_cannot_do_without_a_service_goes_down_with_it() {
+        assert_eq!(names(&Wanted::named(&["kafka"]).unwrap().with_dependents().services), ["kafka", "connect"]);
+        assert_eq!(names(&Wanted::named(&["postgres"]).unwrap().with_dependents().services), ["postgres"]);
     }
 }

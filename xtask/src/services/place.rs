@@ -42,6 +42,11 @@ impl Place {
         &self.repo
     }
 
+    /// The directory of another service.
+    pub(super) fn of_other(&self, name: &str) -> Self {
+        Self::of(&self.repo, name)
+    }
+
     /// A file or directory of the service.
     pub(super) fn path(&self, name: &str) -> PathBuf {
         self.dir.join(name)

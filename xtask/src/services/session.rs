@@ -3,10 +3,10 @@
 use std::env;
 use std::process::Command;
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 
 use super::place::Place;
-use super::{control, named};
+use super::{Service, Wanted, control, python};
 use crate::repo::Repo;
 use crate::tools::{self, Missing, Tool};
 
@@ -21,7 +21,7 @@ pub(crate) enum Afterwards {
 #[derive(Debug)]
 pub(crate) struct Session {
     repo: Repo,
-    started: Vec<String>,
+    started: Vec<&'static str>,
     env: Vec<(&'static str, String)>,
     afterwards: Afterwards,
 }
@@ -29,19 +29,25 @@ pub(crate) struct Session {
 impl Session {
     /// Makes sure of `tools` and of the services with these names. A service whose variable the caller has set is his own: it is left alone.
     pub(crate) fn open(repo: &Repo, names: &[&str], tools: &[Tool], missing: Missing, afterwards: Afterwards) -> Result<Self> {
-        let names: Vec<String> = names.iter().map(|&name| name.to_owned()).collect();
         // An empty list would mean all services.
-        let mut wanted = if names.is_empty() { Vec::new() } else { named(&names)? };
-        wanted.retain(|service| {
-            let variable = service.env(&Place::of(repo, service.name()))[0].0;
-            env::var_os(variable).is_none()
-        });
-        let theirs = wanted.iter().flat_map(|service| service.tools().iter().copied());
-        let tools: Vec<Tool> = tools.iter().copied().chain(theirs).collect();
+        let mut wanted = if names.is_empty() { Wanted::default() } else { Wanted::named(names)? };
+        wanted.services.retain(|service| !is_theirs(repo, *service));
+        wanted.python &= env::var_os(python::env(repo).0).is_none();
+        let wanted = wanted.with_needs();
+        if let Some(theirs) = wanted.services.iter().find(|service| is_theirs(repo, **service)) {
+            bail!(
+                "{} is a server of your own, but another service needs the one of this checkout: set the variables of both, or of none",
+                theirs.name()
+            );
+        }
+        let ours = wanted.services.iter().flat_map(|service| service.tools().iter().copied());
+        let python = wanted.python.then_some(Tool::Python);
+        let tools: Vec<Tool> = tools.iter().copied().chain(ours).chain(python).collect();
         tools::require(&tools, missing)?;
-        let names: Vec<String> = wanted.iter().map(|service| service.name().to_owned()).collect();
-        let started = if names.is_empty() { Vec::new() } else { control::up(repo, &names)? };
-        let env = wanted.iter().flat_map(|service| service.env(&Place::of(repo, service.name())));
+        let services = wanted.services.clone();
+        let python = wanted.python.then(|| python::env(repo));
+        let started = control::up(repo, wanted)?;
+        let env = services.iter().flat_map(|service| service.env(&Place::of(repo, service.name()))).chain(python);
         Ok(Self { repo: repo.clone(), started, env: env.collect(), afterwards })
     }
 
@@ -57,8 +63,14 @@ impl Session {
     /// Stops what this session started, unless it is to be kept.
     pub(crate) fn close(self) -> Result<()> {
         match self.afterwards {
-            Afterwards::Stop if !self.started.is_empty() => control::down(&self.repo, &self.started),
+            Afterwards::Stop if !self.started.is_empty() => control::down(&self.repo, Wanted::named(&self.started)?),
             Afterwards::Stop | Afterwards::Keep => Ok(()),
         }
     }
+}
+
+/// Whether the caller has set the variable that leads to a server of his own.
+fn is_theirs(repo: &Repo, service: &dyn Service) -> bool {
+    let variables = service.env(&Place::of(repo, service.name()));
+    variables.first().is_some_and(|(name, _value)| env::var_os(name).is_some())
 }

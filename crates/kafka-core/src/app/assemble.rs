@@ -4,17 +4,19 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::builder::{AppBuilder, Discovery, FailureHandlerSource, GateSource, Origin, StartStep, Tools};
+use super::health::HealthSource;
 use super::state::{MissingState, State};
 use crate::broker::rdkafka::RdkafkaBroker;
-use crate::broker::{Admin, Broker, ClientError, Properties};
+use crate::broker::{Admin, Broker, ClientError};
 use crate::clock::Clock;
 use crate::consumer::{ConsumerSpec, DeclaredTopic, ErrorHandler, FailureHandler, HoldFailed, OffsetStorage, Pipeline};
 use crate::error::ConfigErrors;
-use crate::names::{GroupId, Subscription};
+use crate::names::{GroupId, Subscription, TopicName};
 use crate::producer::Producer;
 use crate::producer::suppression::Suppression;
 use crate::registry;
 use crate::settings::{LayeredProperties, OwnConfig, Settings};
+use crate::topic::TopicSpec;
 
 /// An application that was checked and can run.
 #[derive(Debug)]
@@ -22,9 +24,12 @@ pub struct App {
     pub(super) settings: Arc<Settings>,
     pub(super) consumers: Vec<AssembledConsumer>,
     pub(super) producer: Producer,
+    /// Topics that are produced to, and the types that declare them.
+    pub(super) produced: Vec<(TopicName, &'static str)>,
     pub(super) start_steps: Vec<Arc<dyn StartStep>>,
+    pub(super) health_sources: Vec<Arc<dyn HealthSource>>,
     pub(super) broker: Arc<dyn Broker>,
-    admin_properties: Properties,
+    producer_properties: LayeredProperties,
     pub(super) clock: Clock,
     pub(super) error_handler: ErrorHandler,
     state: State,
@@ -35,7 +40,7 @@ pub struct App {
 pub(super) struct AssembledConsumer {
     pub(super) name: String,
     pub(super) group: GroupId,
-    pub(super) properties: Properties,
+    pub(super) properties: LayeredProperties,
     pub(super) pipelines: Vec<Arc<Pipeline>>,
     pub(super) subscriptions: Vec<Subscription>,
     pub(super) storage: OffsetStorage,
@@ -65,7 +70,7 @@ impl App {
     /// # Errors
     /// When the client cannot be made of the settings.
     pub fn admin(&self) -> Result<Arc<dyn Admin>, ClientError> {
-        self.broker.admin(&self.admin_properties)
+        self.broker.admin(&self.producer_properties.properties())
     }
 
     /// The settings it was built with.
@@ -88,6 +93,17 @@ impl App {
         self.state.get()
     }
 
+    /// The properties that the client of each consumer gets, by the consumer's name.
+    pub fn consumer_properties(&self) -> impl Iterator<Item = (&str, &LayeredProperties)> {
+        self.consumers.iter().map(|consumer| (consumer.name.as_str(), &consumer.properties))
+    }
+
+    /// The properties that the producer's client gets.
+    #[must_use]
+    pub fn producer_properties(&self) -> &LayeredProperties {
+        &self.producer_properties
+    }
+
     /// The names of its consumers.
     pub fn consumers(&self) -> impl Iterator<Item = &str> {
         self.consumers.iter().map(|consumer| consumer.name.as_str())
@@ -106,8 +122,7 @@ pub(super) fn build(app: AppBuilder) -> Result<App, ConfigErrors> {
     errors.extend(settings.check(&*broker, &app.components.sections()));
 
     let producer_properties = errors.take(LayeredProperties::producer(&settings, OwnConfig::default(), &*broker)).unwrap_or_default();
-    let admin_properties = producer_properties.properties();
-    let producer = Producer::new(Arc::clone(&broker), admin_properties.clone(), Arc::clone(&settings));
+    let producer = Producer::new(Arc::clone(&broker), producer_properties.properties(), Arc::clone(&settings));
     let mut state = app.state;
     state.insert(producer.clone());
     let tools = Tools { settings: &settings, producer: &producer, clock: &app.clock };
@@ -131,17 +146,33 @@ pub(super) fn build(app: AppBuilder) -> Result<App, ConfigErrors> {
         }
         assembled.extend(errors.take(assembly.consumer(spec)));
     }
+    let produced = produced(&app.produced, &mut errors);
     errors.or_ok(App {
         settings,
         consumers: assembled,
         producer,
+        produced,
         start_steps: app.start_steps,
+        health_sources: app.health_sources,
         broker,
-        admin_properties,
+        producer_properties,
         clock: app.clock,
         error_handler: app.error_handler,
         state,
     })
+}
+
+/// The names of topics that are produced to; a bad one is an error.
+fn produced(declared: &[(TopicSpec, &'static str)], errors: &mut ConfigErrors) -> Vec<(TopicName, &'static str)> {
+    let mut names: Vec<(TopicName, &str)> = Vec::new();
+    for (spec, by) in declared {
+        match TopicName::new(&spec.name) {
+            Ok(name) if names.iter().all(|(known, _)| *known != name) => names.push((name, by)),
+            Ok(_) => {}
+            Err(error) => errors.push(format!("topics.{}.name", spec.name), error.to_string()),
+        }
+    }
+    names
 }
 
 /// Explicit and discovered consumers together; two of one name are an error that names both places.
@@ -210,7 +241,7 @@ impl Assembly<'_> {
             (Some(group), Some(properties)) if errors.is_empty() => Ok(AssembledConsumer {
                 name: spec.name,
                 group,
-                properties: with_own_topics_left_out(properties.properties(), &subscriptions, &spec.group, self.settings),
+                properties: with_own_topics_left_out(properties, &subscriptions, &spec.group, self.settings),
                 pipelines,
                 subscriptions,
                 storage: spec.offset_storage,
@@ -249,12 +280,16 @@ impl Assembly<'_> {
 }
 
 /// Keeps a pattern from catching the group's own retry and dead-letter topics.
-fn with_own_topics_left_out(mut properties: Properties, subscriptions: &[Subscription], group: &str, settings: &Settings) -> Properties {
+fn with_own_topics_left_out(
+    mut properties: LayeredProperties,
+    subscriptions: &[Subscription],
+    group: &str,
+    settings: &Settings,
+) -> LayeredProperties {
     if subscriptions.iter().any(|subscription| matches!(subscription, Subscription::Pattern(_))) {
         let [group, retry, dead_letter] = [group, &settings.retry_topic_suffix, &settings.dead_letter_topic_suffix].map(regex::escape);
         let own = format!("^{group}\\..*\\.({retry}\\.[0-9]+|{dead_letter})$");
-        let list = properties.entry("topic.blacklist".to_owned()).or_default();
-        *list = if list.is_empty() { own } else { format!("{list},{own}") };
+        properties.append("topic.blacklist", &own);
     }
     properties
 }

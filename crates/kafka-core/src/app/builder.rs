@@ -1,5 +1,6 @@
 //! What is pushed together before the one check.
 
+use std::any::type_name;
 use std::fmt;
 use std::sync::Arc;
 
@@ -7,6 +8,7 @@ use futures_util::future::BoxFuture;
 
 use super::assemble::{self, App};
 use super::component::{Component, Components};
+use super::health::HealthSource;
 use super::state::State;
 use crate::broker::Broker;
 use crate::clock::Clock;
@@ -14,7 +16,7 @@ use crate::consumer::{Consumer, ConsumerSpec, ErrorHandler, FailureHandler, Gate
 use crate::error::{BoxError, ConfigErrors};
 use crate::producer::Producer;
 use crate::settings::Settings;
-use crate::topic::TopicSpec;
+use crate::topic::{Produce, TopicSpec};
 
 /// Assembles an application: settings, state, consumers, plugins.
 #[derive(Debug)]
@@ -22,11 +24,13 @@ pub struct AppBuilder {
     pub(super) settings: Result<Settings, ConfigErrors>,
     pub(super) state: State,
     pub(super) consumers: Vec<(ConsumerSpec, Origin)>,
+    pub(super) produced: Vec<(TopicSpec, &'static str)>,
     pub(super) discovery: Discovery,
     pub(super) gates: Vec<Arc<dyn GateSource>>,
     pub(super) failure_handler: Option<Arc<dyn FailureHandlerSource>>,
     pub(super) start_steps: Vec<Arc<dyn StartStep>>,
     pub(super) components: Components,
+    pub(super) health_sources: Vec<Arc<dyn HealthSource>>,
     pub(super) error_handler: ErrorHandler,
     pub(super) broker: Option<Arc<dyn Broker>>,
     pub(super) clock: Clock,
@@ -130,11 +134,13 @@ impl AppBuilder {
             settings,
             state: State::default(),
             consumers: Vec::new(),
+            produced: Vec::new(),
             discovery: Discovery::On,
             gates: Vec::new(),
             failure_handler: None,
             start_steps: Vec::new(),
             components: Components::default(),
+            health_sources: Vec::new(),
             error_handler: ErrorHandler::default(),
             broker: None,
             clock: Clock::System,
@@ -159,6 +165,13 @@ impl AppBuilder {
     #[must_use]
     pub fn consumer_spec(mut self, spec: ConsumerSpec) -> Self {
         self.consumers.push((spec, Origin::Explicit));
+        self
+    }
+
+    /// Says that the application produces to this topic, so that `topics list | check | create` cover it. Nothing else depends on it.
+    #[must_use]
+    pub fn produces<T: Produce>(mut self) -> Self {
+        self.produced.push((T::spec(), type_name::<T>()));
         self
     }
 
@@ -195,6 +208,11 @@ impl AppBuilder {
     /// application's state when the application is built.
     pub fn component<C: Component + Default>(&mut self) -> &mut C {
         self.components.get()
+    }
+
+    /// Adds something that is asked when someone asks for the application's health.
+    pub fn push_health_source(&mut self, source: impl HealthSource + 'static) {
+        self.health_sources.push(Arc::new(source));
     }
 
     /// Adds a consumer from a plugin.

@@ -6,13 +6,17 @@
 mod assemble;
 mod builder;
 mod component;
+mod health;
 mod run;
 mod signals;
 mod state;
+mod topics;
 
 pub use assemble::App;
 pub use builder::{AppBuilder, FailureHandlerSource, GateSource, Plugin, StartStep, Tools};
 pub use component::Component;
+pub use health::{Health, HealthCheck, HealthSource};
 pub use run::{RunError, Running, StartError};
 pub use signals::{Signals, Urgency};
 pub use state::{MissingState, State};
+pub use topics::{Part, TopicUse};

@@ -8,8 +8,9 @@ use futures_util::stream::FuturesUnordered;
 use tokio::sync::oneshot;
 
 use super::assemble::{App, AssembledConsumer};
+use super::health::{HealthCheck, HealthSource};
 use crate::broker::{ClientError, Unflushed};
-use crate::consumer::{ConsumeError, ConsumerHandle, ConsumerLoop, LoopConfig, Parking, Reporter, start};
+use crate::consumer::{ConsumeError, ConsumerHandle, ConsumerLoop, LoopConfig, Oversight, Parking, Reporter, start};
 use crate::error::BoxError;
 use crate::producer::Producer;
 
@@ -75,6 +76,7 @@ pub struct Running {
     handles: Vec<ConsumerHandle>,
     outcomes: FuturesUnordered<oneshot::Receiver<Result<(), ConsumeError>>>,
     producer: Producer,
+    health_sources: Arc<[Arc<dyn HealthSource>]>,
     flush_timeout: Duration,
 }
 
@@ -97,6 +99,7 @@ impl App {
             handles: Vec::new(),
             outcomes: FuturesUnordered::new(),
             producer: self.producer.clone(),
+            health_sources: self.health_sources.clone().into(),
             flush_timeout: self.settings.shutdown_timeout,
         };
         for consumer in chosen {
@@ -120,7 +123,7 @@ impl App {
         let reporter = Reporter::new(waker.clone());
         let client = self
             .broker
-            .consumer(&consumer.group, &consumer.properties, &consumer.subscriptions, waker)
+            .consumer(&consumer.group, &consumer.properties.properties(), &consumer.subscriptions, waker)
             .map_err(|source| StartError::Client { consumer: consumer.name.clone(), source })?;
         let config = LoopConfig {
             name: consumer.name.clone(),
@@ -138,7 +141,12 @@ impl App {
         };
         tracing::info!(consumer = %consumer.name, group = %consumer.group, "starting");
         let consumer_loop = ConsumerLoop::new(config, client, reporter.clone());
-        start(&consumer.name, self.clock.clone(), parking, reporter, consumer_loop)
+        let oversight = Oversight {
+            subscriptions: consumer.subscriptions.clone().into(),
+            clock: self.clock.clone(),
+            unhealthy_after: self.settings.unhealthy_after,
+        };
+        start(&consumer.name, oversight, parking, reporter, consumer_loop)
             .map_err(|source| StartError::Thread { consumer: consumer.name.clone(), source })
     }
 }
@@ -148,6 +156,12 @@ impl Running {
     #[must_use]
     pub fn consumers(&self) -> &[ConsumerHandle] {
         &self.handles
+    }
+
+    /// Asks for the application's health, from anywhere and while something waits for [`Running::finished`].
+    #[must_use]
+    pub fn health_check(&self) -> HealthCheck {
+        HealthCheck { consumers: self.handles.clone().into(), sources: Arc::clone(&self.health_sources) }
     }
 
     /// The application's producer.

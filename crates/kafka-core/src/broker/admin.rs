@@ -23,7 +23,7 @@ pub trait Admin: Send + Sync + fmt::Debug {
 pub struct NewTopic {
     /// Its name.
     pub name: TopicName,
-    /// How many partitions.
+    /// How many partitions; [`NewTopic::CLUSTER_DEFAULT`] leaves it to the cluster (Kafka 2.4 and later).
     pub partitions: i32,
     /// On how many brokers each stands; `None` is the cluster's default.
     pub replication: Option<i32>,
@@ -32,6 +32,9 @@ pub struct NewTopic {
 }
 
 impl NewTopic {
+    /// As many partitions as the cluster gives a topic that says nothing (`num.partitions`).
+    pub const CLUSTER_DEFAULT: i32 = -1;
+
     /// A topic with the cluster's default replication and configuration.
     #[must_use]
     pub fn new(name: TopicName, partitions: i32) -> Self {

@@ -6,6 +6,7 @@
 
 mod client_error;
 pub(crate) mod defect;
+mod health;
 mod lanes;
 mod loop_config;
 mod outcome;
@@ -22,6 +23,7 @@ mod thread;
 mod tracker;
 
 pub use client_error::{ClientErrorAction, ConsumeError, ErrorHandler};
+pub use health::{ConsumerHealth, Reason, Status};
 pub(crate) use loop_config::LoopConfig;
 pub use outcome::{Ack, Admission, BatchError, Directive, HandlerError, HandlerPanic, Hold, Settlement, Wake, WakeSource};
 pub(crate) use pipeline::Pipeline;
@@ -29,6 +31,6 @@ pub(crate) use reports::{Command, Report, Reporter};
 pub(crate) use run::{ConsumerLoop, Turn};
 pub use seams::{Admissions, Backoff, Decoding, Failure, FailureHandler, Gate, HoldFailed, OffsetStorage, PositionSource};
 pub use spec::{Consumer, ConsumerSpec, DeclaredTopic};
-pub use state::{ConsumerState, Flow, PartitionState};
-pub use thread::ConsumerHandle;
-pub(crate) use thread::{Parking, start};
+pub use state::{ConsumerState, Flow, PartitionState, Trouble, Work};
+pub use thread::{ConsumerHandle, UnknownTopic};
+pub(crate) use thread::{Oversight, Parking, start};

@@ -6,7 +6,7 @@ use std::time::Instant;
 use super::defect::{Defect, planted};
 use super::lanes::Lanes;
 use super::reports::{Generation, Settled};
-use super::state::{Flow, PartitionState};
+use super::state::{Flow, PartitionState, Trouble, Work};
 use super::tracker::Tracker;
 use crate::broker::QueueId;
 use crate::message::{Batch, KeepAlive, RawMessage};
@@ -26,6 +26,7 @@ pub(crate) struct Partition {
     /// The position that was stored last.
     pub(crate) stored: Option<i64>,
     pub(crate) in_flight_bytes: usize,
+    assigned: Instant,
     next_sequence: u64,
     /// A running mean of message sizes, to fetch no more than fits.
     mean_size: usize,
@@ -54,7 +55,13 @@ const FETCH_MAX: usize = 1_000;
 const SIZE_UNKNOWN: usize = 64 * 1024;
 
 impl Partition {
-    pub(crate) fn new(name: TopicPartition, generation: Generation, queue: QueueId, lanes: Option<Lanes>, flow: Flow) -> Self {
+    pub(crate) fn new(
+        name: TopicPartition,
+        generation: Generation,
+        queue: QueueId,
+        lanes: Option<Lanes>,
+        (flow, assigned): (Flow, Instant),
+    ) -> Self {
         Self {
             name,
             generation,
@@ -65,6 +72,7 @@ impl Partition {
             ready: Readiness::Unknown,
             stored: None,
             in_flight_bytes: 0,
+            assigned,
             next_sequence: 0,
             mean_size: SIZE_UNKNOWN,
         }
@@ -121,7 +129,9 @@ impl Partition {
 
     /// How it looks from outside.
     pub(crate) fn state(&self, now: Instant, end: Option<i64>) -> PartitionState {
-        let held_until = self.lanes.as_ref().and_then(Lanes::held_until);
+        let look = self.lanes.as_ref().map(|lanes| lanes.look(now)).unwrap_or_default();
+        let elapsed = |since: Instant| now.saturating_duration_since(since);
+        let untaken = self.lanes.is_none().then(|| (self.assigned, "no declared topic takes it".to_owned()));
         PartitionState {
             name: self.name.clone(),
             flow: self.flow,
@@ -130,7 +140,10 @@ impl Partition {
             lowest_unfinished: self.tracker.lowest_unfinished(),
             in_flight: self.tracker.unfinished(),
             in_flight_bytes: self.in_flight_bytes,
-            held_for: held_until.map(|until| until.saturating_duration_since(now)),
+            held_for: look.held.map(|(until, _)| until.saturating_duration_since(now)),
+            held_attempt: look.held.map(|(_, attempt)| attempt),
+            work: look.work.map(|(since, offset, attempt)| Work { offset, attempt, elapsed: elapsed(since) }),
+            trouble: untaken.or(look.trouble).map(|(since, error)| Trouble { error, elapsed: elapsed(since) }),
         }
     }
 

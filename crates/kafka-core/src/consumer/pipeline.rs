@@ -116,7 +116,7 @@ impl Pipeline {
     /// Handles the first `count` messages of the run, failures included.
     async fn handle(&self, run: &mut Run, mut count: usize, journal: &mut Journal, control: &Control) -> Next {
         while count > 0 {
-            control.set_done(0);
+            control.begin();
             let work = self.handler.handle(run, count, control);
             // Most topics suppress nothing; then nothing is entered and left at every step.
             let outcome = if self.suppression.is_empty() { work.await } else { self.suppression.clone().scope(work).await };
@@ -162,7 +162,7 @@ impl Pipeline {
     /// Waits for an acknowledgement; forwards again, with back-off, until there is one.
     ///
     /// `blocked` is told when the first try failed, so that the lanes stand still meanwhile.
-    pub(crate) async fn acknowledge(&self, pending: Pending, blocked: &(dyn Fn() + Sync)) -> Result<Vec<Segment>, BoxError> {
+    pub(crate) async fn acknowledge(&self, pending: Pending, blocked: &(dyn Fn(&BoxError) + Sync)) -> Result<Vec<Segment>, BoxError> {
         let Pending { segments, mut ack, failure } = pending;
         let mut tries = 0;
         loop {
@@ -171,7 +171,7 @@ impl Pipeline {
                 return Ok(segments);
             }
             if tries == 0 && !planted(Defect::RefusedForwardBlocksNothing) {
-                blocked();
+                blocked(&error);
             }
             tracing::warn!(
                 topic = %failure.message.topic(), partition = failure.message.partition(), offset = failure.message.raw().offset(), error = %error,

@@ -18,12 +18,12 @@ use super::pipeline::Pipeline;
 use super::reports::{Command, Generation, Report, Reporter, Settled};
 use super::revocation::{Closing, LAST_WORD, LEAVE_TIMEOUT, Ownership, Revocation, Stage};
 use super::seams::{Backoff, OffsetStorage, PositionSource, contained};
-use super::state::{ConsumerState, Flow};
+use super::state::{ConsumerState, Flow, Trouble};
 use super::{ClientErrorAction, ConsumeError};
 use crate::broker::{ClientError, ClientEvent, ConsumerClient, QueueId};
 use crate::clock::Clock;
 use crate::error::BoxError;
-use crate::names::{GroupId, TopicPartition};
+use crate::names::{GroupId, Subscription, TopicPartition};
 use crate::topic::TopicSpec;
 
 /// The most events served in one turn, so that a storm of errors starves no partition.
@@ -57,6 +57,8 @@ pub(crate) struct ConsumerLoop {
     ready: VecDeque<QueueId>,
     revocations: Vec<Revocation>,
     paused_topics: Vec<String>,
+    /// How many questions a position source has not answered, and since when there is one.
+    positions_wanted: Option<(usize, Instant)>,
     /// When each kind of client error was last logged.
     told: BTreeMap<String, Instant>,
     next_generation: u64,
@@ -80,6 +82,7 @@ impl ConsumerLoop {
             ready: VecDeque::new(),
             revocations: Vec::new(),
             paused_topics: Vec::new(),
+            positions_wanted: None,
             told: BTreeMap::new(),
             next_generation: 0,
             closing: None,
@@ -170,6 +173,8 @@ impl ConsumerLoop {
         match &self.config.storage {
             OffsetStorage::External(source) if !partitions.is_empty() && !planted(Defect::PositionsIgnored) => {
                 let source = Arc::clone(source);
+                let (asked, since) = self.positions_wanted.unwrap_or((0, self.config.clock.now()));
+                self.positions_wanted = Some((asked + 1, since));
                 let (group, clock, reporter) = (self.config.group.clone(), self.config.clock.clone(), self.reporter.clone());
                 self.config.runtime.spawn(async move {
                     let positions = ask_positions(&*source, &group, &partitions, &clock).await;
@@ -195,15 +200,11 @@ impl ConsumerLoop {
         for ((name, _), queue) in wanted.into_iter().zip(queues) {
             let generation = Generation(self.next_generation);
             self.next_generation += 1;
-            let lanes = self.lanes(&name, generation);
-            let flow = if !planted(Defect::PauseForgotten) && self.paused_topics.iter().any(|topic| *topic == name.topic.as_str()) {
-                Flow::Paused
-            } else {
-                Flow::Open
-            };
+            let (lanes, now) = (self.lanes(&name, generation), self.config.clock.now());
+            let flow = if planted(Defect::PauseForgotten) { Flow::Open } else { flow_of(&self.paused_topics, name.topic.as_str()) };
             tracing::info!(consumer = %self.config.name, topic = %name.topic, partition = name.partition, "partition assigned");
             self.by_queue.insert(queue, generation);
-            self.partitions.insert(generation, Partition::new(name, generation, queue, lanes, flow));
+            self.partitions.insert(generation, Partition::new(name, generation, queue, lanes, (flow, now)));
         }
     }
 
@@ -260,7 +261,11 @@ impl ConsumerLoop {
                 }
                 Report::Rested => {}
                 Report::Stop(source) => self.fail(ConsumeError::Stopped { consumer: self.config.name.clone(), source }),
-                Report::Positions(partitions, positions) => self.assign(partitions, &positions),
+                Report::Positions(partitions, positions) => {
+                    self.positions_wanted =
+                        self.positions_wanted.and_then(|(asked, since)| Some((asked.checked_sub(1).filter(|left| *left > 0)?, since)));
+                    self.assign(partitions, &positions);
+                }
                 Report::Command(command) => self.command(command),
                 // Whoever asked may be gone; then nobody wants to know.
                 Report::Inspect(answer) => drop(answer.send(self.state())),
@@ -275,7 +280,10 @@ impl ConsumerLoop {
         let mut partitions: Vec<_> =
             self.partitions.values().map(|partition| partition.state(now, self.client.end_offset(&partition.name))).collect();
         partitions.sort_by(|one, other| one.name.cmp(&other.name));
-        ConsumerState { partitions }
+        let trouble = self
+            .positions_wanted
+            .map(|(_, since)| Trouble { error: "positions are not read yet".to_owned(), elapsed: now.saturating_duration_since(since) });
+        ConsumerState { partitions, trouble }
     }
 
     fn command(&mut self, command: Command) {
@@ -290,18 +298,19 @@ impl ConsumerLoop {
     }
 
     fn set_flow(&mut self, topic: String, flow: Flow) {
+        self.paused_topics.retain(|paused| *paused != topic);
+        if flow == Flow::Paused {
+            self.paused_topics.push(topic);
+        }
         for partition in self.partitions.values_mut() {
-            if partition.name.topic.as_str() == topic && partition.flow != Flow::Draining {
+            let flow = flow_of(&self.paused_topics, partition.name.topic.as_str());
+            if partition.flow != Flow::Draining && partition.flow != flow {
                 partition.flow = flow;
                 if planted(Defect::ResumedNotReady) {
                     continue;
                 }
                 make_ready(partition, &mut self.ready);
             }
-        }
-        self.paused_topics.retain(|paused| *paused != topic);
-        if flow == Flow::Paused {
-            self.paused_topics.push(topic);
         }
     }
 
@@ -465,6 +474,12 @@ fn make_ready(partition: &mut Partition, ready: &mut VecDeque<QueueId>) {
         partition.ready = Readiness::Listed;
         ready.push_back(partition.queue);
     }
+}
+
+/// Whether a topic is paused, by its name or by a pattern.
+fn flow_of(paused: &[String], topic: &str) -> Flow {
+    let caught = |paused: &String| paused == topic || Subscription::parse(paused).is_ok_and(|paused| paused.matches(topic));
+    if paused.iter().any(caught) { Flow::Paused } else { Flow::Open }
 }
 
 fn takes(spec: &TopicSpec, topic: &str) -> bool {

@@ -3,19 +3,47 @@
 use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, OnceLock};
 use std::thread::{self, Thread};
+use std::time::Duration;
 
 use tokio::sync::oneshot;
 
+use super::health::{ANSWER_WITHIN, ConsumerHealth, Reason, judge};
 use super::outcome::HandlerPanic;
 use super::{Command, ConsumeError, ConsumerLoop, ConsumerState, Report, Reporter, Turn};
 use crate::broker::PollWaker;
 use crate::clock::Clock;
+use crate::error::in_full;
+use crate::names::Subscription;
 
 /// A running consumer. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct ConsumerHandle {
     name: String,
     reporter: Reporter,
+    oversight: Oversight,
+    ending: Arc<OnceLock<Option<String>>>,
+}
+
+/// What a handle knows of its consumer beside the way to it.
+#[derive(Debug, Clone)]
+pub(crate) struct Oversight {
+    /// What it takes: names and patterns.
+    pub(crate) subscriptions: Arc<[Subscription]>,
+    pub(crate) clock: Clock,
+    pub(crate) unhealthy_after: Duration,
+}
+
+/// No topic of the consumer has this name; the known ones are listed. Write one of them, or a name that a pattern matches.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("consumer {consumer} takes no topic {topic}; it takes: {}", known.join(", "))]
+#[non_exhaustive]
+pub struct UnknownTopic {
+    /// The consumer.
+    pub consumer: String,
+    /// The topic asked for.
+    pub topic: String,
+    /// What it takes.
+    pub known: Vec<String>,
 }
 
 impl ConsumerHandle {
@@ -35,9 +63,53 @@ impl ConsumerHandle {
         self.reporter.send(Report::Command(Command::Abort));
     }
 
-    /// Takes no more messages of this topic; what is in flight finishes. Survives rebalances.
-    pub fn pause(&self, topic: impl Into<String>) {
-        self.reporter.send(Report::Command(Command::Pause(topic.into())));
+    /// Takes no more messages of this topic; what is in flight finishes. Survives rebalances, until it is resumed or the
+    /// consumer ends. A pattern as it was declared means all topics that it catches.
+    ///
+    /// # Errors
+    /// When the consumer takes no such topic; then nothing is paused.
+    pub fn pause(&self, topic: impl Into<String>) -> Result<(), UnknownTopic> {
+        let topic = self.known(topic.into())?;
+        self.reporter.send(Report::Command(Command::Pause(topic)));
+        Ok(())
+    }
+
+    /// Takes messages of this topic again. What was paused by a pattern is resumed by the same pattern.
+    ///
+    /// # Errors
+    /// When the consumer takes no such topic.
+    pub fn resume(&self, topic: impl Into<String>) -> Result<(), UnknownTopic> {
+        let topic = self.known(topic.into())?;
+        self.reporter.send(Report::Command(Command::Resume(topic)));
+        Ok(())
+    }
+
+    fn known(&self, topic: String) -> Result<String, UnknownTopic> {
+        let subscriptions = &self.oversight.subscriptions;
+        if subscriptions.iter().any(|subscription| subscription.as_str() == topic || subscription.matches(&topic)) {
+            return Ok(topic);
+        }
+        let known = subscriptions.iter().map(|subscription| subscription.as_str().to_owned()).collect();
+        Err(UnknownTopic { consumer: self.name.clone(), topic, known })
+    }
+
+    /// Whether it is well: its thread lives and answers, no handler is stuck, no trouble of the framework's own lasts.
+    /// Answers within 5 s.
+    pub async fn health(&self) -> ConsumerHealth {
+        let Oversight { clock, unhealthy_after, .. } = &self.oversight;
+        let state = tokio::select! {
+            biased;
+            state = self.state() => state,
+            () = clock.sleep(ANSWER_WITHIN) => return ConsumerHealth::new(&self.name, vec![Reason::Silent { waited: ANSWER_WITHIN }], None),
+        };
+        let reasons = match (&state, self.ending.get()) {
+            (Some(state), _) => judge(state, *unhealthy_after),
+            // It was asked to.
+            (None, Some(None)) => Vec::new(),
+            (None, Some(Some(error))) => vec![Reason::Ended { error: error.clone() }],
+            (None, None) => vec![Reason::Ended { error: "its thread vanished".to_owned() }],
+        };
+        ConsumerHealth::new(&self.name, reasons, state)
     }
 
     /// How it is right now: its partitions, what is held, how far behind. `None` when it has ended.
@@ -45,11 +117,6 @@ impl ConsumerHandle {
         let (answer, state) = oneshot::channel();
         self.reporter.send(Report::Inspect(answer));
         state.await.ok()
-    }
-
-    /// Takes messages of this topic again.
-    pub fn resume(&self, topic: impl Into<String>) {
-        self.reporter.send(Report::Command(Command::Resume(topic.into())));
     }
 }
 
@@ -74,29 +141,34 @@ impl Parking {
 /// When the client cannot be made, or the machine gives no thread.
 pub(crate) fn start(
     name: &str,
-    clock: Clock,
+    oversight: Oversight,
     parking: Parking,
     reporter: Reporter,
-    consumer: ConsumerLoop,
+    mut consumer: ConsumerLoop,
 ) -> std::io::Result<(ConsumerHandle, oneshot::Receiver<Result<(), ConsumeError>>)> {
     let (finished, outcome) = oneshot::channel();
-    let handle = ConsumerHandle { name: name.to_owned(), reporter };
+    let clock = oversight.clock.clone();
+    let ending = Arc::<OnceLock<Option<String>>>::default();
+    let handle = ConsumerHandle { name: name.to_owned(), reporter, oversight, ending: Arc::clone(&ending) };
     let consumer_name = name.to_owned();
     thread::Builder::new().name(format!("kafka-{name}")).spawn(move || {
         // Set before the first turn: what woke earlier is seen by that turn.
         parking.0.set(thread::current()).ok();
-        let run = AssertUnwindSafe(|| turn_until_finished(consumer, &clock));
+        let run = AssertUnwindSafe(|| turn_until_finished(&mut consumer, &clock));
         let result = std::panic::catch_unwind(run).unwrap_or_else(|payload| {
             let message = HandlerPanic::new(&*payload).message;
             Err(ConsumeError::Died { consumer: consumer_name, message })
         });
+        // Before the loop is gone: who finds it gone looks here for why.
+        ending.set(result.as_ref().err().map(|error| in_full(error))).ok();
+        drop(std::panic::catch_unwind(AssertUnwindSafe(move || drop(consumer))));
         // Whoever waited may be gone; then nobody wants to know.
         drop(finished.send(result));
     })?;
     Ok((handle, outcome))
 }
 
-fn turn_until_finished(mut consumer: ConsumerLoop, clock: &Clock) -> Result<(), ConsumeError> {
+fn turn_until_finished(consumer: &mut ConsumerLoop, clock: &Clock) -> Result<(), ConsumeError> {
     loop {
         match consumer.turn() {
             Turn::Busy => {}

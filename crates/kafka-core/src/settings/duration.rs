@@ -3,6 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
+use serde::Serializer;
 use serde::de::{Deserialize, Deserializer, Error, Visitor};
 
 /// Reads a duration; for `#[serde(deserialize_with = …)]`.
@@ -21,8 +22,27 @@ pub fn deserialize_option<'de, D: Deserializer<'de>>(deserializer: D) -> Result<
     Option::<Human>::deserialize(deserializer).map(|human| human.map(|human| human.0))
 }
 
+/// Writes a duration as whole milliseconds, for programs; for `#[serde(serialize_with = …)]`.
+///
+/// # Errors
+/// Those of the serializer.
+pub fn as_millis<S: Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_u64(u64::try_from(duration.as_millis()).unwrap_or(u64::MAX))
+}
+
+/// As [`as_millis`], for a duration that may be missing.
+///
+/// # Errors
+/// Those of the serializer.
+pub fn as_millis_option<S: Serializer>(duration: &Option<Duration>, serializer: S) -> Result<S::Ok, S::Error> {
+    match duration {
+        Some(duration) => as_millis(duration, serializer),
+        None => serializer.serialize_none(),
+    }
+}
+
 /// The duration as it may be read again.
-pub(super) fn to_text(duration: Duration) -> String {
+pub(crate) fn to_text(duration: Duration) -> String {
     humantime::format_duration(duration).to_string()
 }
 

@@ -110,6 +110,10 @@ pub struct Settings {
     pub max_in_flight_bytes: usize,
     /// Messages in flight of one partition, beyond which no more of it are taken. Default 4,096.
     pub max_in_flight_messages: usize,
+    /// How long a message may be at work, or trouble of the framework's own may hold a partition, before the consumer
+    /// counts as unhealthy. Default 5 min; longer than the slowest handler needs. `0s` is never. Held retries do not count.
+    #[serde(deserialize_with = "duration::deserialize")]
+    pub unhealthy_after: Duration,
 
     #[serde(skip)]
     sections: Sections,
@@ -140,6 +144,7 @@ impl Default for Settings {
             revoke_timeout: Duration::from_secs(30),
             max_in_flight_bytes: 32 * 1024 * 1024,
             max_in_flight_messages: 4_096,
+            unhealthy_after: Duration::from_secs(5 * 60),
             sections: Sections::default(),
             layers: Layers::default(),
         }
@@ -175,6 +180,7 @@ impl Settings {
             ("revoke_timeout", time(self.revoke_timeout)),
             ("max_in_flight_bytes", Value::from(self.max_in_flight_bytes)),
             ("max_in_flight_messages", Value::from(self.max_in_flight_messages)),
+            ("unhealthy_after", time(self.unhealthy_after)),
         ];
         let tables = PROPERTY_TABLES.map(|name| {
             let properties = self.property_table(name).iter().map(|(property, value)| (property.to_owned(), Value::from(value)));

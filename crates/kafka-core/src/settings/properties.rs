@@ -140,6 +140,15 @@ impl LayeredProperties {
         self.0.insert(name.to_owned(), value);
     }
 
+    /// Adds an item of ours to a property that is a list.
+    pub(crate) fn append(&mut self, name: &str, item: &str) {
+        let value = match self.get(name).cloned() {
+            Some(known) if !known.value.is_empty() => LayeredValue { value: format!("{},{item}", known.value), ..known },
+            _ => LayeredValue { value: item.to_owned(), path: name.to_owned(), layer: Layer::Default },
+        };
+        self.put(name, value);
+    }
+
     fn put_default(&mut self, default: &PropertyDefault) {
         if self.get(default.name).is_none() {
             self.put(default.name, LayeredValue { value: default.value.to_owned(), path: default.name.to_owned(), layer: Layer::Default });

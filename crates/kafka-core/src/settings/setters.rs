@@ -53,6 +53,8 @@ setters! {
     max_in_flight_bytes: usize => max_in_flight_bytes;
     /// Messages in flight of one partition.
     max_in_flight_messages: usize => max_in_flight_messages;
+    /// How long a message may be at work before its consumer counts as unhealthy; zero is never.
+    unhealthy_after: Duration => unhealthy_after;
 }
 
 impl Settings {

@@ -57,6 +57,7 @@ pub struct HandlerOutcome {
 /// The lane's view into a handler at work: how far it is, and a request to stop after the present message.
 #[derive(Debug, Default)]
 pub struct Control {
+    calls: AtomicUsize,
     done: AtomicUsize,
     stop: AtomicBool,
 }
@@ -77,6 +78,17 @@ impl Control {
     #[must_use]
     pub fn done(&self) -> usize {
         self.done.load(Ordering::Acquire)
+    }
+
+    /// A call begins, with nothing done.
+    pub(crate) fn begin(&self) {
+        self.calls.fetch_add(1, Ordering::Relaxed);
+        self.set_done(0);
+    }
+
+    /// What changes with every call and with every message that is done.
+    pub(crate) fn beat(&self) -> (usize, usize) {
+        (self.calls.load(Ordering::Relaxed), self.done())
     }
 
     /// Notes progress.

@@ -1,82 +1,84 @@
 //! The command line of an application: one call in its `main`.
+//!
+//! [`AppMain::main`] reads the arguments, builds the application, and runs the command; all commands are listed in
+//! `command.rs`. A command gets the [`App`] and the [`Output`], answers through the latter, and gives an exit code
+//! or a [`CommandError`].
+//!
+//! # What goes where
+//! The answer of a command goes to standard output, alone. Logs, progress and errors go to standard error.
+//! With `--output json` the answer is one JSON object on one line, and logs, progress and errors are JSON lines too.
+//! Only a wrong command line is told in plain text always: its `--output` could not be read.
 
-mod run;
+mod command;
+mod command_error;
+mod completions;
+mod consume;
+mod output;
+mod progress;
+mod settings;
+#[cfg(test)]
+mod tests;
+mod topics;
 
-use std::error::Error;
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, FromArgMatches};
 use kafka_core::app::{App, AppBuilder};
-use tracing_subscriber::EnvFilter;
 
-pub use run::run;
+use command::{Arguments, Command};
+pub use command_error::{CommandError, Exit};
+pub use output::{Form, Output, log_to_stderr};
+pub use progress::Progress;
 
 /// Runs an application from its command line.
 pub trait AppMain {
     /// Reads the command line, checks the application, and does what was asked. Logs go to standard error,
     /// as `RUST_LOG` says (default `info`).
     ///
-    /// The exit code is 0 after a soft end, 1 when something failed while running, 2 when the
-    /// configuration or the command line is wrong, 130 after the second Ctrl-C.
+    /// | exit code | when |
+    /// | --- | --- |
+    /// | 0 | all went well; `consume` ended softly |
+    /// | 1 | something failed while running, or a check found something missing |
+    /// | 2 | the configuration or the command line is wrong; nothing was begun |
+    /// | 130 | the second Ctrl-C or SIGTERM ended `consume` at once |
     fn main(self) -> impl Future<Output = ExitCode>;
 }
 
 impl AppMain for AppBuilder {
     async fn main(self) -> ExitCode {
-        let arguments = Arguments::parse();
-        log_to_stderr();
-        let app = match self.build() {
-            Ok(app) => app,
-            Err(errors) => return report(&errors, ExitCode::from(2)),
+        let matches = Arguments::command().get_matches();
+        let arguments = Arguments::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
+        let output = Output::to_terminal(arguments.output);
+        let command = match arguments.command {
+            Command::Completions(completions) => return completions.run(&output),
+            command => command,
         };
-        arguments.command.run(app).await
+        output.log();
+        let result = match self.build() {
+            Ok(app) => command.run(app, &output).await,
+            Err(errors) => Err(CommandError::wrong(errors)),
+        };
+        result.unwrap_or_else(|error| output.fail(&error))
     }
 }
 
-#[derive(Debug, Parser)]
-#[command(about = "A service on Apache Kafka", version, arg_required_else_help = true)]
-struct Arguments {
-    #[command(subcommand)]
-    command: Command,
+/// Runs the consumers of these names, or all, until SIGTERM or Ctrl-C, and says how it ended.
+///
+/// The first signal lets handlers finish, bounded by `shutdown_timeout`; the second ends the process at
+/// once. A blocking handler that is still at work after the timeout is left behind: the process ends
+/// with 0 and a warning, and its message comes again.
+pub async fn run(app: App, consumers: &[String]) -> ExitCode {
+    let output = Output::to_terminal(Form::Text);
+    consume::run(app, consumers, &output).await.unwrap_or_else(|error| output.fail(&error))
 }
 
-#[derive(Debug, Subcommand)]
-enum Command {
-    /// Run consumers until SIGTERM or Ctrl-C; a second Ctrl-C ends at once
-    Consume {
-        /// The consumers to run, by name; all when none is given
-        consumers: Vec<String>,
-    },
-}
-
-impl Command {
-    async fn run(self, app: App) -> ExitCode {
-        match self {
-            Self::Consume { consumers } => run(app, &consumers).await,
-        }
-    }
-}
-
-/// Sends logs to standard error, unless the program has set up its own.
-pub fn log_to_stderr() {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
-    // A subscriber that is there already was put there on purpose.
-    drop(tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).try_init());
+/// What this program was called as, for advice that can be pasted.
+fn program() -> String {
+    let path = std::env::args_os().next().unwrap_or_default();
+    std::path::Path::new(&path).file_name().map_or_else(|| "app".to_owned(), |name| name.to_string_lossy().into_owned())
 }
 
 /// Prints an error to standard error and gives the exit code of wrong configuration, 2.
 pub fn fail(error: impl Into<kafka_core::error::BoxError>) -> ExitCode {
-    report(&*error.into(), ExitCode::from(2))
-}
-
-/// Prints an error and its sources to standard error.
-#[allow(clippy::print_stderr, reason = "the answer of a command")]
-fn report(error: &dyn Error, code: ExitCode) -> ExitCode {
-    eprintln!("error: {error}");
-    let mut source = error.source();
-    while let Some(error) = source {
-        eprintln!("  caused by: {error}");
-        source = error.source();
-    }
-    code
+    Output::to_terminal(Form::Text).fail(&CommandError::wrong(error))
 }

@@ -16,7 +16,7 @@ impl Admin for MemoryBroker {
     fn create_topics<'a>(&'a self, topics: &'a [NewTopic]) -> BoxFuture<'a, Result<(), CreateTopicsError>> {
         let known = Self::topics(self);
         for topic in topics.iter().filter(|topic| !known.contains_key(&topic.name)) {
-            self.create_topic(&topic.name, topic.partitions);
+            self.create_topic(&topic.name, topic.partitions.max(1));
         }
         Box::pin(std::future::ready(Ok(())))
     }

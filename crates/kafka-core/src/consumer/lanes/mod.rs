@@ -38,6 +38,17 @@ struct Shared {
     unblocked: Notify,
 }
 
+/// The lanes as they look from outside.
+#[derive(Debug, Default)]
+pub(crate) struct Look {
+    /// Until when the earliest held lane waits, and for which attempt.
+    pub(crate) held: Option<(Instant, u32)>,
+    /// Since when a run has finished nothing, its first offset, its attempt; the longest.
+    pub(crate) work: Option<(Instant, i64, u32)>,
+    /// Since when there is trouble, and which; the longest.
+    pub(crate) trouble: Option<(Instant, String)>,
+}
+
 /// How far the end of the assignment has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Phase {
@@ -90,7 +101,8 @@ impl Lanes {
             }
         };
         for lane in started {
-            self.0.runtime.spawn(task::run(Arc::clone(&self.0), lane));
+            let watch = task::Watched::new(&self.0.reporter, "a lane");
+            self.0.runtime.spawn(watch.over(task::run(Arc::clone(&self.0), lane)));
         }
     }
 
@@ -110,9 +122,26 @@ impl Lanes {
         self.0.rests(&self.0.lock())
     }
 
-    /// Until when the earliest held lane waits.
-    pub(crate) fn held_until(&self) -> Option<Instant> {
-        self.0.lock().lanes.iter().flatten().filter_map(|lane| lane.held_until).min()
+    /// What is held, at work and in trouble.
+    pub(crate) fn look(&self, now: Instant) -> Look {
+        let mut state = self.0.lock();
+        let mut look = Look::default();
+        let blocked = state.blocked_by.as_ref().map(|trouble| (trouble.since, trouble.error.clone()));
+        for lane in state.lanes.iter_mut().flatten() {
+            let held = lane.held_until.map(|until| (until, lane.attempt));
+            look.held = look.held.into_iter().chain(held).min();
+            if let Some(work) = &mut lane.work {
+                let work = (work.idle_since(now), work.offset, work.attempt);
+                look.work = look.work.into_iter().chain([work]).min();
+            }
+            if let Some(trouble) = &lane.trouble
+                && look.trouble.as_ref().is_none_or(|(since, _)| trouble.since < *since)
+            {
+                look.trouble = Some((trouble.since, trouble.error.clone()));
+            }
+        }
+        look.trouble = look.trouble.into_iter().chain(blocked).min();
+        look
     }
 }
 

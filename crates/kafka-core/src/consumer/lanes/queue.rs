@@ -9,6 +9,7 @@ use tokio::sync::Notify;
 use crate::consumer::defect::{Defect, planted};
 use crate::consumer::pipeline::Pipeline;
 use crate::message::{Run, Segment};
+use crate::topic::Control;
 
 /// The longest that one run of single messages should take: what a revocation waits for at least,
 /// and how far a stored offset lags behind the work.
@@ -28,6 +29,46 @@ pub(super) struct State {
     pub(super) reached: i64,
     /// Forwards that were refused; nothing starts while there is one.
     pub(super) blocked: usize,
+    /// Since when, and by what.
+    pub(super) blocked_by: Option<Troubled>,
+}
+
+/// Trouble of the framework's own, since when.
+#[derive(Debug)]
+pub(super) struct Troubled {
+    pub(super) since: Instant,
+    pub(super) error: String,
+}
+
+/// A run in the pipeline, as it is seen from outside.
+#[derive(Debug)]
+pub(super) struct AtWork {
+    pub(super) offset: i64,
+    pub(super) attempt: u32,
+    pub(super) control: Arc<Control>,
+    /// What the control showed when someone looked last.
+    seen: (usize, usize),
+    since: Instant,
+}
+
+impl AtWork {
+    pub(super) fn new(run: &Run, control: Arc<Control>, now: Instant) -> Self {
+        let offset = run.iter().next().map_or(-1, crate::message::RawMessage::offset);
+        Self { offset, attempt: run.attempt(), seen: control.beat(), control, since: now }
+    }
+
+    /// Since when it has finished nothing: noticed when someone looks, so that messages cost nothing.
+    pub(super) fn idle_since(&mut self, now: Instant) -> Instant {
+        let beat = self.control.beat();
+        // The first call is no progress.
+        if beat != self.seen {
+            if self.seen != (0, 0) || beat != (1, 0) {
+                self.since = now;
+            }
+            self.seen = beat;
+        }
+        self.since
+    }
 }
 
 /// What tells lanes apart. A single message of an unordered topic has no key.
@@ -46,6 +87,10 @@ pub(super) struct Lane {
     pub(super) attempt: u32,
     /// How often in a row the framework had trouble with the first message.
     pub(super) troubles: u32,
+    /// The present trouble.
+    pub(super) trouble: Option<Troubled>,
+    /// The run in the pipeline.
+    pub(super) work: Option<AtWork>,
     pub(super) run_size: usize,
     pub(super) held_until: Option<Instant>,
     /// Rings when a batch has filled.
@@ -55,7 +100,18 @@ pub(super) struct Lane {
 impl Lane {
     pub(super) fn new(key: Option<LaneKey>) -> Self {
         let attempt = if planted(Defect::AttemptsOutliveAssignment) { 2 } else { 1 };
-        Self { key, queue: VecDeque::new(), queued: 0, attempt, troubles: 0, run_size: 16, held_until: None, filled: Arc::default() }
+        Self {
+            key,
+            queue: VecDeque::new(),
+            queued: 0,
+            attempt,
+            troubles: 0,
+            trouble: None,
+            work: None,
+            run_size: 16,
+            held_until: None,
+            filled: Arc::default(),
+        }
     }
 
     pub(super) fn push(&mut self, segment: Segment) {
@@ -123,7 +179,7 @@ impl Lane {
 
 impl Default for State {
     fn default() -> Self {
-        Self { lanes: Vec::new(), free: Vec::new(), by_key: HashMap::new(), busy: 0, reached: i64::MIN, blocked: 0 }
+        Self { lanes: Vec::new(), free: Vec::new(), by_key: HashMap::new(), busy: 0, reached: i64::MIN, blocked: 0, blocked_by: None }
     }
 }
 

@@ -6,12 +6,14 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::Notify;
 
+use super::queue::{AtWork, Troubled};
 use super::{Phase, Shared};
 use crate::consumer::defect::{Defect, planted};
 use crate::consumer::outcome::Hold;
 use crate::consumer::pipeline::{Journal, Next, Pending};
-use crate::consumer::reports::{Report, Settled};
+use crate::consumer::reports::{Report, Reporter, Settled};
 use crate::consumer::seams::Backoff;
+use crate::error::{BoxError, in_full};
 use crate::message::{Run, Segment};
 use crate::topic::{Control, Feed};
 
@@ -26,8 +28,8 @@ pub(super) async fn run(shared: Arc<Shared>, at: u32) {
         };
         let hold = match shared.step(at, &mut deadline) {
             Step::End => return,
-            Step::Process(run) => {
-                let hold = shared.process(at, run).await;
+            Step::Process(run, control, started) => {
+                let hold = shared.process(at, run, control, started).await;
                 drop(place);
                 hold
             }
@@ -83,9 +85,36 @@ pub(super) async fn run(shared: Arc<Shared>, at: u32) {
     }
 }
 
+/// Watches over a task: one that ends before its time, by a panic of ours or with its runtime, would leave its messages
+/// behind without a word, so it stops the consumer.
+pub(super) struct Watched {
+    reporter: Reporter,
+    of: &'static str,
+    ended: bool,
+}
+
+impl Watched {
+    pub(super) fn new(reporter: &Reporter, of: &'static str) -> Self {
+        Self { reporter: reporter.clone(), of, ended: false }
+    }
+
+    pub(super) async fn over(mut self, task: impl Future<Output = ()>) {
+        task.await;
+        self.ended = true;
+    }
+}
+
+impl Drop for Watched {
+    fn drop(&mut self) {
+        if !self.ended {
+            self.reporter.send(Report::Stop(format!("the task of {} died", self.of).into()));
+        }
+    }
+}
+
 /// What a lane's task does next.
 enum Step {
-    Process(Run),
+    Process(Run, Arc<Control>, Instant),
     /// A batch may still fill.
     Fill(Arc<Notify>, Instant),
     Blocked,
@@ -123,9 +152,11 @@ impl Shared {
                 lane.take(limits.max.min(available))
             }
         };
+        let (control, now) = (Arc::new(Control::default()), self.pipeline.clock.now());
+        lane.work = Some(AtWork::new(&run, Arc::clone(&control), now));
         state.reached = state.reached.max(run.last_offset());
         state.busy += 1;
-        Step::Process(run)
+        Step::Process(run, control, now)
     }
 
     /// Ends a lane, and says so when nothing of an ending assignment is left to wait for.
@@ -140,11 +171,11 @@ impl Shared {
     }
 
     /// Takes a run through the pipeline, to its end or until it is cut off. Reports what is settled.
-    async fn process(self: &Arc<Self>, at: u32, mut run: Run) -> Option<Hold> {
-        let (control, mut journal) = (Control::default(), Journal::default());
+    async fn process(self: &Arc<Self>, at: u32, mut run: Run, control: Arc<Control>, started: Instant) -> Option<Hold> {
+        let mut journal = Journal::default();
         // What an ending assignment still begins, it must finish.
         let draining = self.is_ending();
-        let (started, size, attempt) = (self.pipeline.clock.now(), run.len(), run.attempt());
+        let (size, attempt) = (run.len(), run.attempt());
         let again = (planted(Defect::HandOutTwice) && attempt == 1).then(|| run.piece(0, 1));
         let next = {
             let work = self.pipeline.process(&mut run, &mut journal, &control);
@@ -193,6 +224,8 @@ impl Shared {
         }
         let mut hold = None;
         if let Some(lane) = state.lane(at) {
+            lane.work = None;
+            let trouble = lane.trouble.take();
             lane.pace(pace.0 - run.len(), now.saturating_duration_since(pace.1));
             let fresh = run.attempt() != attempt || run.is_empty();
             match next {
@@ -217,6 +250,8 @@ impl Shared {
                     lane.troubles = if fresh { 1 } else { lane.troubles.saturating_add(1) };
                     let wait =
                         if planted(Defect::TroubleWithoutBackoff) { Duration::ZERO } else { Backoff::FRAMEWORK.after(lane.troubles) };
+                    let since = trouble.filter(|_| !fresh).map_or(now, |trouble| trouble.since);
+                    lane.trouble = Some(Troubled { since, error: in_full(&*error) });
                     tracing::error!(topic = %self.pipeline.spec.name, error = %error, ?wait, "trouble of the framework's own, lane held");
                     let same = run.attempt();
                     lane.put_back(run, same);
@@ -242,7 +277,8 @@ impl Shared {
         let rested = self.is_ending() && self.rests(&state);
         drop(state);
         for pending in journal.pending {
-            self.runtime.spawn(acknowledge(Arc::clone(self), pending));
+            let watch = Watched::new(&self.reporter, "a forwarded message");
+            self.runtime.spawn(watch.over(acknowledge(Arc::clone(self), pending)));
         }
         if rested {
             self.reporter.send(Report::Rested);
@@ -254,9 +290,11 @@ impl Shared {
 /// Waits for the acknowledgement of a forwarded message, and forwards again while it is refused.
 async fn acknowledge(shared: Arc<Shared>, pending: Pending) {
     let blocking = AtomicBool::new(false);
-    let block = || {
+    let block = |error: &BoxError| {
         blocking.store(true, Ordering::Relaxed);
-        shared.lock().blocked += 1;
+        let mut state = shared.lock();
+        state.blocked += 1;
+        state.blocked_by.get_or_insert_with(|| Troubled { since: shared.pipeline.clock.now(), error: in_full(&**error) });
     };
     let result = tokio::select! {
         biased;
@@ -277,6 +315,9 @@ async fn acknowledge(shared: Arc<Shared>, pending: Pending) {
     state.busy -= 1;
     if blocking.load(Ordering::Relaxed) {
         state.blocked -= 1;
+        if state.blocked == 0 {
+            state.blocked_by = None;
+        }
     }
     let rested = shared.is_ending() && shared.rests(&state);
     drop(state);
