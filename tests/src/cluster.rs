@@ -31,6 +31,51 @@ pub fn bootstrap() -> String {
     }
 }
 
+/// The listener with TLS, and who is let in there.
+#[derive(Debug, Clone)]
+pub struct Secure {
+    /// Its address.
+    pub bootstrap: String,
+    /// The file of the authority that signed its certificate.
+    pub ca: String,
+    /// A user that it knows by SCRAM and PLAIN.
+    pub user: String,
+    /// The user's password.
+    pub password: String,
+}
+
+impl Secure {
+    /// What the environment says.
+    ///
+    /// # Panics
+    /// When it says nothing: a story that cannot be told must not pass.
+    #[must_use]
+    pub fn listener() -> Self {
+        let variable = |name: &str| match std::env::var(name) {
+            Ok(value) if !value.is_empty() => value,
+            _ => panic!("{name} is not set, and this test needs a Kafka with TLS: run `cargo xtask test`"),
+        };
+        Self {
+            bootstrap: variable("KAFKA_SECURE_BOOTSTRAP"),
+            ca: variable("KAFKA_SECURE_CA"),
+            user: variable("KAFKA_SECURE_USER"),
+            password: variable("KAFKA_SECURE_PASSWORD"),
+        }
+    }
+
+    /// Properties of a client that is let in, except for the address.
+    #[must_use]
+    pub fn properties(&self) -> [(&str, &str); 5] {
+        [
+            ("security.protocol", "sasl_ssl"),
+            ("ssl.ca.location", &self.ca),
+            ("sasl.mechanism", "SCRAM-SHA-512"),
+            ("sasl.username", &self.user),
+            ("sasl.password", &self.password),
+        ]
+    }
+}
+
 /// Configuration of a client that knows nothing but where the cluster is.
 #[must_use]
 pub fn client() -> ClientConfig {

@@ -171,7 +171,9 @@ fn build() -> PathBuf {
         Some(name) => name,
     };
     let mut cargo = Command::new(env!("CARGO"));
-    cargo.current_dir(root).args(["build", "--quiet", "--package", "kafka-kit", "--example", "ledger", "--profile", profile]);
+    // Together with these tests, so that it has the features they have, TLS for one.
+    let packages = ["--package", "kafka-kit", "--package", "kafka-tests"];
+    cargo.current_dir(root).args(["build", "--quiet", "--example", "ledger", "--profile", profile]).args(packages);
     let status = cargo.status().expect("cargo runs");
     assert!(status.success(), "cargo build --package kafka-kit --example ledger failed");
     program

@@ -79,6 +79,7 @@ mod book {
         Start = "../../../docs/book/start.md",
         Topics = "../../../docs/book/topics.md",
         Consumers = "../../../docs/book/consumers.md",
-        Producing = "../../../docs/book/producing.md"
+        Producing = "../../../docs/book/producing.md",
+        Secured = "../../../docs/book/secured.md"
     );
 }

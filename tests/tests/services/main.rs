@@ -14,6 +14,7 @@ mod odd_messages;
 mod outages;
 mod patterns;
 mod rebalances;
+mod secured;
 mod slow_handlers;
 mod static_members;
 mod stopping;

@@ -3,6 +3,7 @@
 //! Implemented by librdkafka ([`rdkafka`]) and by the in-memory broker of the test kit.
 
 mod admin;
+mod connection;
 #[cfg(feature = "test-kit")]
 pub mod memory;
 pub mod rdkafka;
@@ -16,6 +17,7 @@ use futures_util::future::BoxFuture;
 use tokio::sync::oneshot;
 
 pub use admin::{Admin, CreateTopicsError, NewTopic};
+pub use connection::ConnectionError;
 
 use crate::message::{KeepAlive, RawMessage, Record};
 use crate::names::{GroupId, Subscription, TopicPartition};
@@ -48,6 +50,22 @@ pub trait Broker: Send + Sync + fmt::Debug {
     /// # Errors
     /// When the client cannot be made of these properties.
     fn admin(&self, properties: &Properties) -> Result<Arc<dyn Admin>, ClientError>;
+
+    /// Looks, for some seconds at most, whether a client with these properties can connect. A cluster that is down, unknown or slow
+    /// is no error: clients go on trying. Default: there is nothing to look at.
+    ///
+    /// # Errors
+    /// When it never will: the wrong certificate, user, or protocol.
+    fn check_connection(&self, properties: &Properties) -> BoxFuture<'static, Result<(), ConnectionError>> {
+        let _nothing_to_look_at = properties;
+        Box::pin(std::future::ready(Ok(())))
+    }
+
+    /// What of these properties decides about connections: clients for which it is the same are looked at once. Default: nothing.
+    fn connection(&self, properties: &Properties) -> Properties {
+        let _none = properties;
+        Properties::new()
+    }
 
     /// What is wrong with a property: an unknown name or a value that does not fit. `None` is fine.
     fn check_property(&self, name: &str, value: &str) -> Option<String>;

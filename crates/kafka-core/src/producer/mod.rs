@@ -15,7 +15,7 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 
 pub use self::topic::TopicProducer;
-use crate::broker::{Broker, ClientError, Delivered, Delivery, ProducerClient, Properties, Refused, Unflushed};
+use crate::broker::{Broker, ClientError, ConnectionError, Delivered, Delivery, ProducerClient, Properties, Refused, Unflushed};
 use crate::format::EncodeError;
 use crate::message::Record;
 use crate::names::TopicName;
@@ -146,6 +146,19 @@ impl Producer {
     pub fn new(broker: Arc<dyn Broker>, properties: Properties, settings: Arc<Settings>) -> Self {
         let shared = Shared { broker, properties, settings, client: RwLock::default(), formats: Mutex::default() };
         Self(Arc::new(shared))
+    }
+
+    /// Looks, for some seconds at most, whether the cluster lets the producer in. An application's consumers are looked at when it
+    /// starts; a program that only produces calls this at its start. A cluster that is down is no error: records wait for it.
+    ///
+    /// # Errors
+    /// When it never will connect: the wrong certificate, user, or protocol.
+    pub async fn check_connection(&self) -> Result<(), ConnectionError> {
+        self.0.broker.check_connection(&self.0.properties).await
+    }
+
+    pub(crate) fn properties(&self) -> &Properties {
+        &self.0.properties
     }
 
     /// The producer's view of a declared topic.

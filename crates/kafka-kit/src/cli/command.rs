@@ -9,6 +9,8 @@ use super::command_error::CommandError;
 use super::completions::Completions;
 use super::consume::Consume;
 use super::output::{Form, Output};
+#[cfg(feature = "connect")]
+use super::connect::Connect;
 use super::{settings, topics};
 
 const EXIT_CODES: &str = "\
@@ -41,6 +43,8 @@ pub(super) struct Arguments {
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
     Consume(Consume),
+    #[cfg(feature = "connect")]
+    Connect(Connect),
     #[command(subcommand)]
     Topics(topics::Command),
     #[command(subcommand)]
@@ -52,6 +56,8 @@ impl Command {
     pub(super) async fn run(self, app: App, output: &Output) -> Result<ExitCode, CommandError> {
         match self {
             Self::Consume(consume) => super::consume::run(app, &consume.consumers, output).await,
+            #[cfg(feature = "connect")]
+            Self::Connect(connect) => connect.run(&app, output).await,
             Self::Topics(command) => command.run(&app, output).await,
             Self::Settings(command) => command.run(&app, output),
             Self::Completions(completions) => Ok(completions.run(output)),

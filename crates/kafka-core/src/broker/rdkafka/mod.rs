@@ -5,12 +5,15 @@
 //! `native`.
 
 mod admin;
+mod connect;
 mod consumer;
 #[cfg(feature = "test-kit")]
 mod embedded;
 #[allow(unsafe_code, reason = "librdkafka's batch and produce calls; rdkafka's clients copy each message and panic on headers")]
 mod native;
+mod probe;
 mod producer;
+mod repeats;
 
 use std::sync::Arc;
 
@@ -18,7 +21,9 @@ use std::sync::Arc;
 pub use embedded::{EmbeddedBroker, Request};
 pub use native::NativeMessage;
 
-use super::{Admin, Broker, ClientError, ConsumerClient, PollWaker, ProducerClient, Properties};
+use futures_util::future::BoxFuture;
+
+use super::{Admin, Broker, ClientError, ConnectionError, ConsumerClient, PollWaker, ProducerClient, Properties};
 use crate::names::{GroupId, Subscription};
 use consumer::RdkafkaConsumer;
 use producer::RdkafkaProducer;
@@ -52,6 +57,14 @@ impl Broker for RdkafkaBroker {
 
     fn admin(&self, properties: &Properties) -> Result<Arc<dyn Admin>, ClientError> {
         Ok(Arc::new(admin::RdkafkaAdmin::new(properties)?))
+    }
+
+    fn check_connection(&self, properties: &Properties) -> BoxFuture<'static, Result<(), ConnectionError>> {
+        connect::check(properties)
+    }
+
+    fn connection(&self, properties: &Properties) -> Properties {
+        connect::connection(properties)
     }
 
     fn check_property(&self, name: &str, value: &str) -> Option<String> {

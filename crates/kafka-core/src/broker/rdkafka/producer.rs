@@ -11,6 +11,7 @@ use futures_util::future::BoxFuture;
 use tokio::sync::Notify;
 
 use super::native::{Conf, Event, EventQueue, Handle, NativeError, Outcome};
+use super::repeats::Repeats;
 use crate::broker::{ClientError, Delivery, ProducerClient, Properties, Refused, Unflushed};
 use crate::clock::Clock;
 use crate::message::Record;
@@ -36,13 +37,22 @@ struct Shared {
     full: AtomicBool,
     room: Notify,
     failed: AtomicU64,
+    /// What was warned of lately.
+    troubles: Repeats,
 }
 
 impl RdkafkaProducer {
     pub(super) fn new(properties: &Properties) -> Result<Self, ClientError> {
         let handle = Arc::new(Handle::producer(Conf::new(properties)?)?);
         let events = EventQueue::of_producer(&handle);
-        let shared = Arc::new(Shared { events, handle, full: AtomicBool::new(false), room: Notify::new(), failed: AtomicU64::new(0) });
+        let shared = Arc::new(Shared {
+            events,
+            handle,
+            full: AtomicBool::new(false),
+            room: Notify::new(),
+            failed: AtomicU64::new(0),
+            troubles: Repeats::new(),
+        });
         let serving = Arc::clone(&shared);
         thread::Builder::new()
             .name("kafka-producer".to_owned())
@@ -133,8 +143,8 @@ impl Shared {
         if let Some(Event::Error(error)) = event {
             if error.fatal {
                 tracing::error!(code = %error.name, reason = %error.reason, "the producer is of no more use");
-            } else {
-                tracing::warn!(code = %error.name, reason = %error.reason, "the producer has trouble");
+            } else if let Some(left_out) = self.troubles.tell("", &error.reason, Clock::System.now()) {
+                tracing::warn!(code = %error.name, reason = %error.reason, left_out, "the producer has trouble");
             }
         }
         self.make_room();

@@ -7,8 +7,10 @@ use std::ptr::{self, NonNull};
 
 use rdkafka::bindings as sys;
 
+use super::super::repeats::Repeats;
 use super::error::Reason;
 use crate::broker::{ClientError, Properties};
+use crate::clock::Clock;
 
 /// Properties of a client that is about to be made.
 pub(crate) struct Conf(NonNull<sys::rd_kafka_conf_t>);
@@ -52,6 +54,7 @@ impl Conf {
             _ => {
                 let reason = without_secret(name, value, reason.text());
                 // librdkafka speaks of `queue.buffering.max.ms` to who wrote `linger.ms`.
+                let reason = with_advice(reason);
                 Err(invalid(if reason.contains(name) { reason } else { format!("{name}: {reason}") }))
             }
         }
@@ -75,7 +78,7 @@ impl Conf {
                     let _owned_by_the_client = ManuallyDrop::new(self);
                     Ok(client)
                 }
-                None => Err(ClientError::fatal("_INVALID_ARG", reason.text())),
+                None => Err(ClientError::fatal("_INVALID_ARG", with_advice(reason.text()))),
             }
         }
     }
@@ -94,6 +97,16 @@ fn without_secret(name: &str, value: &str, reason: String) -> String {
     if secret && !value.is_empty() { reason.replace(value, "[redacted]") } else { reason }
 }
 
+/// What librdkafka was built without is a feature here.
+fn with_advice(reason: String) -> String {
+    let lacks_tls = ["OpenSSL not available", "openssl support", "not supported in this build: OpenSSL"];
+    if lacks_tls.iter().any(|words| reason.contains(words)) {
+        format!("{reason}; build with the feature `tls` of kafka-kit (the system's OpenSSL), or `tls-vendored` (one that is compiled in)")
+    } else {
+        reason
+    }
+}
+
 /// Called from librdkafka's threads. Lines carry no secrets: librdkafka redacts sensitive properties in its dumps.
 unsafe extern "C" fn log(client: *const sys::rd_kafka_t, level: c_int, facility: *const c_char, line: *const c_char) {
     // SAFETY: librdkafka passes C strings that live during the call; a name is part of its client.
@@ -104,8 +117,18 @@ unsafe extern "C" fn log(client: *const sys::rd_kafka_t, level: c_int, facility:
     log_line(level, &client, &facility, line.trim_end());
 }
 
-/// Logs a line at the level of ours that matches syslog's.
+/// Lines that were logged lately; what is asked for by `debug` is never left out.
+static LOGGED: Repeats = Repeats::new();
+
+/// Logs a line at the level of ours that matches syslog's, unless one like it was logged just now.
 pub(crate) fn log_line(level: c_int, client: &str, facility: &str, line: &str) {
+    if level <= 6 {
+        match LOGGED.tell(client, line, Clock::System.now()) {
+            None => return,
+            Some(0) => {}
+            Some(left_out) => tracing::info!(target: "librdkafka", client, facility, left_out, "lines like the next one were left out"),
+        }
+    }
     match level {
         ..=3 => tracing::error!(target: "librdkafka", client, facility, "{line}"),
         4 => tracing::warn!(target: "librdkafka", client, facility, "{line}"),

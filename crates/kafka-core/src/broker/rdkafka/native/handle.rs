@@ -124,6 +124,21 @@ impl Handle {
         (NativeError::check(code).is_ok() && high >= 0).then_some(high)
     }
 
+    /// Whether a broker that lets the client in answers within the timeout.
+    pub(crate) fn answers(&self, timeout: Duration) -> bool {
+        let millis = c_int::try_from(timeout.as_millis()).unwrap_or(c_int::MAX);
+        let mut metadata = ptr::null();
+        // SAFETY: the client is alive; no topic is asked for; a successful answer is ours to destroy.
+        unsafe {
+            let code = sys::rd_kafka_metadata(self.as_ptr(), 0, ptr::null_mut(), &raw mut metadata, millis);
+            let answered = NativeError::check(code).is_ok();
+            if answered {
+                sys::rd_kafka_metadata_destroy(metadata);
+            }
+            answered
+        }
+    }
+
     /// Waits until every delivery is reported, without lingering. Somebody else must serve the event queue.
     pub(crate) fn flush(&self, timeout: Duration) -> Result<(), NativeError> {
         let millis = c_int::try_from(timeout.as_millis()).unwrap_or(c_int::MAX);
