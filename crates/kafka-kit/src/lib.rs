@@ -41,6 +41,8 @@
 //! | `macros` | yes | the derives |
 //! | `json` | yes | the format [`Json`](format::Json) |
 //! | `cli` | yes | [`AppMain::main`](cli::AppMain::main): the command line of an application |
+//! | `connect` | no | `connect`: Kafka Connect, connectors as code, `kafka_skip`; the command `connect` |
+//! | `postgres` | no | with `connect`: `kafka_skip` in diesel's queries |
 //! | `test-kit` | no | brokers for tests, on a socket of this process and in memory |
 
 // What derives write names this crate from outside.
@@ -53,8 +55,14 @@ pub mod prelude;
 
 pub use kafka_core::{app, broker, clock, consumer, error, format, message, names, producer, registry, retry_policy, settings, topic};
 
+#[cfg(feature = "connect")]
+pub use kafka_connect as connect;
+
 #[doc(inline)]
 pub use kafka_core::app::App;
+#[cfg(all(feature = "macros", feature = "connect"))]
+#[doc = include_str!("../docs/connector.md")]
+pub use kafka_macros::Connector;
 #[cfg(feature = "macros")]
 #[doc = include_str!("../docs/consumer.md")]
 pub use kafka_macros::Consumer;
@@ -62,8 +70,13 @@ pub use kafka_macros::Consumer;
 #[doc = include_str!("../docs/topic.md")]
 pub use kafka_macros::Topic;
 
+/// What derives write against, of all crates.
 #[doc(hidden)]
-pub use kafka_core::__private;
+pub mod __private {
+    #[cfg(feature = "connect")]
+    pub use kafka_connect::__private::*;
+    pub use kafka_core::__private::*;
+}
 
 /// The README and the book are tests too: what they show compiles.
 #[cfg(doctest)]
@@ -80,6 +93,7 @@ mod book {
         Topics = "../../../docs/book/topics.md",
         Consumers = "../../../docs/book/consumers.md",
         Producing = "../../../docs/book/producing.md",
+        Connect = "../../../docs/book/connect.md",
         Secured = "../../../docs/book/secured.md"
     );
 }

@@ -7,7 +7,15 @@ use super::tree::{Tree, Word};
 const DRIVERS: [(&str, &[&str]); 4] = [
     ("rdkafka", &["crates/kafka-core/src/broker/rdkafka/"]),
     ("reqwest", &["crates/kafka-connect/src/client.rs"]),
-    ("diesel", &["crates/kafka-resolver/src/store/", "crates/kafka-retry/src/key_offset/", "crates/kafka-modelsync/src/"]),
+    (
+        "diesel",
+        &[
+            "crates/kafka-resolver/src/store/",
+            "crates/kafka-retry/src/key_offset/",
+            "crates/kafka-modelsync/src/",
+            "crates/kafka-connect/src/skip/",
+        ],
+    ),
     ("temporalio", &["crates/kafka-resolver/src/daemon/temporal.rs"]),
 ];
 

@@ -9,7 +9,7 @@ use tokio::sync::oneshot;
 
 use super::assemble::{App, AssembledConsumer};
 use super::health::{HealthCheck, HealthSource};
-use crate::broker::{ClientError, Unflushed};
+use crate::broker::{ClientError, ConnectionError, Properties, Unflushed};
 use crate::consumer::{ConsumeError, ConsumerHandle, ConsumerLoop, LoopConfig, Oversight, Parking, Reporter, start};
 use crate::error::BoxError;
 use crate::producer::Producer;
@@ -37,6 +37,15 @@ pub enum StartError {
         /// Why it was not.
         #[source]
         source: BoxError,
+    },
+    /// A consumer will never connect with its settings; the source says whether it is the certificate, the user or the protocol.
+    #[error("consumer {consumer} cannot connect")]
+    Connection {
+        /// The consumer's name.
+        consumer: String,
+        /// What is wrong, and what to write.
+        #[source]
+        source: ConnectionError,
     },
     /// A consumer's client could not be made; the source says what of its configuration it refuses.
     #[error("the client of consumer {consumer} could not be made")]
@@ -81,20 +90,22 @@ pub struct Running {
 }
 
 impl App {
-    /// Does what plugins want done first, then starts the consumers of these names, or all when none is named. Must be
-    /// awaited within a tokio runtime.
+    /// Looks whether the cluster lets these clients in, does what plugins want done first, then starts the consumers of these
+    /// names, or all when none is named. Must be awaited within a tokio runtime.
     ///
     /// # Errors
-    /// When a name is unknown, a plugin's step fails, or a client cannot be made.
+    /// When a name is unknown, a client cannot be made or will never connect, or a plugin's step fails. A cluster that is down is
+    /// no error.
     pub async fn start(self, names: &[String]) -> Result<Running, StartError> {
         let known = || self.consumers.iter().map(|consumer| consumer.name.clone()).collect();
         if let Some(name) = names.iter().find(|name| self.consumers.iter().all(|consumer| consumer.name != **name)) {
             return Err(StartError::Unknown { name: name.clone(), known: known() });
         }
+        let chosen: Vec<_> = self.consumers.iter().filter(|consumer| names.is_empty() || names.contains(&consumer.name)).collect();
+        self.check_connections(&chosen).await?;
         for step in &self.start_steps {
             step.run(&self).await.map_err(|source| StartError::Step { step: step.name(), source })?;
         }
-        let chosen = self.consumers.iter().filter(|consumer| names.is_empty() || names.contains(&consumer.name));
         let mut running = Running {
             handles: Vec::new(),
             outcomes: FuturesUnordered::new(),
@@ -115,6 +126,27 @@ impl App {
             }
         }
         if running.handles.is_empty() { Err(StartError::Nothing) } else { Ok(running) }
+    }
+
+    /// Looks at each way to connect once. The producer may never be used, so what is wrong with it alone is a warning.
+    async fn check_connections(&self, consumers: &[&AssembledConsumer]) -> Result<(), StartError> {
+        let mut seen: Vec<Properties> = Vec::new();
+        for consumer in consumers {
+            let properties = consumer.properties.properties();
+            let connection = self.broker.connection(&properties);
+            if !seen.contains(&connection) {
+                let outcome = self.broker.check_connection(&properties).await;
+                outcome.map_err(|source| StartError::Connection { consumer: consumer.name.clone(), source })?;
+                seen.push(connection);
+            }
+        }
+        if !seen.is_empty()
+            && !seen.contains(&self.broker.connection(self.producer.properties()))
+            && let Err(error) = self.producer.check_connection().await
+        {
+            tracing::warn!(error = %error, "the producer will not connect, while the consumers do");
+        }
+        Ok(())
     }
 
     fn start_one(&self, consumer: &AssembledConsumer) -> Result<(ConsumerHandle, oneshot::Receiver<Result<(), ConsumeError>>), StartError> {

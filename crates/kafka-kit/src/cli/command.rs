@@ -7,10 +7,10 @@ use kafka_core::app::App;
 
 use super::command_error::CommandError;
 use super::completions::Completions;
-use super::consume::Consume;
-use super::output::{Form, Output};
 #[cfg(feature = "connect")]
 use super::connect::Connect;
+use super::consume::Consume;
+use super::output::{Form, Output};
 use super::{settings, topics};
 
 const EXIT_CODES: &str = "\

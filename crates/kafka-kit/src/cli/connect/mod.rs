@@ -3,8 +3,6 @@
 mod operate;
 mod report;
 mod steps;
-#[cfg(test)]
-mod tests;
 
 use std::process::ExitCode;
 

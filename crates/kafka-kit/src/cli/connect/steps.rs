@@ -108,7 +108,12 @@ impl Steps<'_> {
             let invalid = validated.iter().any(|validated| validated.connector == step.connector && !validated.is_valid());
             // It was counted as a failure when it was validated.
             let done = if invalid {
-                Done { connector: step.connector.clone(), result: "skipped", status: None, error: Some("its config is not valid".to_owned()) }
+                Done {
+                    connector: step.connector.clone(),
+                    result: "skipped",
+                    status: None,
+                    error: Some("its config is not valid".to_owned()),
+                }
             } else {
                 let published = apply(client, connector, &step.change, Patience::PUBLISH).await;
                 failures += usize::from(!published.as_ref().is_ok_and(Published::is_well));
