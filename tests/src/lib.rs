@@ -8,6 +8,7 @@
 pub mod calls;
 pub mod checks;
 pub mod cluster;
+pub mod connectors;
 pub mod process;
 pub mod produce;
 pub mod proxy;

@@ -5,10 +5,12 @@
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a story may panic, and says what it saw")]
 
 mod configuration;
+mod connect;
 mod crashes;
 mod failures;
 mod frozen_members;
 mod in_process;
+mod kafka_skip;
 mod keys;
 mod odd_messages;
 mod outages;
