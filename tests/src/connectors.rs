@@ -116,6 +116,8 @@ impl Watched {
         let output = Command::new(program())
             .arg("connect")
             .args(arguments)
+            // Not a setting, though it is spelled like one.
+            .env_remove("KAFKA_KIT_PYTHON")
             .env("CUSTOMERS", json!(self.config).to_string())
             .env("KAFKA_KIT_CONNECT_HOST", connect_url())
             .env("KAFKA_KIT_CONNECTOR_NAME_PREFIX", &self.prefix)
