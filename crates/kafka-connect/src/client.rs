@@ -140,8 +140,8 @@ impl ConnectClient {
                 Err(Failed::at_once(ConnectError::Redirected { method, path, status, location }))
             }
             _ => {
-                let again = status == 409 || self.retry.status_forcelist.contains(&status);
                 let message = request.secrets.scrub(&message(&body));
+                let again = is_rebalance(status, &message) || self.retry.status_forcelist.contains(&status);
                 let error = ConnectError::Refused { method, path, status, message, tries };
                 Err(Failed { error, trouble: again.then_some(Trouble::Status), after })
             }
@@ -289,6 +289,11 @@ fn authorization(auth: &ConnectAuth, user_info: Option<&str>) -> Result<Option<(
 
 fn header(headers: &HeaderMap, name: HeaderName) -> Option<&str> {
     headers.get(name)?.to_str().ok()
+}
+
+/// Whether the worker's group is just sharing out the work. Connect says so with 409, and in some calls with 500.
+fn is_rebalance(status: u16, message: &str) -> bool {
+    status == 409 || status == 500 && message.contains("rebalance")
 }
 
 /// Connect's message, or the beginning of whatever a proxy wrote.

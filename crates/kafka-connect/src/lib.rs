@@ -29,6 +29,6 @@ pub mod __private {
     pub use inventory;
     pub use kafka_core::app::{MissingState, State};
 
-    pub use crate::config::{ConfigProblem, ConnectorConfig};
+    pub use crate::config::{ConfigProblem, ConnectorConfig, IntoConfig};
     pub use crate::connector::{Connector, ConnectorRegistration, ConnectorSpec};
 }

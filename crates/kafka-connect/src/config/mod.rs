@@ -206,6 +206,28 @@ impl ConnectorConfig {
     }
 }
 
+/// What a derive takes as a config: a config, or data that serde writes. See [`ConnectorConfig::from_serialize`].
+pub trait IntoConfig {
+    /// The config.
+    ///
+    /// # Errors
+    /// When it cannot be written as keys and texts.
+    fn into_config(self) -> Result<ConnectorConfig, ConfigProblem>;
+}
+
+/// A config itself is no data for serde, which would write its secrets anywhere.
+impl IntoConfig for ConnectorConfig {
+    fn into_config(self) -> Result<ConnectorConfig, ConfigProblem> {
+        Ok(self)
+    }
+}
+
+impl<T: Serialize> IntoConfig for T {
+    fn into_config(self) -> Result<ConnectorConfig, ConfigProblem> {
+        ConnectorConfig::from_serialize(&self)
+    }
+}
+
 impl From<BTreeMap<String, String>> for ConnectorConfig {
     fn from(entries: BTreeMap<String, String>) -> Self {
         Self { entries, marked: BTreeSet::new() }

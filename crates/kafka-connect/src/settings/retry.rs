@@ -10,7 +10,7 @@ const LONGEST: Duration = Duration::from_secs(120);
 
 /// When a request to Kafka Connect is tried again. All of its requests may be repeated: they say what shall be, not what to add.
 ///
-/// A worker that answers 409, because its group is just sharing out the work, is asked again too.
+/// A worker that answers 409, or 500 with such words, because its group is just sharing out the work, is asked again too.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 #[non_exhaustive]
@@ -19,7 +19,7 @@ pub struct ConnectRetry {
     pub connect: u32,
     /// Tries after a connection broke or no answer came in time. Default 5.
     pub read: u32,
-    /// Tries after an answer with one of `status_forcelist`, or 409. Default 5.
+    /// Tries after an answer with one of `status_forcelist`, or during a rebalance. Default 5.
     pub status: u32,
     /// The wait before the first repetition in seconds, doubled for each further one, up to 2 minutes. Default 0.5. A `Retry-After` of
     /// the server counts instead.

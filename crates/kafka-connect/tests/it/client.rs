@@ -38,10 +38,11 @@ async fn the_server_says_when() {
 async fn a_rebalance_is_waited_for() {
     let rebalance =
         json!({"error_code": 409, "message": "Cannot complete request because of a conflicting operation (e.g. worker rebalance)"});
-    let stub = Stub::with([say(409, &rebalance), say(201, &json!({"name": "n"}))]).await;
+    let expected = json!({"error_code": 500, "message": "Request cannot be completed because a rebalance is expected"});
+    let stub = Stub::with([say(409, &rebalance), say(500, &expected), say(201, &json!({"name": "n"}))]).await;
     let config = ConnectorConfig::of_class("x.Y");
     assert_eq!(stub.client().put_config("n", &config).await.unwrap(), Put::Created);
-    assert_eq!(stub.lines(), ["PUT /connectors/n/config", "PUT /connectors/n/config"]);
+    assert_eq!(stub.lines(), ["PUT /connectors/n/config"; 3]);
     assert_eq!(stub.seen()[1].body, json!({"connector.class": "x.Y"}));
 }
 
@@ -68,7 +69,7 @@ async fn no_answer_and_no_server() {
 
 #[tokio::test]
 async fn answers_that_are_not_connects() {
-    let stub = Stub::with([text(200, "{\"hunter2"), text(200, "{\"password\":\"hunter2\"}"), text(500, "Internal Server Error")]).await;
+    let stub = Stub::with([text(200, "[\"hunter2"), text(200, "{\"password\":\"hunter2\"}"), text(500, "Internal Server Error")]).await;
     let client = stub.client();
     let error = client.connectors().await.unwrap_err();
     assert_eq!(error.to_string(), "GET /connectors: the answer (200) cannot be read: at line 1 column 9 it is not JSON");

@@ -22,7 +22,7 @@ pub(super) fn expand(connector: &Connector) -> TokenStream {
     let config = match config {
         Config::Fields => quote!(__k::ConnectorConfig::from_serialize(self)),
         Config::File(path) => quote!(__k::ConnectorConfig::from_json(::core::include_str!(#path))),
-        Config::Data(data) => quote!(__k::ConnectorConfig::from_serialize(&#data)),
+        Config::Data(data) => quote!(__k::IntoConfig::into_config(#data)),
         Config::None => quote!(::core::result::Result::Ok(__k::ConnectorConfig::new())),
     };
     let state = if matches!(connector.value, Value::State) { quote!(state) } else { quote!(_) };
