@@ -72,7 +72,6 @@ impl Watched {
             ("topic.prefix", &prefix),
             ("plugin.name", "pgoutput"),
             ("slot.name", &table),
-            ("slot.drop.on.stop", "true"),
             ("publication.name", &table),
             ("publication.autocreate.mode", "filtered"),
             ("table.include.list", &format!("public.{table}")),
@@ -189,6 +188,15 @@ impl Drop for Watched {
     fn drop(&mut self) {
         let url = format!("{}/connectors/{}", connect_url(), self.connector());
         drop(Command::new("curl").args(["-s", "-X", "DELETE", &url]).output());
+        let slot = &self.table;
+        // Dropped by the connector itself (`slot.drop.on.stop`) it would be gone with every change of its config.
+        for sql in [
+            format!("SELECT pg_terminate_backend(active_pid), pg_sleep(1) FROM pg_replication_slots WHERE slot_name = '{slot}' AND active"),
+            format!("SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE slot_name = '{slot}'"),
+            format!("DROP PUBLICATION IF EXISTS {slot}"),
+        ] {
+            drop(Command::new("psql").args([&database_url(), "-qtAc", &sql]).output());
+        }
     }
 }
 
