@@ -75,7 +75,8 @@ fn from_validation_to_a_row_in_kafka_and_to_removal() {
     });
     let removal = watched.connect_json(&["--publish", "--check-status"]);
     assert!(removal["publish"].as_array().unwrap().contains(&json!({"connector": old, "result": "deleted"})), "{removal}");
-    assert!(with_client(async |client| client.status(&old).await).unwrap_err().is_not_found());
+    let gone = || with_client(async |client| client.status(&old).await.is_err_and(|error| error.is_not_found()));
+    until("the worker has forgotten it", SOON, gone);
     sql(&format!("INSERT INTO {table} VALUES (2, 'Bob')"));
     assert_eq!(watched.values_until("Bob").last().unwrap()["op"], "c");
 }

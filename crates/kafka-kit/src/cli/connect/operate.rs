@@ -4,9 +4,10 @@ use std::fmt;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::Subcommand;
+use clap::{Args, Subcommand};
 use kafka_connect::client::ConnectClient;
 use kafka_connect::connectors::{DeclaredConnector, DeclaredConnectors};
+use kafka_connect::error::ConnectError;
 use kafka_connect::rest::Restart;
 use kafka_connect::skip::migration::SkipMigration;
 use kafka_connect::wire::{Offsets, PartitionOffset, Plugin};
@@ -19,9 +20,8 @@ use super::super::output::Output;
 pub(super) enum Operation {
     /// Restart connectors with all of their tasks; the worker answers before it is done
     Restart {
-        /// The connectors, declared ones with or without prefix
-        #[arg(required = true, value_name = "NAME")]
-        names: Vec<String>,
+        #[command(flatten)]
+        named: Named,
         /// Only what has failed of them
         #[arg(long, conflicts_with = "task")]
         only_failed: bool,
@@ -30,20 +30,11 @@ pub(super) enum Operation {
         task: Option<u32>,
     },
     /// Pause connectors: their tasks keep what they hold
-    Pause {
-        #[arg(required = true, value_name = "NAME")]
-        names: Vec<String>,
-    },
+    Pause(Named),
     /// Let paused or stopped connectors go on
-    Resume {
-        #[arg(required = true, value_name = "NAME")]
-        names: Vec<String>,
-    },
+    Resume(Named),
     /// Stop connectors: their tasks are given up, their offsets can be changed
-    Stop {
-        #[arg(required = true, value_name = "NAME")]
-        names: Vec<String>,
-    },
+    Stop(Named),
     /// The offsets of a connector
     #[command(subcommand)]
     Offsets(OffsetsOperation),
@@ -60,19 +51,34 @@ pub(super) enum Operation {
     },
 }
 
+/// Which connectors.
+#[derive(Debug, Args)]
+pub(super) struct Named {
+    /// The connectors: declared ones with or without prefix, others by their whole names
+    #[arg(required = true, value_name = "NAME")]
+    names: Vec<String>,
+}
+
 #[derive(Debug, Subcommand)]
 pub(super) enum OffsetsOperation {
     /// Show how far it is
-    Show { name: String },
+    Show {
+        /// The connector, with or without prefix
+        name: String,
+    },
     /// Set how far it is; it must be stopped
     Alter {
+        /// The connector, with or without prefix
         name: String,
         /// A file with the JSON that `offsets show --output json` gives, changed as wanted
         #[arg(long)]
         file: PathBuf,
     },
     /// Forget how far it is; it must be stopped
-    Reset { name: String },
+    Reset {
+        /// The connector, with or without prefix
+        name: String,
+    },
 }
 
 impl Operation {
@@ -84,43 +90,40 @@ impl Operation {
         let client = declared.client().map_err(CommandError::wrong)?;
         let name = |name: &str| declared.get(name).map_or(name, DeclaredConnector::name).to_owned();
         match self {
-            Self::Restart { names, only_failed, task } => {
-                for connector in names.iter().map(|connector| name(connector)) {
-                    match task {
-                        Some(task) => client.restart_task(&connector, task).await?,
-                        None => client.restart(&connector, if only_failed { Restart::Failed } else { Restart::All }).await?,
-                    }
-                    output.aside(format!("{connector}: restart was asked for"));
-                }
-                output.answer_json(&serde_json::json!({ "restarted": names.iter().map(|n| name(n)).collect::<Vec<_>>() }));
+            Self::Restart { named, only_failed, task } => {
+                let what = if only_failed { Restart::Failed } else { Restart::All };
+                let restart = async |connector: &str| match task {
+                    Some(task) => client.restart_task(connector, task).await,
+                    None => client.restart(connector, what).await,
+                };
+                asked(named, name, restart, "restarted", output).await?;
             }
-            Self::Pause { names } => {
-                for connector in names.iter().map(|connector| name(connector)) {
-                    client.pause(&connector).await?;
-                    output.aside(format!("{connector}: pause was asked for"));
-                }
-                output.answer_json(&serde_json::json!({ "paused": names.iter().map(|n| name(n)).collect::<Vec<_>>() }));
-            }
-            Self::Resume { names } => {
-                for connector in names.iter().map(|connector| name(connector)) {
-                    client.resume(&connector).await?;
-                    output.aside(format!("{connector}: resumption was asked for"));
-                }
-                output.answer_json(&serde_json::json!({ "resumed": names.iter().map(|n| name(n)).collect::<Vec<_>>() }));
-            }
-            Self::Stop { names } => {
-                for connector in names.iter().map(|connector| name(connector)) {
-                    client.stop(&connector).await?;
-                    output.aside(format!("{connector}: stop was asked for"));
-                }
-                output.answer_json(&serde_json::json!({ "stopped": names.iter().map(|n| name(n)).collect::<Vec<_>>() }));
-            }
+            Self::Pause(named) => asked(named, name, async |connector: &str| client.pause(connector).await, "paused", output).await?,
+            Self::Resume(named) => asked(named, name, async |connector: &str| client.resume(connector).await, "resumed", output).await?,
+            Self::Stop(named) => asked(named, name, async |connector: &str| client.stop(connector).await, "stopped", output).await?,
             Self::Offsets(operation) => operation.run(&client, name, output).await?,
             Self::Plugins => output.answer(&Plugins { plugins: client.plugins().await? }),
             Self::SkipSql { .. } => {}
         }
         Ok(ExitCode::SUCCESS)
     }
+}
+
+/// Asks the worker for something of each connector.
+async fn asked(
+    named: Named,
+    full: impl Fn(&str) -> String,
+    ask: impl AsyncFn(&str) -> Result<(), ConnectError>,
+    done: &str,
+    output: &Output,
+) -> Result<(), CommandError> {
+    let connectors: Vec<String> = named.names.iter().map(|name| full(name)).collect();
+    for connector in &connectors {
+        ask(connector).await?;
+        output.aside(format!("{connector}: it was asked to be {done}"));
+    }
+    output.answer_json(&serde_json::json!({ done: connectors }));
+    Ok(())
 }
 
 impl OffsetsOperation {
