@@ -5,5 +5,4 @@
 mod application;
 mod client;
 mod publishing;
-mod secrets;
 mod stub;

@@ -1,4 +1,10 @@
-//! A whole run, with every log line, error, difference and `Debug` searched for the password.
+//! A whole run, with every log line, error, difference and `Debug` searched for the password. A program of its own: it reads all that is logged.
+
+#![allow(clippy::unwrap_used, reason = "a test")]
+
+#[allow(dead_code, reason = "shared with other tests")]
+#[path = "it/stub.rs"]
+mod stub;
 
 use std::io::Write;
 use std::sync::{Arc, Mutex};
@@ -11,7 +17,7 @@ use kafka_connect::status::Patience;
 use serde_json::json;
 use tracing_subscriber::fmt::MakeWriter;
 
-use crate::stub::{Stub, json as say, text};
+use stub::{Stub, json as say, text};
 
 const PASSWORD: &str = "correct-horse-hunter2";
 
@@ -41,7 +47,7 @@ impl<'a> MakeWriter<'a> for Log {
 async fn the_password_is_nowhere() {
     let log = Log::default();
     let subscriber = tracing_subscriber::fmt().with_max_level(tracing::Level::TRACE).with_writer(log.clone()).finish();
-    let _logging = tracing::subscriber::set_default(subscriber);
+    tracing::subscriber::set_global_default(subscriber).unwrap();
     let old = json!({"connector.class": "x.Y", "database.password": format!("old-{PASSWORD}"), "url": format!("jdbc:x://db?password={PASSWORD}")});
     let expanded = json!({"n": {"info": {"name": "n", "config": old}, "status": null}});
     let trace = json!({"name": "n", "connector": {"state": "FAILED", "trace": format!("cannot log in with {PASSWORD}")}, "tasks": []});
