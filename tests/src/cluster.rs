@@ -3,7 +3,7 @@
 use std::sync::OnceLock;
 use std::time::Duration;
 
-use rdkafka::admin::{AdminClient, AdminOptions, NewPartitions, NewTopic, TopicReplication};
+use rdkafka::admin::{AdminClient, AdminOptions, NewPartitions, NewTopic, ResourceSpecifier, TopicReplication};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::config::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
@@ -110,6 +110,18 @@ pub fn add_partitions(name: &str, partitions: i32) {
     let made = answer(admin().create_partitions([&more], &patient()));
     assert!(made.iter().all(Result::is_ok), "partitions of {name}: {made:?}");
     drop(ends(name, partitions));
+}
+
+/// How many partitions a topic gets that asks for none.
+///
+/// # Panics
+/// When the broker does not say.
+#[must_use]
+pub fn default_partitions() -> i32 {
+    let brokers = [ResourceSpecifier::Broker(1)];
+    let configs = answer(admin().describe_configs(&brokers, &patient())).remove(0).expect("the broker's configuration");
+    let value = configs.get("num.partitions").and_then(|entry| entry.value.as_deref()).expect("num.partitions");
+    value.parse().expect("a number")
 }
 
 fn admin() -> &'static AdminClient<DefaultClientContext> {

@@ -3,7 +3,8 @@
 //! In reading order: a [`Story`](story::Story) has a topic and a group of its own and a directory;
 //! [`produce`] fills the topic by a client that is not ours; [`process`] runs the example `ledger` and
 //! ends it softly or by `kill -9`; [`calls`] reads what its handler wrote down; [`checks`] judges it.
-//! [`until`] waits with a deadline, [`proxy`] cuts connections, [`wire`] sends what no client will.
+//! [`until`] waits with a deadline, [`proxy`] cuts connections, [`wire`] sends what no client will, [`python`] runs a client
+//! in another language.
 
 pub mod calls;
 pub mod checks;
@@ -12,6 +13,8 @@ pub mod connectors;
 pub mod process;
 pub mod produce;
 pub mod proxy;
+pub mod python;
+pub mod read;
 pub mod story;
 pub mod until;
 pub mod wire;

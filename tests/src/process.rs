@@ -1,4 +1,4 @@
-//! The example `ledger` as a process: started, ended softly or by `kill -9`, and asked for its exit code.
+//! The example `ledger`, or another program, as a process: started, ended softly or by `kill -9`, and asked for its exit code.
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -17,7 +17,7 @@ pub struct Ledger {
     log: PathBuf,
 }
 
-/// A ledger at work. Dropping it kills it.
+/// A process at work. Dropping it kills it.
 #[derive(Debug)]
 pub struct Running {
     child: Child,
@@ -30,6 +30,12 @@ impl Ledger {
     pub fn new(bootstrap: &str, topic: &str, group: &str, out: &Path, log: PathBuf) -> Self {
         let mut command = Command::new(program());
         command.args(["--bootstrap-servers", bootstrap, "--topic", topic, "--group", group, "--out"]).arg(out);
+        Self::program(command, log)
+    }
+
+    /// A program that keeps a ledger in its own way; its log goes to the file `log`.
+    #[must_use]
+    pub fn program(mut command: Command, log: PathBuf) -> Self {
         command.env("RUST_LOG", "info").env("NO_COLOR", "1").stdin(Stdio::null()).stdout(Stdio::null());
         Self { command, log }
     }
@@ -59,13 +65,22 @@ impl Ledger {
     /// When the system does not.
     #[must_use]
     pub fn start(mut self) -> Running {
-        let log = File::create(&self.log).expect("a file for the log");
-        let child = self.command.stderr(log).spawn().expect("the ledger starts");
-        Running { child, log: self.log }
+        Running::start(&mut self.command, self.log)
     }
 }
 
 impl Running {
+    /// Starts a program; its log goes to the file `log`.
+    ///
+    /// # Panics
+    /// When the system does not.
+    #[must_use]
+    pub fn start(command: &mut Command, log: PathBuf) -> Self {
+        let file = File::create(&log).expect("a file for the log");
+        let child = command.stderr(file).spawn().expect("the program starts");
+        Self { child, log }
+    }
+
     /// What it has logged so far.
     #[must_use]
     pub fn log(&self) -> String {
@@ -86,6 +101,11 @@ impl Running {
     /// Asks it to end softly.
     pub fn terminate(&self) {
         self.signal(Signal::TERM);
+    }
+
+    /// Presses Ctrl-C.
+    pub fn interrupt(&self) {
+        self.signal(Signal::INT);
     }
 
     /// Freezes it, as a machine that swaps or a paused container does.

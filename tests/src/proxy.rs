@@ -1,4 +1,6 @@
-//! A way to the cluster that can be cut. Brokers name themselves in their answers, so the name is rewritten to the proxy's.
+//! A way to the cluster, or to another server, that can be cut.
+//!
+//! Brokers name themselves in their answers, so the name is rewritten to the proxy's.
 
 use std::io::{Read, Result, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
@@ -8,7 +10,15 @@ use std::thread;
 
 use crate::cluster::bootstrap;
 
-/// A proxy in front of a cluster of one broker.
+/// Who is behind a proxy.
+#[derive(Debug)]
+enum Behind {
+    /// It names itself in its answers.
+    Broker(String),
+    Server(String),
+}
+
+/// A proxy in front of a cluster of one broker, or of another server.
 #[derive(Debug)]
 pub struct Proxy {
     address: SocketAddr,
@@ -23,12 +33,25 @@ struct Shared {
 }
 
 impl Proxy {
-    /// Listens on a free port.
+    /// Listens on a free port, in front of the cluster.
     ///
     /// # Panics
     /// When there is none.
     #[must_use]
     pub fn start() -> Self {
+        Self::listen(Behind::Broker(bootstrap()))
+    }
+
+    /// Listens on a free port, in front of the server at this address.
+    ///
+    /// # Panics
+    /// When there is none.
+    #[must_use]
+    pub fn before(address: &str) -> Self {
+        Self::listen(Behind::Server(address.to_owned()))
+    }
+
+    fn listen(behind: Behind) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let address = listener.local_addr().expect("its address");
         let shared = Arc::<Shared>::default();
@@ -40,7 +63,7 @@ impl Proxy {
                     continue;
                 }
                 // A cluster that is not there closes the connection.
-                drop(serving.connect(client, address.port()));
+                drop(serving.connect(client, &behind, address.port()));
             }
         });
         Self { address, shared }
@@ -74,20 +97,24 @@ impl Proxy {
 }
 
 impl Shared {
-    fn connect(&self, client: TcpStream, port: u16) -> Result<()> {
-        let broker = bootstrap();
-        let server = TcpStream::connect(&broker)?;
+    fn connect(&self, client: TcpStream, behind: &Behind, port: u16) -> Result<()> {
+        let (Behind::Broker(address) | Behind::Server(address)) = behind;
+        let server = TcpStream::connect(address)?;
         client.set_nodelay(true)?;
         server.set_nodelay(true)?;
         self.open.lock().unwrap_or_else(PoisonError::into_inner).extend([client.try_clone()?, server.try_clone()?]);
         let (mut up, mut down) = (client.try_clone()?, server.try_clone()?);
         let (mut client, mut server) = (client, server);
+        let broker = if let Behind::Broker(address) = behind { Some(address.clone()) } else { None };
         thread::spawn(move || {
             drop(std::io::copy(&mut up, &mut server));
             drop(server.shutdown(Shutdown::Both));
         });
         thread::spawn(move || {
-            drop(answers(&mut down, &mut client, &broker, port));
+            match broker {
+                Some(broker) => drop(answers(&mut down, &mut client, &broker, port)),
+                None => drop(std::io::copy(&mut down, &mut client)),
+            }
             drop(client.shutdown(Shutdown::Both));
         });
         Ok(())

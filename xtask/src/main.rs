@@ -1,9 +1,10 @@
-//! The repository's commands: `cargo xtask services | test | ci | sim | bench | tidy`.
+//! The repository's commands: `cargo xtask services | test | ci | sim | bench | tidy | codegen`.
 //!
 //! This file holds the flags only. xtask is compiled first on a fresh machine, so it stays small and knows none of our libraries.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "speaking to a terminal is what this program is for")]
 
 mod ci;
+mod codegen;
 mod interrupt;
 mod process;
 mod programs;
@@ -46,6 +47,8 @@ enum Command {
     Bench(programs::Bench),
     /// The house rules that the compiler does not check.
     Tidy,
+    /// Pages of the documentation that are written from the source.
+    Codegen(codegen::Options),
 }
 
 fn main() -> ExitCode {
@@ -69,5 +72,6 @@ fn run(command: Command) -> Result<bool> {
         Command::Sim(sim) => sim.run(&repo),
         Command::Bench(bench) => bench.run(&repo),
         Command::Tidy => tidy::run(&repo),
+        Command::Codegen(options) => codegen::run(&repo, &options),
     }
 }

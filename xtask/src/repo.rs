@@ -22,6 +22,12 @@ impl Repo {
         Ok(Self { root })
     }
 
+    /// A checkout that a test makes up.
+    #[cfg(test)]
+    pub(crate) fn at(root: &Path) -> Self {
+        Self { root: root.to_path_buf() }
+    }
+
     /// The directory of the root `Cargo.toml`.
     pub(crate) fn root(&self) -> &Path {
         &self.root

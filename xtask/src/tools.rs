@@ -14,8 +14,6 @@ pub(crate) enum Tool {
     CCompiler,
     /// Java 17 or later, for Kafka and Connect.
     Java,
-    /// Java 21 or later, for the Schema Registry.
-    NewJava,
     /// Maven, which fetches the jars.
     Maven,
     /// The program that makes the certificates of Kafka's secure listener.
@@ -33,9 +31,6 @@ pub(crate) enum Tool {
 /// What Kafka needs at least.
 pub(crate) const JAVA: u32 = 17;
 
-/// What the Schema Registry needs at least.
-pub(crate) const NEW_JAVA: u32 = 21;
-
 /// What to do about a missing tool.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Missing {
@@ -50,7 +45,6 @@ impl Tool {
         match self {
             Self::CCompiler => "a C compiler and make",
             Self::Java => "Java 17 or later",
-            Self::NewJava => "Java 21 or later (beside another one is fine: JAVA_HOME, PATH and /usr/lib/jvm are looked at)",
             Self::Maven => "Maven (mvn)",
             Self::OpenSsl => "openssl",
             Self::TlsHeaders => "OpenSSL's headers and pkg-config",
@@ -65,8 +59,6 @@ impl Tool {
         match self {
             Self::CCompiler => "build-essential",
             Self::Java => "default-jre-headless",
-            // Debian 12 stops at 17 and has none of these; there it is another vendor's package, such as temurin-25-jre.
-            Self::NewJava => "openjdk-21-jre-headless",
             Self::Maven => "maven",
             Self::OpenSsl => "openssl",
             Self::TlsHeaders => "libssl-dev pkg-config",
@@ -80,7 +72,6 @@ impl Tool {
         match self {
             Self::CCompiler => on_path("cc").is_some() && on_path("make").is_some(),
             Self::Java => java(JAVA).is_some(),
-            Self::NewJava => java(NEW_JAVA).is_some(),
             Self::Maven => on_path("mvn").is_some(),
             Self::OpenSsl => on_path("openssl").is_some(),
             Self::TlsHeaders => Command::new("pkg-config").args(["--exists", "openssl"]).status().is_ok_and(|status| status.success()),
@@ -156,7 +147,8 @@ pub(crate) fn java(least: u32) -> Option<PathBuf> {
     candidates.find(|java| java_version(java).is_some_and(|version| version >= least))
 }
 
-fn java_version(java: &Path) -> Option<u32> {
+/// Which version a Java says it is; `None` if it does not run.
+pub(crate) fn java_version(java: &Path) -> Option<u32> {
     let output = Command::new(java).arg("-version").output().ok()?;
     major_version(&String::from_utf8_lossy(&output.stderr))
 }

@@ -117,15 +117,15 @@ impl Component for Connectors {
         &SECTIONS
     }
 
-    fn build(self: Box<Self>, tools: &Tools<'_>, state: &mut State) -> Result<(), ConfigErrors> {
+    fn build(self: Box<Self>, tools: &Tools<'_>, made: &mut State) -> Result<(), ConfigErrors> {
         let mut errors = ConfigErrors::new();
         let settings = errors.take(ConnectSettings::read(tools.settings));
-        let declarations = self.declarations(state, &mut errors);
+        let declarations = self.declarations(tools.state, &mut errors);
         let connectors = named(declarations, &self.fragments, settings.as_ref().map_or("", |settings| &settings.name_prefix), &mut errors);
         match settings {
             Some(settings) if errors.is_empty() => {
                 let declared = Declared { settings, connectors, clock: tools.clock.clone() };
-                state.insert(DeclaredConnectors(Arc::new(declared)));
+                made.insert(DeclaredConnectors(Arc::new(declared)));
                 Ok(())
             }
             _ => Err(errors),

@@ -67,6 +67,16 @@ impl Clock {
         }
     }
 
+    /// The present wall-clock time since the epoch.
+    #[must_use]
+    #[allow(clippy::disallowed_methods, reason = "the one place that reads the clock")]
+    pub fn wall(&self) -> Duration {
+        match self {
+            Self::System => SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default(),
+            Self::Manual(clock) => Duration::from_millis(ManualClock::EPOCH_MS.unsigned_abs()) + clock.elapsed(),
+        }
+    }
+
     /// Resolves at the given instant.
     #[allow(clippy::disallowed_methods, reason = "the one place that sleeps")]
     pub async fn sleep_until(&self, until: Instant) {
@@ -149,6 +159,17 @@ impl ManualClock {
     }
 }
 
+#[cfg(feature = "test-kit")]
+thread_local! {
+    static LAST_SLEEP: std::cell::Cell<Option<Instant>> = const { std::cell::Cell::new(None) };
+}
+
+/// Until when the last one sleeps that went to sleep on this thread by a manual clock, since this was asked last.
+#[cfg(feature = "test-kit")]
+pub(crate) fn last_sleep() -> Option<Instant> {
+    LAST_SLEEP.take()
+}
+
 struct Until {
     clock: Arc<ManualClock>,
     until: Instant,
@@ -169,6 +190,8 @@ impl Future for Until {
             inner.next += 1;
             inner.sleepers.push(Sleeper { until: self.until, order, waker: cx.waker().clone() });
             self.registered = Some(cx.waker().clone());
+            #[cfg(feature = "test-kit")]
+            LAST_SLEEP.set(Some(self.until));
         }
         Poll::Pending
     }

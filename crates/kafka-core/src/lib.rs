@@ -24,9 +24,13 @@ pub mod names;
 pub mod producer;
 pub mod registry;
 pub mod retry_policy;
+#[cfg(feature = "__registry")]
+pub mod schema_registry;
 pub mod settings;
 #[cfg(feature = "test-kit")]
 pub mod sim;
+#[cfg(feature = "test-kit")]
+pub mod test_kit;
 pub mod topic;
 
 /// What derives write against. Not for use by hand; names may change with any release.
@@ -37,7 +41,7 @@ pub mod __private {
     pub use crate::app::{MissingState, State};
     pub use crate::consumer::{Consumer, ConsumerSpec};
     pub use crate::format::Text;
-    pub use crate::registry::Registration;
+    pub use crate::registry::{ProducedTopic, Registration};
     pub use crate::retry_policy::{ErrorKind, MaxRetries, RetryPolicy};
     pub use crate::topic::{Batched, Blocking, Concurrency, Produce, Single, Topic, TopicSpec};
 }

@@ -4,7 +4,7 @@ use std::error::Error;
 use std::fmt;
 use std::time::Duration;
 
-use crate::consumer::HandlerError;
+use crate::consumer::{Directive, HandlerError};
 
 /// How often and when a failed message is tried again.
 #[derive(Debug, Clone)]
@@ -18,10 +18,13 @@ pub struct RetryPolicy {
     pub growth: Growth,
     /// The longest wait. Default: unbounded.
     pub max_delay: Option<Duration>,
-    /// The part of each wait that is random, 0 to 1. Default 0.
+    /// How much longer than said a wait may be, as a part of it, 0 to 1: `0.5` spreads a wait of 10 s over 10 to 15 s. It comes on
+    /// top of `max_delay`. Default 0.
     pub jitter: f64,
     /// Which errors are retried. Default: all.
     pub kinds: RetryKinds,
+    /// Looks at errors more closely than their type, at the variants of an enum for example. Asked before `kinds`. Default: nothing does.
+    pub classify: Option<Classify>,
     /// Where the message waits. Default: blocking.
     pub mode: RetryMode,
     /// Log each Nth failed attempt. Default: none.
@@ -29,6 +32,9 @@ pub struct RetryPolicy {
     /// Whether the key offset tracker may skip a message that a newer one of its key follows. Default: no.
     pub offset_tracker: OffsetTracking,
 }
+
+/// Says what an error demands; [`Directive::Policy`] leaves it to the rest of the policy.
+pub type Classify = fn(&HandlerError) -> Directive;
 
 /// How many tries after the first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -115,6 +121,7 @@ impl RetryPolicy {
             max_delay: None,
             jitter: 0.0,
             kinds: RetryKinds::All,
+            classify: None,
             mode: RetryMode::Blocking,
             log_every: None,
             offset_tracker: OffsetTracking::Off,
@@ -153,6 +160,13 @@ impl RetryPolicy {
     #[must_use]
     pub fn exclude(mut self, kinds: impl IntoIterator<Item = ErrorKind>) -> Self {
         self.kinds = RetryKinds::Exclude(kinds.into_iter().collect());
+        self
+    }
+
+    /// Asks this function what an error demands, unless the handler said so itself.
+    #[must_use]
+    pub fn classify(mut self, classify: Classify) -> Self {
+        self.classify = Some(classify);
         self
     }
 

@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test")]
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -19,7 +19,7 @@ use kafka_core::error::{BoxError, ConfigErrors};
 use kafka_core::message::{Record, Run};
 use kafka_core::names::TopicName;
 use kafka_core::settings::Settings;
-use kafka_core::topic::{Control, Feed, Handler, HandlerOutcome, TopicSpec};
+use kafka_core::topic::{Control, Feed, Handler, HandlerFailure, HandlerOutcome, TopicSpec};
 use tokio::sync::Semaphore;
 
 /// Longer than the default of `unhealthy_after`.
@@ -32,8 +32,8 @@ struct Scripted {
 }
 
 impl Handler for Scripted {
-    fn decode<'a>(&'a self, _: &'a mut Run) -> BoxFuture<'a, ()> {
-        Box::pin(std::future::ready(()))
+    fn decode<'a>(&'a self, _: &'a mut Run) -> BoxFuture<'a, Result<(), BoxError>> {
+        Box::pin(std::future::ready(Ok(())))
     }
 
     fn handle<'a>(&'a self, run: &'a mut Run, limit: usize, control: &'a Control) -> BoxFuture<'a, HandlerOutcome> {
@@ -41,7 +41,7 @@ impl Handler for Scripted {
             for (done, raw) in run.iter().take(limit).enumerate() {
                 match raw.value() {
                     Some(b"wait") => self.permits.acquire().await.unwrap().forget(),
-                    Some(b"fail") => return HandlerOutcome { done, failure: Some("told to".into()) },
+                    Some(b"fail") => return HandlerOutcome { done, failure: Some(HandlerFailure::Message("told to".into())) },
                     // Below what contains the panics of users' handlers: it kills the lane.
                     Some(b"die") => panic!("told to"),
                     _ => {}
@@ -233,11 +233,15 @@ impl FailureHandlerSource for Handing {
 
 /// A gate whose store is down.
 #[derive(Debug, Clone)]
-struct Store(Arc<AtomicBool>);
+struct Store {
+    down: Arc<AtomicBool>,
+    asked: Arc<AtomicUsize>,
+}
 
 impl Gate for Store {
     fn admit<'a>(&'a self, _: &'a Run) -> BoxFuture<'a, Result<Admissions, BoxError>> {
-        let down = self.0.load(Ordering::Relaxed);
+        self.asked.fetch_add(1, Ordering::Relaxed);
+        let down = self.down.load(Ordering::Relaxed);
         Box::pin(std::future::ready(if down { Err("the store is down".into()) } else { Ok(Admissions::AllProceed) }))
     }
 }
@@ -265,10 +269,10 @@ async fn a_held_retry_is_well_for_as_long_as_it_is_held() {
 async fn lasting_trouble_of_a_store_or_of_a_forward_is_told_until_it_is_over() {
     for word in ["the store is down", "the forward was refused"] {
         let stage = Stage::new(&["fail", "word"]);
-        let down = Arc::new(AtomicBool::new(true));
+        let (down, asked) = (Arc::new(AtomicBool::new(true)), Arc::new(AtomicUsize::new(0)));
         let mut builder = stage.builder(Settings::default());
         if word.contains("store") {
-            builder.push_gate(Store(Arc::clone(&down)));
+            builder.push_gate(Store { down: Arc::clone(&down), asked: Arc::clone(&asked) });
             builder.set_failure_handler(Handing(Arc::new(Forwarding(Arc::default()))));
         } else {
             builder.set_failure_handler(Handing(Arc::new(Forwarding(Arc::clone(&down)))));
@@ -281,8 +285,13 @@ async fn lasting_trouble_of_a_store_or_of_a_forward_is_told_until_it_is_over() {
         let Reason::Trouble { partition: Some(_), error, .. } = reason(&health) else { panic!("{health:?}") };
         assert_eq!(error, word);
         // Tried again in vain it is the same trouble, since the same time.
+        let before = asked.load(Ordering::Relaxed);
         stage.hand.advance(Duration::from_secs(60));
-        stage.until(&running, unwell).await;
+        let again = |health: &Health| {
+            let held = partition(health).is_some_and(|partition| partition["held_for_ms"].as_u64().is_some_and(|left| left > 0));
+            !word.contains("store") || (asked.load(Ordering::Relaxed) > before && held)
+        };
+        assert!(unwell(&stage.until(&running, again).await));
         down.store(false, Ordering::Relaxed);
         stage.hand.advance(Duration::from_secs(60));
         stage.until(&running, |health| partition_is_done(health, 2) && !unwell(health)).await;
@@ -334,11 +343,19 @@ async fn a_lane_that_died_ends_its_consumer_with_an_error() {
     let stage = Stage::new(&["die"]);
     let mut running = stage.builder(Settings::default().shutdown_timeout(Duration::ZERO)).build().unwrap().start(&[]).await.unwrap();
     let check = running.health_check();
-    let moving = stage.hand.clone();
-    let error = tokio::select! {
-        result = running.finished() => result.unwrap_err(),
-        () = async { loop { moving.advance(Duration::from_millis(100)); tokio::task::yield_now().await } } => unreachable!(),
+    let moving = async {
+        loop {
+            stage.hand.advance(Duration::from_millis(100));
+            tokio::task::yield_now().await;
+        }
     };
+    let ends = async {
+        tokio::select! {
+            result = running.finished() => result.unwrap_err(),
+            () = moving => unreachable!(),
+        }
+    };
+    let error = tokio::time::timeout(Duration::from_secs(10), ends).await.expect("an end within 10 s");
     assert!(error.to_string().contains("reader was stopped"), "{error}");
     assert!(ended(&check.now().await).contains("the task of a lane died"));
 }

@@ -40,10 +40,14 @@
 //! | --- | --- | --- |
 //! | `macros` | yes | the derives |
 //! | `json` | yes | the format [`Json`](format::Json) |
+//! | `retry` | yes | [`retry`]: retries, retry topics, dead letters, the key offset tracker |
 //! | `cli` | yes | [`AppMain::main`](cli::AppMain::main): the command line of an application |
 //! | `connect` | no | `connect`: Kafka Connect, connectors as code, `kafka_skip`; the command `connect` |
-//! | `postgres` | no | with `connect`: `kafka_skip` in diesel's queries |
-//! | `test-kit` | no | brokers for tests, on a socket of this process and in memory |
+//! | `avro`, `json-schema`, `protobuf` | no | these formats with a schema registry |
+//! | `tls` | no | TLS and SASL/SCRAM to brokers, with the system's OpenSSL: `libssl-dev` and `pkg-config` to build |
+//! | `tls-vendored` | no | the same with an OpenSSL that is compiled in: perl, and some minutes |
+//! | `postgres`, `sqlite` | no | stores in these databases; `postgres` with `connect` also `kafka_skip` in diesel's queries |
+//! | `test-kit` | no | [`TestApp`](test_kit::TestApp) and the simulation of an application; brokers for tests, on a socket of this process and in memory |
 
 // What derives write names this crate from outside.
 #[cfg(test)]
@@ -57,6 +61,17 @@ pub use kafka_core::{app, broker, clock, consumer, error, format, message, names
 
 #[cfg(feature = "connect")]
 pub use kafka_connect as connect;
+#[cfg(any(feature = "avro", feature = "json-schema", feature = "protobuf"))]
+pub use kafka_core::schema_registry;
+#[cfg(feature = "retry")]
+pub use kafka_retry as retry;
+
+/// Testing an application without a broker, in milliseconds.
+#[cfg(feature = "test-kit")]
+pub mod test_kit {
+    pub use kafka_core::sim::app as sim;
+    pub use kafka_core::test_kit::{Handled, Held, Outcome, Process, Publisher, TestApp, TestCluster, TestError};
+}
 
 #[doc(inline)]
 pub use kafka_core::app::App;
@@ -69,6 +84,22 @@ pub use kafka_macros::Consumer;
 #[cfg(feature = "macros")]
 #[doc = include_str!("../docs/topic.md")]
 pub use kafka_macros::Topic;
+
+#[cfg(feature = "connect")]
+kafka_core::__private::inventory::submit! {
+    registry::DefaultPlugin {
+        name: "connect",
+        install: |app| app::Plugin::install(kafka_connect::connectors::Connectors::new(), app),
+    }
+}
+
+#[cfg(feature = "retry")]
+kafka_core::__private::inventory::submit! {
+    registry::DefaultPlugin {
+        name: kafka_retry::Retry::NAME,
+        install: |app| app::Plugin::install(kafka_retry::Retry::new(), app),
+    }
+}
 
 /// What derives write against, of all crates.
 #[doc(hidden)]
@@ -89,11 +120,19 @@ mod book {
     }
     pages!(
         Readme = "../../../README.md",
+        DeadLetters = "../../../docs/book/dead-letters.md",
+        FromDjangoKafka = "../../../docs/book/from-django-kafka.md",
+        FromSpring = "../../../docs/book/from-spring.md",
+        KeyOffsetTracker = "../../../docs/book/key-offset-tracker.md",
         Start = "../../../docs/book/start.md",
         Topics = "../../../docs/book/topics.md",
         Consumers = "../../../docs/book/consumers.md",
         Producing = "../../../docs/book/producing.md",
         Connect = "../../../docs/book/connect.md",
-        Secured = "../../../docs/book/secured.md"
+        Running = "../../../docs/book/running.md",
+        Secured = "../../../docs/book/secured.md",
+        Settings = "../../../docs/book/settings.md",
+        Retries = "../../../docs/book/retries.md",
+        Testing = "../../../docs/book/testing.md"
     );
 }

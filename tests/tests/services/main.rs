@@ -4,18 +4,25 @@
 
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a story may panic, and says what it saw")]
 
+mod avro;
+mod command_line;
 mod configuration;
 mod connect;
 mod crashes;
+mod dead_letters;
+mod django_kafka;
 mod failures;
 mod frozen_members;
 mod in_process;
 mod kafka_skip;
+mod key_offset_tracker;
 mod keys;
 mod odd_messages;
 mod outages;
 mod patterns;
 mod rebalances;
+mod retries;
+mod scripts;
 mod secured;
 mod slow_handlers;
 mod static_members;

@@ -1,11 +1,10 @@
-//! Messages that nobody expects: all are representable, none crashes, and poison is held and never skipped.
-
-use std::time::Duration;
+//! Messages that nobody expects: all are representable, none crashes, and poison is kept byte for byte as a dead letter.
 
 use kafka_tests::calls::Call;
+use kafka_tests::cluster::delete_topic;
 use kafka_tests::produce::Record;
-use kafka_tests::story::{SOON, Story};
-use kafka_tests::until::{throughout, until};
+use kafka_tests::read::everything;
+use kafka_tests::story::Story;
 use kafka_tests::wire;
 use serde_json::json;
 
@@ -66,36 +65,38 @@ fn header_names_need_not_be_utf_8() {
     story.stop_at_the_end(ledger);
 }
 
-/// Without the retry feature poison holds its partition: the others go on, and nothing after it is handled or committed.
-fn poison_is_held(word: &str, flags: &[(&str, &str)], poison: Record) {
+/// Poison becomes a dead letter with its bytes kept exactly; what stands around it is handled, and the position goes on.
+fn poison_is_a_dead_letter(word: &str, flags: &[(&str, &str)], key: Option<&[u8]>, poison: &[u8]) {
     let story = Story::new(word, 2);
-    story.send((0..5).map(Record::number).chain([poison]).chain((6..10).map(Record::number)));
+    let record = Record::empty().value(poison).header("mine", [0xff]);
+    let record = key.into_iter().fold(record, |record, key| record.key(key));
+    story.send((0..5).map(Record::number).chain([record]).chain((6..10).map(Record::number)));
     story.send((10..110).map(|n| Record::number(n).to(1)));
-    let ledger = flags.iter().fold(story.ledger().set("auto.commit.interval.ms", 100), |ledger, (flag, value)| ledger.flag(flag, value));
-    let ledger = ledger.start();
-    let calls = story.until_handled(105);
-    assert!(calls.iter().all(|call| call.partition == 1 || call.offset < 5), "it was skipped: {calls:?}");
-    until("the position before the poison", SOON, || story.committed().get(&0) == Some(&5) && story.committed().get(&1) == Some(&100));
-    until("it is tried again", SOON, || ledger.logged("message failed, held") >= 3);
-    let log = ledger.log();
-    let held = log.lines().find(|line| line.contains("message failed, held")).unwrap_or_default();
-    assert!(held.contains("offset=5") && held.contains("could not be decoded"), "the log says what is wrong: {held}");
-    throughout("nothing passes it", Duration::from_millis(500), || story.calls().len() == 105);
-    ledger.stop(Duration::from_secs(5));
-    assert_eq!(story.committed().get(&0), Some(&5));
+    let ledger = flags.iter().fold(story.ledger(), |ledger, (flag, value)| ledger.flag(flag, value)).start();
+    let calls = story.until_handled(109);
+    assert!(calls.iter().all(|call| call.partition == 1 || call.offset != 5), "no handler can have read it: {calls:?}");
+    let topic = format!("{0}.{0}.dlt", story.name);
+    let letters = everything(&topic, 2);
+    assert_eq!(letters.len(), 1, "{letters:?}");
+    assert_eq!((letters[0].key.as_deref(), letters[0].value.as_deref()), (key, Some(poison)));
+    assert_eq!(letters[0].headers[0], ("mine".to_owned(), vec![0xff]));
+    let summary = letters[0].headers.iter().find(|(name, _)| name == "DEAD_LETTER_SUMMARY").map(|(_, text)| String::from_utf8_lossy(text));
+    assert!(summary.is_some_and(|summary| summary.contains("could not be decoded")), "it says what is wrong: {letters:?}");
+    story.stop_at_the_end(ledger);
+    delete_topic(&topic);
 }
 
 #[test]
-fn poison_holds_its_partition() {
-    poison_is_held("poison", &[], Record::empty().value([0xff, 0x00, 0x7b]));
+fn poison_is_a_dead_letter_byte_for_byte() {
+    poison_is_a_dead_letter("poison", &[], None, &[0xff, 0x00, 0x7b]);
 }
 
 #[test]
 fn an_empty_value_is_poison_for_json() {
-    poison_is_held("poison-empty", &[], Record::empty().key("").value(""));
+    poison_is_a_dead_letter("poison-empty", &[], Some(b""), b"");
 }
 
 #[test]
-fn poison_holds_its_partition_in_batches() {
-    poison_is_held("poison-batch", &[("--batch", "50")], Record::empty().value("{"));
+fn poison_is_a_dead_letter_out_of_a_batch() {
+    poison_is_a_dead_letter("poison-batch", &[("--batch", "50")], None, b"{");
 }

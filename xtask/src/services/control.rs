@@ -175,3 +175,86 @@ fn lock(repo: &Repo) -> Result<File> {
     file.lock().context("cannot lock .services")?;
     Ok(file)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::process::Command as Program;
+
+    use super::super::place::Port;
+    use super::*;
+
+    /// A process that is ready as soon as it runs, and writes down what is done to it.
+    struct Sleeper;
+
+    impl Service for Sleeper {
+        fn name(&self) -> &'static str {
+            "sleeper"
+        }
+
+        fn tools(&self) -> &'static [Tool] {
+            &[]
+        }
+
+        fn ports(&self) -> &'static [Port] {
+            &[Port { name: "clients", variable: "SERVICES_PORT_OF_NO_SERVICE", default: 1 }]
+        }
+
+        fn prepare(&self, place: &Place) -> Result<()> {
+            note(place, "prepared")
+        }
+
+        fn start(&self, _place: &Place) -> Result<Program> {
+            let mut command = Program::new("sleep");
+            command.arg("60");
+            Ok(command)
+        }
+
+        fn health(&self, _place: &Place, _process: &Process) -> Health {
+            Health::Ready
+        }
+
+        fn furnish(&self, place: &Place) -> Result<()> {
+            note(place, "furnished")
+        }
+
+        fn clear(&self, _place: &Place) -> Result<()> {
+            Ok(())
+        }
+
+        fn env(&self, _place: &Place) -> Vec<(&'static str, String)> {
+            Vec::new()
+        }
+    }
+
+    fn note(place: &Place, what: &str) -> Result<()> {
+        let before = fs::read_to_string(place.path("notes")).unwrap_or_default();
+        Ok(fs::write(place.path("notes"), format!("{before}{what} "))?)
+    }
+
+    #[test]
+    fn what_runs_is_left_alone_and_what_died_starts_again_on_its_data() {
+        let dir = tempfile::tempdir().unwrap();
+        let repo = Repo::at(dir.path());
+        let place = Place::of(&repo, "sleeper");
+        fs::create_dir_all(place.path("")).unwrap();
+        let up = || {
+            let started = Started::default();
+            bring_up(&repo, &Sleeper, &started).unwrap();
+            (Process::of(&place.pid_file()).unwrap().pid(), started.into_inner().unwrap())
+        };
+        let notes = || fs::read_to_string(place.path("notes")).unwrap();
+
+        let (first, started) = up();
+        assert_eq!(started, ["sleeper"]);
+        assert_eq!(up(), (first, vec![]), "the second `up` neither starts nor claims to have started");
+        assert_eq!(notes(), "prepared furnished ");
+
+        Process::of(&place.pid_file()).unwrap().stop(rustix::process::Signal::KILL, FAREWELL).unwrap();
+        let (second, started) = up();
+        assert_ne!(second, first);
+        assert_eq!(started, ["sleeper"]);
+        assert_eq!(notes(), "prepared furnished prepared ", "its data is furnished once");
+        assert!(stop(&Sleeper, &place).unwrap());
+        assert!(!stop(&Sleeper, &place).unwrap());
+    }
+}

@@ -5,12 +5,14 @@
 
 mod connect;
 mod control;
+mod docker;
 mod http;
 mod jar;
 mod kafka;
 mod kafka_secure;
 mod kafka_wire;
 mod maven;
+mod new_java;
 mod place;
 mod postgres;
 mod python;
@@ -39,13 +41,27 @@ pub(crate) enum Command {
     /// Starts the named services and what they need (all without a name), and waits until they answer; those that run are left alone.
     ///
     /// `python` is no server: it lays out a virtual environment for the tests that need another client.
-    Up { names: Vec<String> },
+    Up {
+        names: Vec<String>,
+        /// As containers, by docker/compose.yaml, on the same ports; Docker with its compose plugin must be there.
+        #[arg(long)]
+        docker: bool,
+    },
     /// Stops the named services and what needs them (all without a name), and removes their data; jars, logs and chosen ports stay.
-    Down { names: Vec<String> },
+    Down {
+        names: Vec<String>,
+        /// The containers of `up --docker`.
+        #[arg(long)]
+        docker: bool,
+    },
     /// Shows every service: up or down, pid, port.
     Status,
     /// Prints the addresses as NAME=value lines, for `eval "$(cargo xtask services env)"`.
-    Env,
+    Env {
+        /// Those of the containers of `up --docker`.
+        #[arg(long)]
+        docker: bool,
+    },
 }
 
 /// A server that the tests talk to.
@@ -108,11 +124,14 @@ const ALL: [&dyn Service; 5] = [&postgres::Postgres, &kafka::Kafka, &registry::R
 /// Runs one of the commands.
 pub(crate) fn run(repo: &Repo, command: Command) -> Result<()> {
     match command {
-        Command::Up { names } => control::up(repo, Wanted::named(&names)?).map(|_started| ()),
-        Command::Down { names } => control::down(repo, Wanted::named(&names)?),
+        Command::Up { names, docker: true } => docker::up(repo, &names),
+        Command::Up { names, docker: false } => control::up(repo, Wanted::named(&names)?).map(|_started| ()),
+        Command::Down { names, docker: true } => docker::down(repo, &names),
+        Command::Down { names, docker: false } => control::down(repo, Wanted::named(&names)?),
         Command::Status => control::status(repo),
-        Command::Env => {
-            env(repo).iter().for_each(|(name, value)| println!("{name}={value}"));
+        Command::Env { docker } => {
+            let env = if docker { docker::env(repo) } else { env(repo) };
+            env.iter().for_each(|(name, value)| println!("{name}={value}"));
             Ok(())
         }
     }

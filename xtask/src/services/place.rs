@@ -34,7 +34,12 @@ pub(super) struct Place {
 impl Place {
     /// The directory of the service called `name`; it need not exist yet.
     pub(super) fn of(repo: &Repo, name: &str) -> Self {
-        Self { repo: repo.clone(), dir: state(repo).join(name) }
+        Self::at(repo, &state(repo).join(name))
+    }
+
+    /// A directory of one's own.
+    pub(super) fn at(repo: &Repo, dir: &Path) -> Self {
+        Self { repo: repo.clone(), dir: dir.to_path_buf() }
     }
 
     /// The checkout it belongs to.
@@ -150,7 +155,7 @@ mod tests {
 
     fn place() -> (tempfile::TempDir, Place) {
         let dir = tempfile::tempdir().unwrap();
-        let place = Place { repo: Repo::here().unwrap(), dir: dir.path().to_path_buf() };
+        let place = Place::at(&Repo::here().unwrap(), dir.path());
         (dir, place)
     }
 

@@ -22,7 +22,7 @@ const INSTALLED: &str = "requirements.txt";
 
 /// The variable that names the interpreter.
 pub(super) fn env(repo: &Repo) -> (&'static str, String) {
-    ("KAFKA_KIT_PYTHON", Place::of(repo, NAME).path("venv/bin/python").display().to_string())
+    ("KAFKA_TESTS_PYTHON", Place::of(repo, NAME).path("venv/bin/python").display().to_string())
 }
 
 /// Makes the environment, unless it is of the same requirements and its interpreter still answers.

@@ -8,9 +8,9 @@ use anyhow::{Context, Result, bail};
 
 use super::maven::Artifacts;
 use super::place::{self, Place, Port};
-use super::{Health, Service, http};
+use super::{Health, Service, http, new_java};
 use crate::process::Process;
-use crate::tools::{self, Tool};
+use crate::tools::Tool;
 
 pub(super) const CLIENTS: Port = Port { name: "clients", variable: "SERVICES_REGISTRY_PORT", default: 8081 };
 const MANAGEMENT: Port = Port { name: "management", variable: "SERVICES_REGISTRY_MANAGEMENT_PORT", default: 9081 };
@@ -39,7 +39,10 @@ impl Service for Registry {
     }
 
     fn tools(&self) -> &'static [Tool] {
-        &[Tool::NewJava, Tool::Maven]
+        match new_java::tool() {
+            Tool::Python => &[Tool::Java, Tool::Maven, Tool::Python],
+            _ => &[Tool::Java, Tool::Maven],
+        }
     }
 
     fn ports(&self) -> &'static [Port] {
@@ -47,11 +50,12 @@ impl Service for Registry {
     }
 
     fn prepare(&self, place: &Place) -> Result<()> {
+        new_java::lay_out(place)?;
         ARTIFACTS.lay_out(place)
     }
 
     fn start(&self, place: &Place) -> Result<Command> {
-        let mut command = Command::new(tools::java(tools::NEW_JAVA).context("Java is gone")?);
+        let mut command = Command::new(new_java::java(place).context("Java is gone")?);
         command.current_dir(place.path("")).env_remove("JAVA_TOOL_OPTIONS");
         command.envs([
             ("QUARKUS_HTTP_HOST", "127.0.0.1".to_owned()),

@@ -3,6 +3,7 @@
 //! A rule is a function from the files to its findings, with a test that plants the defect in a tree of its own.
 
 mod edges;
+mod generated;
 mod places;
 mod shape;
 mod tree;
@@ -37,7 +38,7 @@ impl fmt::Display for Finding {
 }
 
 /// The rules that look at files; who may import whom comes from `cargo metadata` instead.
-const RULES: [fn(&Tree) -> Vec<Finding>; 9] = [
+const RULES: [fn(&Tree) -> Vec<Finding>; 10] = [
     places::drivers,
     places::unsafe_code,
     places::time,
@@ -47,6 +48,7 @@ const RULES: [fn(&Tree) -> Vec<Finding>; 9] = [
     words::unfinished,
     words::absolute_paths,
     words::banned_names,
+    generated::pages,
 ];
 
 /// Prints a line for each finding, or one that says that all is clean. Tells whether it is.

@@ -4,9 +4,11 @@ use super::Finding;
 use super::tree::{Tree, Word};
 
 /// A driver, its crates by the first word of their names, and the places that may name it.
-const DRIVERS: [(&str, &[&str]); 4] = [
+const DRIVERS: [(&str, &[&str]); 6] = [
     ("rdkafka", &["crates/kafka-core/src/broker/rdkafka/"]),
-    ("reqwest", &["crates/kafka-connect/src/client.rs"]),
+    ("reqwest", &["crates/kafka-connect/src/client.rs", "crates/kafka-core/src/schema_registry/call.rs"]),
+    ("schema_registry_converter", &["crates/kafka-core/src/schema_registry/call.rs"]),
+    ("apache_avro", &["crates/kafka-core/src/format/avro/"]),
     (
         "diesel",
         &[

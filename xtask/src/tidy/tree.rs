@@ -5,7 +5,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 
-/// Directories that hold nothing of the repository's own.
+/// What holds nothing of the repository's own; `.git` is a file in a linked worktree.
 const SKIPPED: [&str; 3] = [".git", ".services", "target"];
 
 /// The repository's text files, in the order of their paths.
@@ -74,7 +74,10 @@ fn walk(dir: &Path, prefix: &str, files: &mut Vec<Text>) -> Result<()> {
         let Some(name) = name.to_str() else { continue };
         let path = format!("{prefix}{name}");
         let kind = entry.file_type()?;
-        if kind.is_dir() && !SKIPPED.contains(&name) {
+        if SKIPPED.contains(&name) {
+            continue;
+        }
+        if kind.is_dir() {
             walk(&entry.path(), &format!("{path}/"), files)?;
         } else if kind.is_file()
             // What is not UTF-8 is not text; what is gone by now was somebody's temporary file.
@@ -194,6 +197,13 @@ mod tests {
     }
 
     #[test]
+    fn the_git_file_of_a_worktree_is_not_read() {
+        let tree = crate::tidy::planted(&[(".git", "gitdir: elsewhere"), ("target/x", ""), (".gitignore", "")]);
+        let paths: Vec<&str> = tree.files.iter().map(|file| file.path.as_str()).collect();
+        assert_eq!(paths, [".gitignore"]);
+    }
+
+    #[test]
     fn libraries_are_the_src_folders_of_crates() {
         let tree = crate::tidy::planted(&[
             ("crates/a/src/lib.rs", ""),
@@ -201,7 +211,9 @@ mod tests {
             ("tests/src/lib.rs", ""),
             ("target/crates/a/src/lib.rs", ""),
             ("xtask/src/main.rs", ""),
+            (".git", "gitdir: somewhere else"),
         ]);
+        assert_eq!(tree.files.len(), 4);
         let paths = |files: Vec<&Text>| files.iter().map(|file| file.path.clone()).collect::<Vec<_>>();
         assert_eq!(paths(tree.libraries().collect()), ["crates/a/src/lib.rs"]);
         assert_eq!(paths(tree.sources().collect()), ["crates/a/src/lib.rs", "xtask/src/main.rs"]);

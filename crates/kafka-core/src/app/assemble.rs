@@ -3,13 +3,14 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::builder::{AppBuilder, Discovery, FailureHandlerSource, GateSource, Origin, StartStep, Tools};
+use super::builder::{AppBuilder, CompanionSource, Discovery, FailureHandlerSource, GateSource, Origin, StartStep, Tools};
 use super::health::HealthSource;
 use super::state::{MissingState, State};
+use super::topic::AssembledTopic;
 use crate::broker::rdkafka::RdkafkaBroker;
-use crate::broker::{Admin, Broker, ClientError};
+use crate::broker::{Admin, Broker, ClientError, ReadRange, TopicReader};
 use crate::clock::Clock;
-use crate::consumer::{ConsumerSpec, DeclaredTopic, ErrorHandler, FailureHandler, HoldFailed, OffsetStorage, Pipeline};
+use crate::consumer::{ConsumerSpec, DeclaredTopic, ErrorHandler, FailureHandler, HoldFailed, OffsetStorage, Pipeline, Role};
 use crate::error::ConfigErrors;
 use crate::names::{GroupId, Subscription, TopicName};
 use crate::producer::Producer;
@@ -21,15 +22,17 @@ use crate::topic::TopicSpec;
 /// An application that was checked and can run.
 #[derive(Debug)]
 pub struct App {
-    pub(super) settings: Arc<Settings>,
-    pub(super) consumers: Vec<AssembledConsumer>,
+    pub(crate) settings: Arc<Settings>,
+    pub(crate) consumers: Vec<AssembledConsumer>,
     pub(super) producer: Producer,
+    framework_producer: Producer,
     /// Topics that are produced to, and the types that declare them.
     pub(super) produced: Vec<(TopicName, &'static str)>,
     pub(super) start_steps: Vec<Arc<dyn StartStep>>,
     pub(super) health_sources: Vec<Arc<dyn HealthSource>>,
     pub(super) broker: Arc<dyn Broker>,
     producer_properties: LayeredProperties,
+    reader_properties: LayeredProperties,
     pub(super) clock: Clock,
     pub(super) error_handler: ErrorHandler,
     state: State,
@@ -37,13 +40,14 @@ pub struct App {
 
 /// A consumer with its pipelines, ready to be started.
 #[derive(Debug)]
-pub(super) struct AssembledConsumer {
-    pub(super) name: String,
-    pub(super) group: GroupId,
+pub(crate) struct AssembledConsumer {
+    pub(crate) name: String,
+    pub(super) role: Role,
+    pub(crate) group: GroupId,
     pub(super) properties: LayeredProperties,
-    pub(super) pipelines: Vec<Arc<Pipeline>>,
-    pub(super) subscriptions: Vec<Subscription>,
-    pub(super) storage: OffsetStorage,
+    pub(crate) pipelines: Vec<Arc<Pipeline>>,
+    pub(crate) subscriptions: Vec<Subscription>,
+    pub(crate) storage: OffsetStorage,
 }
 
 impl App {
@@ -65,6 +69,32 @@ impl App {
         &self.producer
     }
 
+    /// The producer of the framework's own records: no suppression keeps them back, and their size is for the broker to judge.
+    #[must_use]
+    pub fn framework_producer(&self) -> &Producer {
+        &self.framework_producer
+    }
+
+    /// Reads ranges of partitions, outside of any group.
+    ///
+    /// # Errors
+    /// When the client cannot be made of the settings.
+    pub fn reader(&self, ranges: &[ReadRange]) -> Result<Box<dyn TopicReader>, ClientError> {
+        self.broker.reader(&self.reader_properties.properties(), ranges)
+    }
+
+    /// The topics of its consumers, those of plugins among them.
+    pub fn assembled_topics(&self) -> impl Iterator<Item = AssembledTopic<'_>> {
+        let topics = |consumer| move |pipeline| AssembledTopic { consumer, pipeline };
+        self.consumers.iter().flat_map(move |consumer| consumer.pipelines.iter().map(topics(consumer)))
+    }
+
+    /// The clock that it runs by.
+    #[must_use]
+    pub fn clock(&self) -> &Clock {
+        &self.clock
+    }
+
     /// An administration client of its cluster.
     ///
     /// # Errors
@@ -77,12 +107,6 @@ impl App {
     #[must_use]
     pub fn settings(&self) -> &Settings {
         &self.settings
-    }
-
-    /// The clock it was built with.
-    #[must_use]
-    pub fn clock(&self) -> &Clock {
-        &self.clock
     }
 
     /// A clone of the value of this type: one that was added to the builder, or that a plugin made.
@@ -110,7 +134,10 @@ impl App {
     }
 }
 
-pub(super) fn build(app: AppBuilder) -> Result<App, ConfigErrors> {
+pub(super) fn build(mut app: AppBuilder) -> Result<App, ConfigErrors> {
+    for plugin in registry::default_plugins().into_iter().filter(|plugin| !app.plugins.contains(&plugin.name)).collect::<Vec<_>>() {
+        (plugin.install)(&mut app);
+    }
     let mut errors = ConfigErrors::new();
     // Declarations are checked with default settings too, so that all errors come at once.
     let settings = Arc::new(errors.take(app.settings).unwrap_or_default());
@@ -119,16 +146,30 @@ pub(super) fn build(app: AppBuilder) -> Result<App, ConfigErrors> {
         Some(broker) => (broker, Address::Known),
         None => (Arc::new(RdkafkaBroker::new()), Address::Wanted),
     };
-    errors.extend(settings.check(&*broker, &app.components.sections()));
+    let sections = [app.sections, app.components.sections()].concat();
+    errors.extend(settings.check(&*broker, &sections));
 
     let producer_properties = errors.take(LayeredProperties::producer(&settings, OwnConfig::default(), &*broker)).unwrap_or_default();
     let producer = Producer::new(Arc::clone(&broker), producer_properties.properties(), Arc::clone(&settings));
+    let framework_producer = Producer::framework(Arc::clone(&broker), producer_properties.properties(), Arc::clone(&settings));
     let mut state = app.state;
     state.insert(producer.clone());
-    let tools = Tools { settings: &settings, producer: &producer, clock: &app.clock };
-    errors.take(app.components.build(&tools, &mut state));
+    let made = {
+        let tools =
+            Tools { settings: &settings, state: &state, producer: &producer, framework_producer: &framework_producer, clock: &app.clock };
+        errors.take(app.components.build(&tools))
+    };
+    state.extend(made.unwrap_or_default());
 
-    let consumers = gather(app.consumers, app.discovery, &mut errors);
+    let reader_properties = errors.take(LayeredProperties::consumer(&settings, OwnConfig::default(), &*broker)).unwrap_or_default();
+
+    if app.discovery == Discovery::On {
+        app.produced.extend(registry::produced());
+    }
+    let mut consumers = gather(app.consumers, app.discovery, &mut errors);
+    let tools =
+        Tools { settings: &settings, state: &state, producer: &producer, framework_producer: &framework_producer, clock: &app.clock };
+    consumers.extend(companions(&app.companions, &consumers, &tools, &mut errors));
     let assembly = Assembly {
         settings: &settings,
         state: &state,
@@ -151,23 +192,25 @@ pub(super) fn build(app: AppBuilder) -> Result<App, ConfigErrors> {
         settings,
         consumers: assembled,
         producer,
+        framework_producer,
         produced,
         start_steps: app.start_steps,
         health_sources: app.health_sources,
         broker,
         producer_properties,
+        reader_properties,
         clock: app.clock,
         error_handler: app.error_handler,
         state,
     })
 }
 
-/// The names of topics that are produced to; a bad one is an error.
+/// The names of topics that are produced to, once for each type that declares them; a bad one is an error.
 fn produced(declared: &[(TopicSpec, &'static str)], errors: &mut ConfigErrors) -> Vec<(TopicName, &'static str)> {
     let mut names: Vec<(TopicName, &str)> = Vec::new();
     for (spec, by) in declared {
         match TopicName::new(&spec.name) {
-            Ok(name) if names.iter().all(|(known, _)| *known != name) => names.push((name, by)),
+            Ok(name) if names.iter().all(|known| *known != (name.clone(), *by)) => names.push((name, by)),
             Ok(_) => {}
             Err(error) => errors.push(format!("topics.{}.name", spec.name), error.to_string()),
         }
@@ -201,6 +244,23 @@ fn gather(explicit: Vec<(ConsumerSpec, Origin)>, discovery: Discovery, errors: &
     all.into_iter().map(|(spec, _)| spec).collect()
 }
 
+/// The consumers that plugins want beside the declared ones.
+fn companions(
+    sources: &[Arc<dyn CompanionSource>],
+    consumers: &[ConsumerSpec],
+    tools: &Tools<'_>,
+    errors: &mut ConfigErrors,
+) -> Vec<ConsumerSpec> {
+    let mut found = Vec::new();
+    for source in sources {
+        for consumer in consumers {
+            found.extend(errors.take(source.companion(consumer, tools.settings, tools.clock)).flatten());
+        }
+        found.extend(errors.take(source.beside_all(consumers, tools)).flatten());
+    }
+    found
+}
+
 struct Assembly<'a> {
     settings: &'a Settings,
     state: &'a State,
@@ -225,7 +285,11 @@ impl Assembly<'_> {
         let group = GroupId::new(&spec.group).map_err(|error| errors.push(format!("{path}.group"), error.to_string())).ok();
         let own_path = format!("{path}.config");
         let own = OwnConfig { path: &own_path, properties: &spec.config };
-        let properties = errors.take(LayeredProperties::consumer(self.settings, own, self.broker));
+        let layered = match spec.role {
+            Role::Main => LayeredProperties::consumer(self.settings, own, self.broker),
+            Role::Retry { .. } => LayeredProperties::retry_consumer(self.settings, own, self.broker),
+        };
+        let properties = errors.take(layered);
         if let (Some(properties), Address::Wanted) = (&properties, self.address)
             && let Err(error) = properties.require_bootstrap_servers()
         {
@@ -235,13 +299,18 @@ impl Assembly<'_> {
         let (mut pipelines, mut subscriptions) = (Vec::new(), Vec::new());
         for topic in &spec.topics {
             pipelines.extend(errors.take(self.pipeline(&spec, topic)));
-            subscriptions.extend(topic.spec.subscription().ok());
+            subscriptions
+                .extend(topic.subscription().map_err(|error| errors.push(format!("{path}.topics.{}", topic.spec.name), error.to_string())));
         }
         match (group, properties) {
             (Some(group), Some(properties)) if errors.is_empty() => Ok(AssembledConsumer {
                 name: spec.name,
                 group,
-                properties: with_own_topics_left_out(properties, &subscriptions, &spec.group, self.settings),
+                properties: match spec.role {
+                    Role::Main => with_own_topics_left_out(properties, &subscriptions, &spec.group, self.settings),
+                    Role::Retry { .. } => properties,
+                },
+                role: spec.role,
                 pipelines,
                 subscriptions,
                 storage: spec.offset_storage,
@@ -269,10 +338,21 @@ impl Assembly<'_> {
             None => Some(Arc::new(HoldFailed::new(self.tools.clock.clone()))),
         };
         let spec = Arc::new(topic.spec.clone());
-        match (handler, failure_handler) {
-            (Some(handler), Some(failure_handler)) if errors.is_empty() => {
+        match (handler, failure_handler, topic.subscription()) {
+            (Some(handler), Some(failure_handler), Ok(subscription)) if errors.is_empty() => {
                 let suppression = Suppression::default().with(&consumer.suppress).with(&topic.spec.suppress);
-                Ok(Arc::new(Pipeline { spec, handler, gates, failure_handler, suppression, clock: self.tools.clock.clone() }))
+                let returns = topic.returning.as_ref().map(|returning| Arc::clone(&returning.reads));
+                Ok(Arc::new(Pipeline {
+                    spec,
+                    type_name: topic.type_name,
+                    subscription,
+                    returns,
+                    handler,
+                    gates,
+                    failure_handler,
+                    suppression,
+                    clock: self.tools.clock.clone(),
+                }))
             }
             _ => Err(errors),
         }

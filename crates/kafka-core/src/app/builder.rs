@@ -15,6 +15,7 @@ use crate::clock::Clock;
 use crate::consumer::{Consumer, ConsumerSpec, ErrorHandler, FailureHandler, Gate};
 use crate::error::{BoxError, ConfigErrors};
 use crate::producer::Producer;
+use crate::registry;
 use crate::settings::Settings;
 use crate::topic::{Produce, TopicSpec};
 
@@ -28,15 +29,20 @@ pub struct AppBuilder {
     pub(super) discovery: Discovery,
     pub(super) gates: Vec<Arc<dyn GateSource>>,
     pub(super) failure_handler: Option<Arc<dyn FailureHandlerSource>>,
+    pub(super) companions: Vec<Arc<dyn CompanionSource>>,
     pub(super) start_steps: Vec<Arc<dyn StartStep>>,
     pub(super) components: Components,
     pub(super) health_sources: Vec<Arc<dyn HealthSource>>,
+    /// The settings sections that plugins read.
+    pub(super) sections: Vec<&'static str>,
+    /// The plugins that were installed by hand.
+    pub(super) plugins: Vec<&'static str>,
     pub(super) error_handler: ErrorHandler,
     pub(super) broker: Option<Arc<dyn Broker>>,
     pub(super) clock: Clock,
 }
 
-/// Whether derived consumers are taken without being named.
+/// Whether derived consumers and produced topics are taken without being named.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Discovery {
     On,
@@ -61,6 +67,11 @@ impl fmt::Display for Origin {
 
 /// Adds something to an application at assembly. Wiring only; it runs before anything is checked.
 pub trait Plugin {
+    /// What it is called. One that applications have by default stands back for one of the same name.
+    fn name(&self) -> &'static str {
+        type_name::<Self>()
+    }
+
     /// Pushes what it has into the builder.
     fn install(self, app: &mut AppBuilder);
 }
@@ -70,8 +81,12 @@ pub trait Plugin {
 pub struct Tools<'a> {
     /// The application's settings.
     pub settings: &'a Settings,
+    /// What was added to the application's state.
+    pub state: &'a State,
     /// The application's producer.
     pub producer: &'a Producer,
+    /// The producer of the framework's own records: no suppression keeps them back, and their size is for the broker to judge.
+    pub framework_producer: &'a Producer,
     /// The application's clock.
     pub clock: &'a Clock,
 }
@@ -97,6 +112,27 @@ pub trait FailureHandlerSource: Send + Sync + fmt::Debug {
         topic: &TopicSpec,
         tools: &Tools<'_>,
     ) -> Result<Arc<dyn FailureHandler>, ConfigErrors>;
+}
+
+/// Makes consumers beside those that were declared, when all of these are known.
+pub trait CompanionSource: Send + Sync + fmt::Debug {
+    /// The consumer that runs beside this one; it starts with it. Default: none.
+    ///
+    /// # Errors
+    /// When the consumer's declarations do not allow it.
+    fn companion(&self, consumer: &ConsumerSpec, settings: &Settings, clock: &Clock) -> Result<Option<ConsumerSpec>, ConfigErrors> {
+        let _ = (consumer, settings, clock);
+        Ok(None)
+    }
+
+    /// The one consumer that runs beside all of these. Asked before any gate or failure handler is made. Default: none.
+    ///
+    /// # Errors
+    /// When the consumers' declarations do not allow it.
+    fn beside_all(&self, consumers: &[ConsumerSpec], tools: &Tools<'_>) -> Result<Option<ConsumerSpec>, ConfigErrors> {
+        let _ = (consumers, tools);
+        Ok(None)
+    }
 }
 
 /// Something to be done after the build and before the first poll: topics made or checked, tables migrated.
@@ -138,9 +174,12 @@ impl AppBuilder {
             discovery: Discovery::On,
             gates: Vec::new(),
             failure_handler: None,
+            companions: Vec::new(),
             start_steps: Vec::new(),
             components: Components::default(),
             health_sources: Vec::new(),
+            sections: Vec::new(),
+            plugins: Vec::new(),
             error_handler: ErrorHandler::default(),
             broker: None,
             clock: Clock::System,
@@ -169,22 +208,29 @@ impl AppBuilder {
     }
 
     /// Says that the application produces to this topic, so that `topics list | check | create` cover it. Nothing else depends on it.
+    /// Derived topics with `produce` alone are found without this.
     #[must_use]
     pub fn produces<T: Produce>(mut self) -> Self {
-        self.produced.push((T::spec(), type_name::<T>()));
+        self.produced.push(registry::declare::<T>());
         self
     }
 
-    /// Takes only the consumers that are added by hand.
+    /// Takes only the consumers and the produced topics that are added by hand.
     #[must_use]
     pub fn without_discovery(mut self) -> Self {
         self.discovery = Discovery::Off;
         self
     }
 
+    /// As [`AppBuilder::state`], from a plugin.
+    pub fn insert_state<T: Clone + Send + Sync + 'static>(&mut self, value: T) {
+        self.state.insert(value);
+    }
+
     /// Installs a plugin.
     #[must_use]
     pub fn plugin(mut self, plugin: impl Plugin) -> Self {
+        self.plugins.push(plugin.name());
         plugin.install(&mut self);
         self
     }
@@ -197,6 +243,16 @@ impl AppBuilder {
     /// Sets who deals with failed messages. Default: they hold their lane and are tried again.
     pub fn set_failure_handler(&mut self, source: impl FailureHandlerSource + 'static) {
         self.failure_handler = Some(Arc::new(source));
+    }
+
+    /// Adds who makes consumers beside the declared ones.
+    pub fn push_companions(&mut self, source: impl CompanionSource + 'static) {
+        self.companions.push(Arc::new(source));
+    }
+
+    /// Says that a plugin reads this section of the settings; see [`Settings::read_section`].
+    pub fn push_section(&mut self, name: &'static str) {
+        self.sections.push(name);
     }
 
     /// Adds something to be done before the consumers start. Steps are taken in the order they were added.

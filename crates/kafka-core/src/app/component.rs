@@ -19,12 +19,12 @@ pub trait Component: Any + Send + Sync + fmt::Debug {
         &[]
     }
 
-    /// Checks what was collected and puts what it made into the state, where topics and commands find it by its type. Runs before
-    /// topics are made, connects to nothing.
+    /// Checks what was collected and puts what it made into `made`, which becomes part of the state: topics and commands find it there
+    /// by its type. Runs before topics are made, connects to nothing.
     ///
     /// # Errors
     /// Everything that is wrong with settings and declarations.
-    fn build(self: Box<Self>, tools: &Tools<'_>, state: &mut State) -> Result<(), ConfigErrors>;
+    fn build(self: Box<Self>, tools: &Tools<'_>, made: &mut State) -> Result<(), ConfigErrors>;
 }
 
 /// The components of an application that is being put together.
@@ -45,11 +45,12 @@ impl Components {
         self.0.iter().flat_map(|component| component.sections()).copied().collect()
     }
 
-    pub(super) fn build(self, tools: &Tools<'_>, state: &mut State) -> Result<(), ConfigErrors> {
+    pub(super) fn build(self, tools: &Tools<'_>) -> Result<State, ConfigErrors> {
         let mut errors = ConfigErrors::new();
+        let mut made = State::default();
         for component in self.0 {
-            errors.take(component.build(tools, state));
+            errors.take(component.build(tools, &mut made));
         }
-        errors.or_ok(())
+        errors.or_ok(made)
     }
 }

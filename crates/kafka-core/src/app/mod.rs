@@ -10,13 +10,17 @@ mod health;
 mod run;
 mod signals;
 mod state;
+mod topic;
 mod topics;
 
 pub use assemble::App;
-pub use builder::{AppBuilder, FailureHandlerSource, GateSource, Plugin, StartStep, Tools};
+#[cfg(feature = "test-kit")]
+pub(crate) use assemble::AssembledConsumer;
+pub use builder::{AppBuilder, CompanionSource, FailureHandlerSource, GateSource, Plugin, StartStep, Tools};
 pub use component::Component;
 pub use health::{Health, HealthCheck, HealthSource};
 pub use run::{RunError, Running, StartError};
 pub use signals::{Signals, Urgency};
 pub use state::{MissingState, State};
+pub use topic::AssembledTopic;
 pub use topics::{Part, TopicUse};

@@ -9,8 +9,8 @@ use tokio::sync::oneshot;
 
 use super::assemble::{App, AssembledConsumer};
 use super::health::{HealthCheck, HealthSource};
-use crate::broker::{ClientError, ConnectionError, Properties, Unflushed};
-use crate::consumer::{ConsumeError, ConsumerHandle, ConsumerLoop, LoopConfig, Oversight, Parking, Reporter, start};
+use crate::broker::{ClientError, ConnectionError, PollWaker, Properties, Unflushed};
+use crate::consumer::{ConsumeError, ConsumerHandle, ConsumerLoop, LoopConfig, Oversight, Parking, Reporter, Role, Spawner, start};
 use crate::error::BoxError;
 use crate::producer::Producer;
 
@@ -101,11 +101,13 @@ impl App {
         if let Some(name) = names.iter().find(|name| self.consumers.iter().all(|consumer| consumer.name != **name)) {
             return Err(StartError::Unknown { name: name.clone(), known: known() });
         }
-        let chosen: Vec<_> = self.consumers.iter().filter(|consumer| names.is_empty() || names.contains(&consumer.name)).collect();
+        let named = |consumer: &AssembledConsumer| match &consumer.role {
+            Role::Retry { of, .. } if names.contains(of) => true,
+            Role::Main | Role::Retry { .. } => names.contains(&consumer.name),
+        };
+        let chosen: Vec<_> = self.consumers.iter().filter(|consumer| names.is_empty() || named(consumer)).collect();
         self.check_connections(&chosen).await?;
-        for step in &self.start_steps {
-            step.run(&self).await.map_err(|source| StartError::Step { step: step.name(), source })?;
-        }
+        self.prepare().await?;
         let mut running = Running {
             handles: Vec::new(),
             outcomes: FuturesUnordered::new(),
@@ -126,6 +128,14 @@ impl App {
             }
         }
         if running.handles.is_empty() { Err(StartError::Nothing) } else { Ok(running) }
+    }
+
+    /// Does what plugins want done before the first poll.
+    pub(crate) async fn prepare(&self) -> Result<(), StartError> {
+        for step in &self.start_steps {
+            step.run(self).await.map_err(|source| StartError::Step { step: step.name(), source })?;
+        }
+        Ok(())
     }
 
     /// Looks at each way to connect once. The producer may never be used, so what is wrong with it alone is a warning.
@@ -151,7 +161,28 @@ impl App {
 
     fn start_one(&self, consumer: &AssembledConsumer) -> Result<(ConsumerHandle, oneshot::Receiver<Result<(), ConsumeError>>), StartError> {
         let parking = Parking::default();
-        let waker = parking.waker();
+        let (consumer_loop, reporter) = self.consumer_loop(consumer, parking.waker(), Spawner::new(tokio::runtime::Handle::current()))?;
+        tracing::info!(consumer = %consumer.name, group = %consumer.group, "starting");
+        start(&consumer.name, self.oversight(consumer), parking, reporter, consumer_loop)
+            .map_err(|source| StartError::Thread { consumer: consumer.name.clone(), source })
+    }
+
+    /// What is needed to look after a consumer.
+    pub(crate) fn oversight(&self, consumer: &AssembledConsumer) -> Oversight {
+        Oversight {
+            subscriptions: consumer.subscriptions.clone().into(),
+            clock: self.clock.clone(),
+            unhealthy_after: self.settings.unhealthy_after,
+        }
+    }
+
+    /// Makes the client of a consumer, and the loop over it.
+    pub(crate) fn consumer_loop(
+        &self,
+        consumer: &AssembledConsumer,
+        waker: PollWaker,
+        spawner: Spawner,
+    ) -> Result<(ConsumerLoop, Reporter), StartError> {
         let reporter = Reporter::new(waker.clone());
         let client = self
             .broker
@@ -164,22 +195,14 @@ impl App {
             storage: consumer.storage.clone(),
             error_handler: self.error_handler.clone(),
             clock: self.clock.clone(),
-            runtime: tokio::runtime::Handle::current(),
+            spawner,
             revoke_timeout: self.settings.revoke_timeout,
             shutdown_timeout: self.settings.shutdown_timeout,
             poll_interval: self.settings.polling_frequency,
             max_in_flight_bytes: self.settings.max_in_flight_bytes,
             max_in_flight_messages: self.settings.max_in_flight_messages,
         };
-        tracing::info!(consumer = %consumer.name, group = %consumer.group, "starting");
-        let consumer_loop = ConsumerLoop::new(config, client, reporter.clone());
-        let oversight = Oversight {
-            subscriptions: consumer.subscriptions.clone().into(),
-            clock: self.clock.clone(),
-            unhealthy_after: self.settings.unhealthy_after,
-        };
-        start(&consumer.name, oversight, parking, reporter, consumer_loop)
-            .map_err(|source| StartError::Thread { consumer: consumer.name.clone(), source })
+        Ok((ConsumerLoop::new(config, client, reporter.clone()), reporter))
     }
 }
 

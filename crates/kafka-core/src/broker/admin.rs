@@ -1,21 +1,34 @@
-//! The port to a cluster's administration: which topics there are, and making new ones.
+//! The port to a cluster's administration: which topics there are, making new ones, trimming old ones.
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::ops::Range;
 
 use futures_util::future::BoxFuture;
 
 use super::ClientError;
-use crate::names::TopicName;
+use crate::names::{TopicName, TopicPartition};
 
 /// An administration client. Called from any thread.
 pub trait Admin: Send + Sync + fmt::Debug {
     /// All topics with their number of partitions.
     fn topics(&self) -> BoxFuture<'_, Result<BTreeMap<TopicName, i32>, ClientError>>;
 
+    /// The configuration of these topics, defaults included; a topic that is not there is left out. Empty where the cluster does not tell.
+    fn topic_configs<'a>(&'a self, topics: &'a [TopicName]) -> BoxFuture<'a, Result<TopicConfigs, ClientError>>;
+
     /// Makes topics; one that exists is left as it is.
     fn create_topics<'a>(&'a self, topics: &'a [NewTopic]) -> BoxFuture<'a, Result<(), CreateTopicsError>>;
+
+    /// The first offset and the end (the offset after the last) of every partition of these topics; of one that is not there, none.
+    fn bounds<'a>(&'a self, topics: &'a [TopicName]) -> BoxFuture<'a, Result<BTreeMap<TopicPartition, Range<i64>>, ClientError>>;
+
+    /// Removes all records before the offset from each of these partitions, for good. Kafka can remove no others.
+    fn delete_records<'a>(&'a self, before: &'a BTreeMap<TopicPartition, i64>) -> BoxFuture<'a, Result<(), ClientError>>;
 }
+
+/// Topics with their configuration.
+pub type TopicConfigs = BTreeMap<TopicName, BTreeMap<String, String>>;
 
 /// A topic to be made.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -21,7 +21,7 @@ pub enum ConnectionError {
         ca: String,
         /// What the client library said.
         #[source]
-        source: ClientError,
+        source: Box<ClientError>,
     },
     /// TLS could not be agreed on: a version, a cipher, a client certificate that the broker wants (`ssl.certificate.location`).
     #[error("{servers} and this client do not agree on TLS")]
@@ -30,7 +30,7 @@ pub enum ConnectionError {
         servers: String,
         /// What the client library said.
         #[source]
-        source: ClientError,
+        source: Box<ClientError>,
     },
     /// The broker does not take the user with its password, or not by this mechanism. Never says the password.
     #[error(
@@ -46,7 +46,7 @@ pub enum ConnectionError {
         mechanism: String,
         /// What the broker said.
         #[source]
-        source: ClientError,
+        source: Box<ClientError>,
     },
     /// A listener for TLS, and a client without.
     #[error("{server} speaks TLS, and `security.protocol` is {protocol}: set it to ssl, or to sasl_ssl where users log in")]
@@ -82,6 +82,6 @@ pub enum ConnectionError {
     Refused {
         /// What the client library said.
         #[source]
-        source: ClientError,
+        source: Box<ClientError>,
     },
 }

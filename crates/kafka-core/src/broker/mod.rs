@@ -7,6 +7,7 @@ mod connection;
 #[cfg(feature = "test-kit")]
 pub mod memory;
 pub mod rdkafka;
+mod reader;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -16,8 +17,9 @@ use std::time::Duration;
 use futures_util::future::BoxFuture;
 use tokio::sync::oneshot;
 
-pub use admin::{Admin, CreateTopicsError, NewTopic};
+pub use admin::{Admin, CreateTopicsError, NewTopic, TopicConfigs};
 pub use connection::ConnectionError;
+pub use reader::{ReadMessage, ReadRange, TopicReader};
 
 use crate::message::{KeepAlive, RawMessage, Record};
 use crate::names::{GroupId, Subscription, TopicPartition};
@@ -66,6 +68,12 @@ pub trait Broker: Send + Sync + fmt::Debug {
         let _none = properties;
         Properties::new()
     }
+
+    /// A reader of these ranges of partitions, outside of any group; the properties are a consumer's.
+    ///
+    /// # Errors
+    /// When the client cannot be made of these properties.
+    fn reader(&self, properties: &Properties, ranges: &[ReadRange]) -> Result<Box<dyn TopicReader>, ClientError>;
 
     /// What is wrong with a property: an unknown name or a value that does not fit. `None` is fine.
     fn check_property(&self, name: &str, value: &str) -> Option<String>;

@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::ErrorHandler;
 use super::pipeline::Pipeline;
 use super::seams::OffsetStorage;
+use super::spawner::Spawner;
 use crate::clock::Clock;
 use crate::names::GroupId;
 
@@ -18,7 +19,7 @@ pub(crate) struct LoopConfig {
     pub(crate) storage: OffsetStorage,
     pub(crate) error_handler: ErrorHandler,
     pub(crate) clock: Clock,
-    pub(crate) runtime: tokio::runtime::Handle,
+    pub(crate) spawner: Spawner,
     /// How long messages in flight may finish before a revoked partition is given up.
     pub(crate) revoke_timeout: Duration,
     /// The same at shutdown.

@@ -4,6 +4,8 @@
 //! one assignment owns, `lanes` the order within it, `pipeline` the way of a run, `outcome` and
 //! `seams` the closed protocol between them and the feature crates, `tracker` what may be stored.
 
+#[cfg(feature = "test-kit")]
+mod by_hand;
 mod client_error;
 pub(crate) mod defect;
 mod health;
@@ -17,20 +19,28 @@ mod revocation;
 mod run;
 mod seams;
 mod signal;
+mod spawner;
 mod spec;
 mod state;
 mod thread;
 mod tracker;
 
+#[cfg(feature = "test-kit")]
+pub(crate) use by_hand::{Bell, ByHand, Turned};
 pub use client_error::{ClientErrorAction, ConsumeError, ErrorHandler};
 pub use health::{ConsumerHealth, Reason, Status};
+#[cfg(feature = "test-kit")]
+pub(crate) use lanes::HeldLane;
 pub(crate) use loop_config::LoopConfig;
 pub use outcome::{Ack, Admission, BatchError, Directive, HandlerError, HandlerPanic, Hold, Settlement, Wake, WakeSource};
 pub(crate) use pipeline::Pipeline;
 pub(crate) use reports::{Command, Report, Reporter};
 pub(crate) use run::{ConsumerLoop, Turn};
-pub use seams::{Admissions, Backoff, Decoding, Failure, FailureHandler, Gate, HoldFailed, OffsetStorage, PositionSource};
-pub use spec::{Consumer, ConsumerSpec, DeclaredTopic};
+pub use seams::{
+    Admissions, Backoff, Decoding, Failure, FailureHandler, Gate, HoldFailed, OffsetStorage, PositionSource, Returned, Returns,
+};
+pub(crate) use spawner::Spawner;
+pub use spec::{Consumer, ConsumerSpec, DeclaredTopic, Role};
 pub use state::{ConsumerState, Flow, PartitionState, Trouble, Work};
 pub use thread::{ConsumerHandle, UnknownTopic};
 pub(crate) use thread::{Oversight, Parking, start};

@@ -17,6 +17,8 @@ use crate::error::BoxError;
 pub struct HandlerError {
     cause: Cause,
     directive: Directive,
+    /// The type that was converted; an `anyhow::Error` says only its own.
+    type_name: &'static str,
 }
 
 enum Cause {
@@ -51,6 +53,12 @@ impl HandlerError {
     #[must_use]
     pub fn directive(&self) -> Directive {
         self.directive
+    }
+
+    /// The Rust type of the error that the handler returned, for people: the compiler's spelling of it may change.
+    #[must_use]
+    pub fn type_name(&self) -> &'static str {
+        self.type_name
     }
 
     /// Whether the error or any of its sources is of this concrete type.
@@ -92,7 +100,7 @@ impl<E: Into<BoxError> + 'static> From<E> for HandlerError {
             (None, Some(error)) => Cause::Boxed(error.into()),
             (None, None) => Cause::Boxed("an error that vanished".into()),
         };
-        Self { cause, directive: Directive::Policy }
+        Self { cause, directive: Directive::Policy, type_name: std::any::type_name::<E>() }
     }
 }
 
@@ -275,5 +283,6 @@ mod tests {
         let later = HandlerError::retry_after("x", Duration::from_secs(1));
         assert_eq!(later.directive(), Directive::RetryAfter(Duration::from_secs(1)));
         assert_eq!(HandlerError::from(PaymentDown).directive(), Directive::Policy);
+        assert!(HandlerError::permanent(PaymentDown).type_name().ends_with("PaymentDown"));
     }
 }

@@ -108,7 +108,9 @@ impl Partition {
             self.tracker.done(sequence, 0, u32::try_from(messages.len()).unwrap_or(u32::MAX));
         }
         let (topic, partition, group) = (self.name.topic.clone(), self.name.partition, group.clone());
-        lanes.push(&Arc::new(Batch { topic, partition, group, sequence, messages, bytes, keep }));
+        let returned = lanes.returned(&topic, &messages);
+        let earlier = returned.iter().map(|returned| returned.attempts).collect();
+        lanes.push(&Arc::new(Batch { topic, partition, group, sequence, messages, earlier, bytes, keep }), &returned);
     }
 
     /// Notes that messages are done.

@@ -7,17 +7,25 @@ use std::sync::Arc;
 
 use super::defect::{Defect, planted};
 use super::outcome::{Ack, Admission, HandlerPanic, Hold, Settlement};
-use super::seams::{Admissions, Backoff, Decoding, Failure, FailureHandler, Gate, contained};
+use super::seams::{Admissions, Backoff, Decoding, Failure, FailureHandler, Gate, Returns, contained};
 use crate::clock::Clock;
 use crate::error::BoxError;
 use crate::message::{Run, Segment};
+use crate::names::Subscription;
 use crate::producer::suppression::Suppression;
-use crate::topic::{Control, Handler, TopicSpec};
+use crate::topic::{Control, Handler, HandlerFailure, TopicSpec};
 
 /// One declared topic with everything a message of it passes.
 #[derive(Debug)]
 pub(crate) struct Pipeline {
     pub(crate) spec: Arc<TopicSpec>,
+    /// The Rust type that declares it, for the test kit.
+    #[cfg_attr(not(feature = "test-kit"), allow(dead_code, reason = "only the test kit asks"))]
+    pub(crate) type_name: &'static str,
+    /// What it reads: the declared topic, or the topics that its messages come back by.
+    pub(crate) subscription: Subscription,
+    /// Reads what messages that come back bring from earlier.
+    pub(crate) returns: Option<Arc<dyn Returns>>,
     pub(crate) handler: Arc<dyn Handler>,
     pub(crate) gates: Vec<Arc<dyn Gate>>,
     pub(crate) failure_handler: Arc<dyn FailureHandler>,
@@ -86,7 +94,7 @@ impl Pipeline {
     /// and whoever asked again would park it twice.
     async fn admit(&self, run: &mut Run, journal: &mut Journal) -> Result<Vec<Group>, BoxError> {
         if self.gates.iter().any(|gate| gate.wants_decoded() == Decoding::Needed) {
-            self.handler.decode(run).await;
+            self.handler.decode(run).await?;
         }
         let mut holds: Vec<Option<Hold>> = vec![None; if self.gates.is_empty() { 0 } else { run.len() }];
         for gate in &self.gates {
@@ -122,8 +130,15 @@ impl Pipeline {
             let outcome = if self.suppression.is_empty() { work.await } else { self.suppression.clone().scope(work).await };
             control.set_done(0);
             journal.settle(run, outcome.done);
+            if outcome.done > 0 {
+                self.failure_handler.handled(outcome.done);
+            }
             count -= outcome.done;
-            let Some(error) = outcome.failure else { return Next::GoOn };
+            let error = match outcome.failure {
+                None => return Next::GoOn,
+                Some(HandlerFailure::Trouble(error)) => return Next::Trouble(error),
+                Some(HandlerFailure::Message(error)) => error,
+            };
             let Some(message) = run.first() else { return Next::GoOn };
             if planted(Defect::SwallowFailure) {
                 journal.settle(run, 1);
@@ -140,14 +155,7 @@ impl Pipeline {
                     let segments = run.split_front(1).into_segments();
                     journal.pending.push(Pending { segments, ack, failure });
                 }
-                Ok(Settlement::Hold(hold)) => {
-                    tracing::warn!(
-                        topic = %failure.message.topic(), partition = failure.message.partition(), offset = failure.message.raw().offset(),
-                        attempt = failure.attempt, wait = ?hold.until.saturating_duration_since(self.clock.now()), error = %failure.error,
-                        "message failed, held"
-                    );
-                    return Next::HoldFailed(hold);
-                }
+                Ok(Settlement::Hold(hold)) => return Next::HoldFailed(hold),
                 Ok(Settlement::Stop(error)) => return Next::Stop(error),
                 Err(error) => return Next::Trouble(error),
             }

@@ -11,6 +11,8 @@ use std::time::{Duration, Instant};
 use tokio::sync::Semaphore;
 
 use super::defect::{Defect, planted};
+#[cfg(feature = "test-kit")]
+use super::lanes::HeldLane;
 use super::lanes::Lanes;
 use super::loop_config::LoopConfig;
 use super::partition::{Partition, Readiness, Room};
@@ -24,7 +26,6 @@ use crate::broker::{ClientError, ClientEvent, ConsumerClient, QueueId};
 use crate::clock::Clock;
 use crate::error::BoxError;
 use crate::names::{GroupId, Subscription, TopicPartition};
-use crate::topic::TopicSpec;
 
 /// The most events served in one turn, so that a storm of errors starves no partition.
 const EVENTS_A_TURN: usize = 64;
@@ -176,7 +177,7 @@ impl ConsumerLoop {
                 let (asked, since) = self.positions_wanted.unwrap_or((0, self.config.clock.now()));
                 self.positions_wanted = Some((asked + 1, since));
                 let (group, clock, reporter) = (self.config.group.clone(), self.config.clock.clone(), self.reporter.clone());
-                self.config.runtime.spawn(async move {
+                self.config.spawner.spawn(async move {
                     let positions = ask_positions(&*source, &group, &partitions, &clock).await;
                     reporter.send(Report::Positions(partitions, positions));
                 });
@@ -209,13 +210,13 @@ impl ConsumerLoop {
     }
 
     fn lanes(&self, name: &TopicPartition, generation: Generation) -> Option<Lanes> {
-        let matching = |pipeline: &&Arc<Pipeline>| takes(&pipeline.spec, name.topic.as_str());
+        let matching = |pipeline: &Pipeline| pipeline.subscription.matches(name.topic.as_str());
         let Some((at, pipeline)) = self.config.topics.iter().enumerate().find(|(_, pipeline)| matching(pipeline)) else {
             tracing::error!(consumer = %self.config.name, topic = %name.topic, partition = name.partition, "no declared topic takes this one; it is held, nothing of it is skipped");
             return None;
         };
         let (places, reporter) = (self.places[at].clone(), self.reporter.clone());
-        Some(Lanes::new(generation, Arc::clone(pipeline), places, reporter, self.config.runtime.clone()))
+        Some(Lanes::new(generation, Arc::clone(pipeline), places, reporter, self.config.spawner.clone()))
     }
 
     fn revoked(&mut self, names: Vec<TopicPartition>, ownership: Ownership) {
@@ -275,7 +276,7 @@ impl ConsumerLoop {
         any
     }
 
-    fn state(&self) -> ConsumerState {
+    pub(super) fn state(&self) -> ConsumerState {
         let now = self.config.clock.now();
         let mut partitions: Vec<_> =
             self.partitions.values().map(|partition| partition.state(now, self.client.end_offset(&partition.name))).collect();
@@ -284,6 +285,13 @@ impl ConsumerLoop {
             .positions_wanted
             .map(|(_, since)| Trouble { error: "positions are not read yet".to_owned(), elapsed: now.saturating_duration_since(since) });
         ConsumerState { partitions, trouble }
+    }
+
+    /// What waits in its lanes.
+    #[cfg(feature = "test-kit")]
+    pub(super) fn held(&self) -> Vec<HeldLane> {
+        let lanes = self.partitions.values().filter_map(|partition| Some((&partition.name, partition.lanes.as_ref()?)));
+        lanes.flat_map(|(name, lanes)| lanes.held(name)).collect()
     }
 
     fn command(&mut self, command: Command) {
@@ -480,10 +488,6 @@ fn make_ready(partition: &mut Partition, ready: &mut VecDeque<QueueId>) {
 fn flow_of(paused: &[String], topic: &str) -> Flow {
     let caught = |paused: &String| paused == topic || Subscription::parse(paused).is_ok_and(|paused| paused.matches(topic));
     if paused.iter().any(caught) { Flow::Paused } else { Flow::Open }
-}
-
-fn takes(spec: &TopicSpec, topic: &str) -> bool {
-    spec.subscription().is_ok_and(|subscription| subscription.matches(topic))
 }
 
 async fn ask_positions(

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::fmt;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
@@ -12,8 +12,8 @@ use futures_util::future::BoxFuture;
 use super::outcome::{Admission, HandlerError, HandlerPanic, Hold, Settlement};
 use crate::clock::Clock;
 use crate::error::BoxError;
-use crate::message::{MessageRef, Run};
-use crate::names::{GroupId, TopicPartition};
+use crate::message::{MessageRef, RawMessage, Run};
+use crate::names::{GroupId, TopicName, TopicPartition};
 use crate::topic::TopicSpec;
 
 /// A check before the handler: let a message in, park it, or hold it in its lane.
@@ -51,6 +51,27 @@ pub enum Admissions {
 pub trait FailureHandler: Send + Sync + fmt::Debug {
     /// Settles the failed message. An error is the failure handler's own trouble: the lane holds with back-off.
     fn resolve<'a>(&'a self, failure: &'a Failure) -> BoxFuture<'a, Result<Settlement, BoxError>>;
+
+    /// Is told that so many messages were handled without failing. Called often; does nothing by default.
+    fn handled(&self, _messages: usize) {}
+}
+
+/// Reads from messages what an earlier delivery left in them. The mark of topics that messages come back by.
+///
+/// A message that is not due waits beside its partition's lanes: it takes no place, and what is due before it goes
+/// first. Those due at the same time keep their order. The position never passes one that waits.
+pub trait Returns: Send + Sync + fmt::Debug {
+    /// What the message brings from earlier.
+    fn returned(&self, topic: &TopicName, message: &RawMessage) -> Returned;
+}
+
+/// What a message brings from earlier deliveries of it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Returned {
+    /// When it may be handled; `None` is at once.
+    pub due: Option<Instant>,
+    /// How often it was tried before, in topics it stood in earlier.
+    pub attempts: u32,
 }
 
 /// A failed attempt.
@@ -144,6 +165,11 @@ impl FailureHandler for HoldFailed {
             super::Directive::RetryAfter(delay) => delay,
             super::Directive::Policy | super::Directive::Permanent => self.backoff.after(failure.attempt),
         };
+        let raw = failure.message.raw();
+        tracing::warn!(
+            topic = %failure.message.topic(), partition = failure.message.partition(), offset = raw.offset(),
+            attempt = failure.attempt, wait = ?delay, error = %failure.error, "message failed, held"
+        );
         Box::pin(std::future::ready(Ok(Settlement::Hold(Hold::until(self.clock.now() + delay)))))
     }
 }

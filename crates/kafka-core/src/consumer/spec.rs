@@ -4,9 +4,10 @@ use std::any::type_name;
 use std::fmt;
 use std::sync::Arc;
 
-use super::seams::OffsetStorage;
+use super::seams::{OffsetStorage, Returns};
 use crate::app::State;
 use crate::error::ConfigErrors;
+use crate::names::{NameError, Subscription};
 use crate::settings::Settings;
 use crate::topic::{Handler, Style, Suppress, Topic, TopicSpec};
 
@@ -32,6 +33,23 @@ pub struct ConsumerSpec {
     pub suppress: Suppress,
     /// Who keeps its positions. Default: the group.
     pub offset_storage: OffsetStorage,
+    /// What it is for.
+    pub role: Role,
+}
+
+/// What a consumer is for.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum Role {
+    /// It was declared.
+    #[default]
+    Main,
+    /// It reads the retry topics of another one, is configured by `retry_consumer_config` too, and starts with that one.
+    Retry {
+        /// The name of the other.
+        of: String,
+        /// The group of the other.
+        group: String,
+    },
 }
 
 /// A topic of a consumer, and how its handler is made.
@@ -41,7 +59,16 @@ pub struct DeclaredTopic {
     pub spec: TopicSpec,
     /// The Rust type, for messages.
     pub type_name: &'static str,
+    /// Set when its messages come back by other topics.
+    pub(crate) returning: Option<Returning>,
     make: Arc<MakeHandler>,
+}
+
+/// Where a topic's messages come back by, and who reads what they bring from earlier.
+#[derive(Debug, Clone)]
+pub(crate) struct Returning {
+    pub(crate) pattern: String,
+    pub(crate) reads: Arc<dyn Returns>,
 }
 
 /// Makes a topic's handler when the application is built.
@@ -65,7 +92,7 @@ impl DeclaredTopic {
             })?;
             <T::Style as Style<T>>::handler(Arc::new(topic), settings)
         };
-        Self { spec: T::spec(), type_name: type_name::<T>(), make: Arc::new(make) }
+        Self { spec: T::spec(), type_name: type_name::<T>(), returning: None, make: Arc::new(make) }
     }
 
     /// A topic whose handler exists already, or is made by other means.
@@ -73,7 +100,22 @@ impl DeclaredTopic {
         spec: TopicSpec,
         make: impl Fn(&State, &Settings) -> Result<Arc<dyn Handler>, ConfigErrors> + Send + Sync + 'static,
     ) -> Self {
-        Self { spec, type_name: "(handler)", make: Arc::new(make) }
+        Self { spec, type_name: "(handler)", returning: None, make: Arc::new(make) }
+    }
+
+    /// The same topic with the same handler, whose messages come from the topics of this pattern instead of its own.
+    #[must_use]
+    pub fn returning(mut self, pattern: impl Into<String>, reads: Arc<dyn Returns>) -> Self {
+        self.returning = Some(Returning { pattern: pattern.into(), reads });
+        self
+    }
+
+    /// What it reads.
+    ///
+    /// # Errors
+    /// When the name or the pattern cannot be subscribed.
+    pub fn subscription(&self) -> Result<Subscription, NameError> {
+        self.returning.as_ref().map_or_else(|| self.spec.subscription(), |returning| Subscription::parse(&returning.pattern))
     }
 
     pub(crate) fn handler(&self, state: &State, settings: &Settings) -> Result<Arc<dyn Handler>, ConfigErrors> {
@@ -91,6 +133,7 @@ impl ConsumerSpec {
             config: Vec::new(),
             suppress: Suppress::Nothing,
             offset_storage: OffsetStorage::Group,
+            role: Role::Main,
         }
     }
 

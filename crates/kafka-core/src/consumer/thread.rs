@@ -21,7 +21,7 @@ pub struct ConsumerHandle {
     name: String,
     reporter: Reporter,
     oversight: Oversight,
-    ending: Arc<OnceLock<Option<String>>>,
+    ending: Ending,
 }
 
 /// What a handle knows of its consumer beside the way to it.
@@ -46,7 +46,14 @@ pub struct UnknownTopic {
     pub known: Vec<String>,
 }
 
+/// How a consumer ended, once it has: with this error, or as it was asked to.
+pub(super) type Ending = Arc<OnceLock<Option<String>>>;
+
 impl ConsumerHandle {
+    pub(super) fn new(name: &str, reporter: Reporter, oversight: Oversight, ending: Ending) -> Self {
+        Self { name: name.to_owned(), reporter, oversight, ending }
+    }
+
     /// The consumer's name.
     #[must_use]
     pub fn name(&self) -> &str {
@@ -148,8 +155,8 @@ pub(crate) fn start(
 ) -> std::io::Result<(ConsumerHandle, oneshot::Receiver<Result<(), ConsumeError>>)> {
     let (finished, outcome) = oneshot::channel();
     let clock = oversight.clock.clone();
-    let ending = Arc::<OnceLock<Option<String>>>::default();
-    let handle = ConsumerHandle { name: name.to_owned(), reporter, oversight, ending: Arc::clone(&ending) };
+    let ending = Ending::default();
+    let handle = ConsumerHandle::new(name, reporter, oversight, Arc::clone(&ending));
     let consumer_name = name.to_owned();
     thread::Builder::new().name(format!("kafka-{name}")).spawn(move || {
         // Set before the first turn: what woke earlier is seen by that turn.

@@ -3,6 +3,8 @@
 //! A format is a type named in a topic's declaration: `i64`, [`Text`], [`Bytes`], [`Raw`], [`Json`],
 //! or one of your own, by implementing [`Format`] with [`Decode`], [`Encode`], or both.
 
+#[cfg(feature = "avro")]
+mod avro;
 mod bytes;
 #[cfg(feature = "json")]
 mod json;
@@ -11,13 +13,18 @@ mod text;
 
 use std::future::Future;
 
+#[cfg(feature = "avro")]
+pub use self::avro::{
+    AsWritten, Avro, AvroSchema, AvroValue, Datum, FieldSchema, Reading, RecordSchema, Resolved, SchemaScope, SchemaText, TypeSchema,
+    UnreadableDatum, UnusableSchema, UnwritableDatum, ValueSchema,
+};
 pub use self::bytes::{Bytes, Raw};
 #[cfg(feature = "json")]
 pub use self::json::Json;
 pub use self::text::Text;
 use crate::error::{BoxError, ConfigError};
 use crate::names::TopicName;
-use crate::settings::Settings;
+use crate::settings::{Settings, SubjectStrategy};
 
 /// A way to write values as bytes. One instance serves one part (key or value) of one topic.
 ///
@@ -71,6 +78,13 @@ pub trait Decode: Format {
     fn constant() -> Option<Self::Value> {
         None
     }
+
+    /// Reads a part as text for people, best as JSON; not used when messages are handled. Default: no text, which leaves it to the
+    /// reader to guess from the bytes. Write it for a format whose bytes are not text.
+    fn show(&self, part: Part<'_>) -> impl Future<Output = Result<Option<String>, DecodeError>> + Send {
+        let _ = part;
+        std::future::ready(Ok(None))
+    }
 }
 
 /// A format that can be written.
@@ -113,6 +127,8 @@ pub struct FormatContext<'a> {
     pub field: Field,
     /// The application's settings.
     pub settings: &'a Settings,
+    /// Under which subject schemas are registered: as the topic says, else as the settings say.
+    pub subject: SubjectStrategy,
 }
 
 /// The bytes of one part, and where they came from.
@@ -142,7 +158,13 @@ pub enum DecodeError {
     /// The bytes are not of the format (a poison message); trying again is of no use. Mend the producer, or declare the right format.
     #[error("the bytes are not of the declared format")]
     Malformed(#[source] BoxError),
-    /// What decoding needs is not to be had right now, a schema registry for example; trying again helps.
+    /// What the bytes refer to (a schema's id) is not known where it must be. Mostly the bytes are of another format;
+    /// but a registry that lags behind its leader answers so too. So the topic's retry policy decides: it may try
+    /// again, and without one the message goes the way of malformed bytes.
+    #[error("what the bytes refer to is not known")]
+    Unknown(#[source] BoxError),
+    /// What decoding needs is not to be had right now, a schema registry for example; trying again helps. The message
+    /// waits in its lane, however long it takes: this is never an attempt, and nothing reaches the dead letter by it.
     #[error("what decoding needs is not available")]
     Unavailable(#[source] BoxError),
 }
@@ -151,6 +173,11 @@ impl DecodeError {
     /// The bytes are not of the format.
     pub fn malformed(error: impl Into<BoxError>) -> Self {
         Self::Malformed(error.into())
+    }
+
+    /// The bytes refer to something that is not known.
+    pub fn unknown(error: impl Into<BoxError>) -> Self {
+        Self::Unknown(error.into())
     }
 
     /// Something that decoding needs cannot be reached.
@@ -175,5 +202,10 @@ impl EncodeError {
     /// The value does not fit the format.
     pub fn unfit(error: impl Into<BoxError>) -> Self {
         Self::Unfit(error.into())
+    }
+
+    /// Something that encoding needs cannot be reached.
+    pub fn unavailable(error: impl Into<BoxError>) -> Self {
+        Self::Unavailable(error.into())
     }
 }

@@ -27,6 +27,10 @@ macro_rules! big_endian {
                 let wrong = |_| WrongLength { kind: stringify!($number), wanted: size_of::<$number>(), found: part.bytes.len() };
                 part.bytes.try_into().map($number::from_be_bytes).map_err(wrong).map_err(DecodeError::malformed)
             }
+
+            async fn show(&self, part: Part<'_>) -> Result<Option<String>, DecodeError> {
+                self.decode(part).await.map(|number| Some(number.to_string()))
+            }
         }
 
         impl Encode for $number {

@@ -62,6 +62,11 @@ impl Headers {
         self.0.push(header);
     }
 
+    /// Removes all headers of this name; the others keep their order.
+    pub fn remove(&mut self, name: &str) {
+        self.0.retain(|header| header.name() != name.as_bytes());
+    }
+
     /// The value of the last header of this name, as Kafka's `lastHeader`. A null value reads as absent.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&[u8]> {
@@ -118,8 +123,10 @@ mod tests {
         headers.push(Header::null("b"));
         assert_eq!(headers.get("b"), None);
         headers.set(Header::new("a", "4"));
-        let names: Vec<_> = headers.iter().map(Header::name).collect();
-        assert_eq!(names, [&b"b"[..], b"b", b"a"]);
+        let names = |headers: &Headers| headers.iter().map(|header| header.name().to_vec()).collect::<Vec<_>>();
+        assert_eq!(names(&headers), [b"b", b"b", b"a"]);
+        headers.remove("b");
+        assert_eq!(names(&headers), [b"a"]);
     }
 
     #[test]

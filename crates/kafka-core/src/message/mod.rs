@@ -155,6 +155,7 @@ pub struct MessageBatch<K, V> {
 pub struct MessageView<'a, K, V> {
     raw: &'a RawMessage,
     batch: &'a Batch,
+    attempt: u32,
     parts: &'a (Option<K>, Option<V>),
 }
 
@@ -171,7 +172,7 @@ impl<K, V> MessageBatch<K, V> {
         self.parts.is_empty()
     }
 
-    /// Which attempt this is for the first message; for all others it is the first.
+    /// Which attempt this is for the first message; see [`MessageView::attempt`] for the others.
     #[must_use]
     pub fn attempt(&self) -> u32 {
         self.attempt
@@ -181,9 +182,13 @@ impl<K, V> MessageBatch<K, V> {
     pub fn iter(&self) -> impl Iterator<Item = MessageView<'_, K, V>> {
         self.segments
             .iter()
-            .flat_map(|segment| segment.messages().iter().map(move |raw| (raw, &*segment.batch)))
+            .flat_map(|segment| (segment.start..).zip(segment.messages()).map(move |(index, raw)| (index, raw, &*segment.batch)))
             .zip(&self.parts)
-            .map(|((raw, batch), parts)| MessageView { raw, batch, parts })
+            .enumerate()
+            .map(|(at, ((index, raw, batch), parts))| {
+                let attempt = if at == 0 { self.attempt } else { batch.earlier_attempts(index) + 1 };
+                MessageView { raw, batch, attempt, parts }
+            })
     }
 
     /// The decoded keys and values in order, by value.
@@ -210,6 +215,12 @@ impl<'a, K, V> MessageView<'a, K, V> {
     #[must_use]
     pub fn raw(&self) -> &'a RawMessage {
         self.raw
+    }
+
+    /// Which attempt this is; the first delivery is 1.
+    #[must_use]
+    pub fn attempt(&self) -> u32 {
+        self.attempt
     }
 
     /// Its place in the partition.

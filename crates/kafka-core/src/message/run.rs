@@ -16,6 +16,8 @@ pub struct Batch {
     /// Counts the batches of one assignment of the partition; the offset tracker knows a batch by it.
     pub(crate) sequence: u64,
     pub(crate) messages: Vec<RawMessage>,
+    /// How often each was tried before it came by this topic. Empty where messages come for the first time.
+    pub(crate) earlier: Box<[u32]>,
     /// What all its messages count in the bound on memory.
     pub(crate) bytes: usize,
     /// What the memory of the messages needs. Dropped after them.
@@ -70,6 +72,12 @@ impl MessageRef {
         &self.batch.group
     }
 
+    /// How often it was tried before it came by this topic: more than 0 for messages from retry topics.
+    #[must_use]
+    pub fn earlier_attempts(&self) -> u32 {
+        self.batch.earlier_attempts(self.index)
+    }
+
     /// A copy in memory of its own, which pins nothing.
     #[must_use]
     pub fn detach(&self) -> Self {
@@ -78,6 +86,10 @@ impl MessageRef {
 }
 
 impl Batch {
+    pub(crate) fn earlier_attempts(&self, index: u32) -> u32 {
+        self.earlier.get(index as usize).copied().unwrap_or(0)
+    }
+
     /// The messages from `start` to before `end`, copied into memory of their own.
     fn copy_of(&self, start: u32, end: u32) -> Self {
         let messages = &self.messages[start as usize..end as usize];
@@ -87,6 +99,7 @@ impl Batch {
             group: self.group.clone(),
             sequence: self.sequence,
             messages: messages.iter().map(|message| message.detach().into()).collect(),
+            earlier: self.earlier.get(start as usize..end as usize).unwrap_or_default().into(),
             bytes: messages.iter().map(RawMessage::size).sum(),
             keep: None,
         }
@@ -128,6 +141,11 @@ impl Segment {
         front
     }
 
+    /// How often its first message was tried before it came by this topic.
+    pub(crate) fn earlier_attempts(&self) -> u32 {
+        self.batch.earlier_attempts(self.start)
+    }
+
     pub(crate) fn messages(&self) -> &[RawMessage] {
         &self.batch.messages[self.start as usize..self.end as usize]
     }
@@ -152,7 +170,8 @@ impl Segment {
 pub struct Run {
     segments: Vec<Segment>,
     len: usize,
-    attempt: u32,
+    /// The try in this lane that this is for the first message.
+    tries: u32,
     decoded: Option<Box<dyn Decoded>>,
 }
 
@@ -183,9 +202,9 @@ impl fmt::Debug for dyn Decoded {
 }
 
 impl Run {
-    pub(crate) fn new(segments: Vec<Segment>, attempt: u32) -> Self {
+    pub(crate) fn new(segments: Vec<Segment>, tries: u32) -> Self {
         let len = segments.iter().map(Segment::len).sum();
-        Self { segments, len, attempt, decoded: None }
+        Self { segments, len, tries, decoded: None }
     }
 
     /// How many messages it has.
@@ -200,10 +219,16 @@ impl Run {
         self.len == 0
     }
 
-    /// The attempt that this is for the first message; for all others it is the first.
+    /// The attempt that this is for the first message, those in earlier topics counted; all others are tried
+    /// for the first time here.
     #[must_use]
     pub fn attempt(&self) -> u32 {
-        self.attempt
+        self.segments.first().map_or(0, Segment::earlier_attempts).saturating_add(self.tries)
+    }
+
+    /// The try in this lane that this is for the first message.
+    pub(crate) fn tries(&self) -> u32 {
+        self.tries
     }
 
     /// The raw messages in order.
@@ -256,12 +281,12 @@ impl Run {
         let mut front = Self {
             segments: Vec::with_capacity(1),
             len: count,
-            attempt: self.attempt,
+            tries: self.tries,
             decoded: self.decoded.as_mut().map(|decoded| decoded.split_front(count)),
         };
         self.len -= count;
         if count > 0 {
-            self.attempt = 1;
+            self.tries = 1;
         }
         let mut wanted = count;
         while wanted > 0 {
@@ -281,7 +306,7 @@ impl Run {
         if !gone.contains(&true) {
             return taken;
         }
-        let (attempt, mut decoded) = (self.attempt, self.decoded.take());
+        let (tries, mut decoded) = (self.tries, self.decoded.take());
         for part in gone.chunk_by(|one, other| one == other) {
             let piece = self.split_front(part.len()).segments;
             if part[0] { taken.extend(piece) } else { kept.extend(piece) }
@@ -290,7 +315,7 @@ impl Run {
             decoded.take_out(gone);
         }
         // A message that comes to the front is at its first attempt.
-        *self = Self { len: kept.iter().map(Segment::len).sum(), segments: kept, attempt: if gone[0] { 1 } else { attempt }, decoded };
+        *self = Self { len: kept.iter().map(Segment::len).sum(), segments: kept, tries: if gone[0] { 1 } else { tries }, decoded };
         taken
     }
 
@@ -330,6 +355,7 @@ mod tests {
             group: GroupId::new("g").unwrap(),
             sequence: 0,
             messages: offsets.iter().map(message).collect(),
+            earlier: Box::default(),
             bytes: 0,
             keep: Some(KeepAlive::new(Arc::new(()))),
         })

@@ -22,6 +22,9 @@ use crate::names::TopicName;
 use crate::settings::Settings;
 use crate::topic::Produce;
 
+/// The largest that librdkafka takes; the broker has the word.
+const FRAMEWORK_MESSAGE_MAX: &str = "1000000000";
+
 /// Sends records. One is shared by the application; its client is made on first use. Cheap to clone.
 #[derive(Clone)]
 pub struct Producer(Arc<Shared>);
@@ -30,10 +33,18 @@ struct Shared {
     broker: Arc<dyn Broker>,
     properties: Properties,
     settings: Arc<Settings>,
+    obeys: Obeys,
     /// The present client. One that failed for good is replaced by the next send.
     client: RwLock<Option<Arc<dyn ProducerClient>>>,
     /// Format instances of the topics produced to, by the topic's type.
     formats: Mutex<HashMap<TypeId, Arc<dyn Any + Send + Sync>>>,
+}
+
+/// Whether a producer heeds the suppression of the scope it is called in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Obeys {
+    Suppression,
+    Nothing,
 }
 
 /// Why a record was not produced.
@@ -144,7 +155,19 @@ impl Producer {
     /// A producer on this broker. Its client is made on first use.
     #[must_use]
     pub fn new(broker: Arc<dyn Broker>, properties: Properties, settings: Arc<Settings>) -> Self {
-        let shared = Shared { broker, properties, settings, client: RwLock::default(), formats: Mutex::default() };
+        Self::make(broker, properties, settings, Obeys::Suppression)
+    }
+
+    /// The producer of the framework's own records: no suppression keeps them back, and they may be as large as the broker takes,
+    /// since what a source took must fit its retry topics too.
+    pub(crate) fn framework(broker: Arc<dyn Broker>, mut properties: Properties, settings: Arc<Settings>) -> Self {
+        properties.remove("max.message.bytes");
+        properties.insert("message.max.bytes".to_owned(), FRAMEWORK_MESSAGE_MAX.to_owned());
+        Self::make(broker, properties, settings, Obeys::Nothing)
+    }
+
+    fn make(broker: Arc<dyn Broker>, properties: Properties, settings: Arc<Settings>, obeys: Obeys) -> Self {
+        let shared = Shared { broker, properties, settings, obeys, client: RwLock::default(), formats: Mutex::default() };
         Self(Arc::new(shared))
     }
 
@@ -159,6 +182,10 @@ impl Producer {
 
     pub(crate) fn properties(&self) -> &Properties {
         &self.0.properties
+    }
+
+    fn suppresses(&self, topic: &TopicName) -> bool {
+        self.0.obeys == Obeys::Suppression && suppression::is_suppressed(topic.as_str())
     }
 
     /// The producer's view of a declared topic.
@@ -182,7 +209,7 @@ impl Producer {
     /// # Errors
     /// When the record was not taken.
     pub async fn submit(&self, record: Record<'_>) -> Result<Receipt, ProduceError> {
-        if suppression::is_suppressed(record.topic.as_str()) {
+        if self.suppresses(&record.topic) {
             return Ok(Receipt::suppressed());
         }
         let (sender, acknowledged) = oneshot::channel();
@@ -195,7 +222,7 @@ impl Producer {
     /// # Errors
     /// When the record was not taken.
     pub async fn enqueue(&self, record: Record<'_>) -> Result<(), ProduceError> {
-        if suppression::is_suppressed(record.topic.as_str()) {
+        if self.suppresses(&record.topic) {
             return Ok(());
         }
         self.hand_over(&record, Delivery::Unattended).await
@@ -233,7 +260,7 @@ impl Producer {
         self.present().map_or(0, |client| client.failed_deliveries())
     }
 
-    fn present(&self) -> Option<Arc<dyn ProducerClient>> {
+    pub(crate) fn present(&self) -> Option<Arc<dyn ProducerClient>> {
         self.0.client.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 

@@ -143,9 +143,11 @@ impl Drop for Guard {
 
 #[cfg(test)]
 mod tests {
+    use std::future::poll_fn;
     use std::panic::{AssertUnwindSafe, catch_unwind};
 
     use futures_util::FutureExt;
+    use futures_util::future::BoxFuture;
     use proptest::prelude::*;
 
     use super::*;
@@ -223,30 +225,101 @@ mod tests {
         assert_eq!(seen(), (false, true));
     }
 
-    /// Enters scope after scope, and checks on the way out, by return or by panic, that each was restored.
-    fn nest(depth: &[(u8, bool)]) {
-        let Some(((kind, panics), deeper)) = depth.split_first() else { return };
-        let before = current();
-        let inside = AssertUnwindSafe(|| {
-            let scope = match kind % 4 {
+    /// One scope of a nesting: what it suppresses, how it is entered, and how it is left.
+    #[derive(Debug, Clone)]
+    struct Layer {
+        kind: u8,
+        form: Form,
+        fate: Fate,
+    }
+
+    #[derive(Debug, Clone, Copy)]
+    enum Form {
+        Guard,
+        Future,
+    }
+
+    #[derive(Debug, Clone, Copy)]
+    enum Fate {
+        Returns,
+        Panics,
+        /// Its future is dropped after so many polls, wherever it is then.
+        Dropped(u8),
+    }
+
+    fn layers() -> impl Strategy<Value = Vec<Layer>> {
+        let form = prop_oneof![Just(Form::Guard), Just(Form::Future)];
+        let fate = prop_oneof![4 => Just(Fate::Returns), 1 => Just(Fate::Panics), 2 => (0_u8..4).prop_map(Fate::Dropped)];
+        let layer = (0_u8..4, form, fate).prop_map(|(kind, form, fate)| Layer { kind, form, fate });
+        prop::collection::vec(layer, 0..10)
+    }
+
+    /// Enters scope after scope, each with work that gives way, and checks after each, however it was left, that it was restored.
+    fn nest(layers: &[Layer]) -> BoxFuture<'_, ()> {
+        async move {
+            let Some((Layer { kind, form, fate }, deeper)) = layers.split_first() else { return };
+            let before = current();
+            let scope = match kind {
                 0 => suppress(["a"]),
                 1 => suppress(["b"]),
                 2 => suppress_all(),
                 _ => unsuppress(),
             };
-            let _scope = scope.guard();
-            nest(deeper);
-            assert!(!panics, "as planned");
-        });
-        assert_eq!(catch_unwind(inside).is_err(), *panics);
-        assert_eq!(current(), before);
+            match form {
+                Form::Guard => {
+                    let inside = AssertUnwindSafe(|| {
+                        let _scope = scope.guard();
+                        poll_while(nest(deeper), u8::MAX);
+                        assert!(!matches!(fate, Fate::Panics), "as planned");
+                    });
+                    assert_eq!(catch_unwind(inside).is_err(), matches!(fate, Fate::Panics));
+                }
+                Form::Future => {
+                    let inside = scope.scope(async {
+                        let entered = current();
+                        tokio::task::yield_now().await;
+                        nest(deeper).await;
+                        tokio::task::yield_now().await;
+                        assert_eq!(current(), entered, "a scope within changed it");
+                        assert!(!matches!(fate, Fate::Panics), "as planned");
+                    });
+                    let mut inside = Box::pin(AssertUnwindSafe(inside).catch_unwind());
+                    let mut polls = 0;
+                    let outcome = poll_fn(|context| {
+                        let Fate::Dropped(last) = fate else { return inside.as_mut().poll(context).map(Some) };
+                        polls += 1;
+                        if polls > *last { Poll::Ready(None) } else { inside.as_mut().poll(context).map(Some) }
+                    });
+                    let ended = outcome.await.map(|result| result.is_err());
+                    assert!(matches!(
+                        (fate, ended),
+                        (Fate::Panics, Some(true)) | (Fate::Returns, Some(false)) | (Fate::Dropped(_), None | Some(false))
+                    ));
+                    drop(inside);
+                }
+            }
+            assert_eq!(current(), before);
+        }
+        .boxed()
+    }
+
+    /// Polls until it is ready, at most so often, and checks that it leaves nothing behind when it gives way.
+    fn poll_while(mut work: BoxFuture<'_, ()>, polls: u8) {
+        let before = current();
+        for _ in 0..polls {
+            let ready = work.as_mut().now_or_never().is_some();
+            assert_eq!(current(), before, "what gave way left its scope on the thread");
+            if ready {
+                return;
+            }
+        }
     }
 
     proptest! {
-        #![proptest_config(ProptestConfig::with_cases(64))]
+        #![proptest_config(ProptestConfig::with_cases(256))]
         #[test]
-        fn any_nesting_restores_each_scope(depth in prop::collection::vec((any::<u8>(), prop::bool::weighted(0.2)), 0..12)) {
-            nest(&depth);
+        fn any_nesting_restores_each_scope(layers in layers()) {
+            poll_while(nest(&layers), u8::MAX);
             prop_assert!(current().is_empty());
         }
     }

@@ -107,7 +107,7 @@ where
     }
 
     /// The encoded record; none when it is suppressed, and then nothing was encoded.
-    async fn record(&self, key: Option<&KeyOf<T>>, value: Option<&ValueOf<T>>) -> Result<Option<Record<'static>>, ProduceError> {
+    pub(crate) async fn record(&self, key: Option<&KeyOf<T>>, value: Option<&ValueOf<T>>) -> Result<Option<Record<'static>>, ProduceError> {
         let config = |source| ProduceError::Config { topic: T::spec().name, source };
         let formats = self.producer.formats::<T, Target<T>>(Target::build).map_err(config)?;
         if is_suppressed(formats.name.as_str()) {

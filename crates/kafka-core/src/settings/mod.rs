@@ -49,7 +49,7 @@ pub use client_properties::ClientProperties;
 pub use layer::Layer;
 pub use properties::{CONSUMER_DEFAULTS, LayeredProperties, LayeredValue, OwnConfig, PRODUCER_DEFAULTS, PropertyDefault};
 pub use retry::RetrySettings;
-pub use schema_registry::{RegistryAuth, SchemaRegistrySettings};
+pub use schema_registry::{RegistryAuth, SchemaRegistrySettings, SubjectStrategy};
 pub use secret::{Secret, is_secret, redacted};
 pub use show::Shown;
 
@@ -119,6 +119,10 @@ pub struct Settings {
     sections: Sections,
     #[serde(skip)]
     layers: Layers,
+    /// The one client of the schema registry; clones share it.
+    #[cfg(feature = "__registry")]
+    #[serde(skip)]
+    pub(crate) registry: crate::schema_registry::Shared,
 }
 
 impl Default for Settings {
@@ -147,6 +151,8 @@ impl Default for Settings {
             unhealthy_after: Duration::from_secs(5 * 60),
             sections: Sections::default(),
             layers: Layers::default(),
+            #[cfg(feature = "__registry")]
+            registry: crate::schema_registry::Shared::default(),
         }
     }
 }

@@ -25,7 +25,7 @@ pub struct RetrySettings {
     /// The longest wait. Default none: unbounded.
     #[serde(default, deserialize_with = "duration::deserialize_option")]
     pub max_delay: Option<Duration>,
-    /// The part of each wait that is random, 0 to 1. Default 0.
+    /// Waits are longer at random by up to this part, 0 to 1, and never shorter. Default 0.
     #[serde(default)]
     pub jitter: f64,
     /// Whether the message waits in its lane, and not in a retry topic. Default true.

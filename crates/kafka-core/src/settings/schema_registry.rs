@@ -1,6 +1,7 @@
 //! Where the schema registry is and who we are to it. Plain data; the client lives with the formats that need it.
 
 use std::fmt;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use figment::value::{Dict, Empty, Value};
@@ -32,6 +33,42 @@ pub struct SchemaRegistrySettings {
     /// How long one request may take. Default 30 s.
     #[serde(default = "default_timeout", deserialize_with = "duration::deserialize")]
     pub timeout: Duration,
+    /// A file with certificates (PEM) that sign the registry's, beside those of the system. Default none.
+    #[serde(default)]
+    pub ca_file: Option<PathBuf>,
+    /// Whether a schema that the registry does not have is registered when it is first written (Confluent: `auto.register.schemas`).
+    /// Default true. With `false` it is only looked up, and one that is not there is an error of the send.
+    #[serde(default = "yes")]
+    pub auto_register: bool,
+    /// Under which subject schemas are registered (Confluent: `value.subject.name.strategy`). Default `topic`.
+    /// A topic may say another: `#[topic(subject = "record")]`.
+    #[serde(default)]
+    pub subject_name_strategy: SubjectStrategy,
+}
+
+/// Under which subject the schema of a key or value is registered. What is read does not depend on it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum SubjectStrategy {
+    /// `topic`: `{topic}-key` and `{topic}-value` (Confluent: `TopicNameStrategy`). One type to a topic, whose versions are checked.
+    #[default]
+    Topic,
+    /// `record`: the full name of the record (Confluent: `RecordNameStrategy`). Several types on a topic; a type is checked across all topics.
+    Record,
+    /// `topic-record`: `{topic}-{full name}` (Confluent: `TopicRecordNameStrategy`). Several types on a topic, each checked within it.
+    TopicRecord,
+}
+
+impl SubjectStrategy {
+    /// The word for it in settings and in `#[topic(subject = …)]`.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Topic => "topic",
+            Self::Record => "record",
+            Self::TopicRecord => "topic-record",
+        }
+    }
 }
 
 /// Who we are to the schema registry.
@@ -54,7 +91,17 @@ impl SchemaRegistrySettings {
     /// A registry without authentication.
     #[must_use]
     pub fn new(url: impl Into<String>) -> Self {
-        Self { url: url.into(), username: None, password: None, token: None, proxy: None, timeout: default_timeout() }
+        Self {
+            url: url.into(),
+            username: None,
+            password: None,
+            token: None,
+            proxy: None,
+            timeout: default_timeout(),
+            ca_file: None,
+            auto_register: true,
+            subject_name_strategy: SubjectStrategy::Topic,
+        }
     }
 
     /// Basic authentication.
@@ -82,6 +129,27 @@ impl SchemaRegistrySettings {
     #[must_use]
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = timeout;
+        self
+    }
+
+    /// A file with certificates (PEM) that sign the registry's.
+    #[must_use]
+    pub fn ca_file(mut self, path: impl Into<PathBuf>) -> Self {
+        self.ca_file = Some(path.into());
+        self
+    }
+
+    /// Whether a schema that the registry does not have is registered when it is first written.
+    #[must_use]
+    pub fn auto_register(mut self, register: bool) -> Self {
+        self.auto_register = register;
+        self
+    }
+
+    /// Under which subject schemas are registered.
+    #[must_use]
+    pub fn subject_name_strategy(mut self, strategy: SubjectStrategy) -> Self {
+        self.subject_name_strategy = strategy;
         self
     }
 
@@ -128,6 +196,9 @@ impl SchemaRegistrySettings {
             ("token", optional(self.token.as_ref().map(Secret::expose))),
             ("proxy", optional(self.proxy.as_deref())),
             ("timeout", Value::from(duration::to_text(self.timeout))),
+            ("ca_file", optional(self.ca_file.as_ref().and_then(|path| path.to_str()))),
+            ("auto_register", Value::from(self.auto_register)),
+            ("subject_name_strategy", Value::from(self.subject_name_strategy.as_str())),
         ]
         .into_iter()
         .map(|(key, value)| (key.to_owned(), value))
@@ -145,8 +216,15 @@ impl fmt::Debug for SchemaRegistrySettings {
             .field("token", &self.token)
             .field("proxy", &self.proxy.as_deref().map(|proxy| redacted("proxy", proxy)))
             .field("timeout", &self.timeout)
+            .field("ca_file", &self.ca_file)
+            .field("auto_register", &self.auto_register)
+            .field("subject_name_strategy", &self.subject_name_strategy)
             .finish()
     }
+}
+
+fn yes() -> bool {
+    true
 }
 
 fn default_timeout() -> Duration {

@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::dice::Dice;
 use super::member::Feeding;
 use super::scenario::{Action, Weights};
+use super::turning::Turning;
 use super::world::World;
 use crate::broker::memory::Call;
 use crate::consumer::Command;

@@ -16,6 +16,7 @@
 //! # Ok::<(), sim::Violation>(())
 //! ```
 
+pub mod app;
 mod check;
 mod dice;
 mod drive;
@@ -26,6 +27,7 @@ mod scenario;
 mod script;
 mod stage;
 mod tasks;
+mod turning;
 mod violation;
 mod world;
 

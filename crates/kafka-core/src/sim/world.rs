@@ -9,6 +9,7 @@ use super::member::{Feeding, Life, Member};
 use super::plan::{Plan, Positions};
 use super::script::{Readable, Script};
 use super::stage::payload;
+use super::turning::Turning;
 use crate::broker::ClientError;
 use crate::broker::memory::{Call, MemoryBroker};
 use crate::clock::{Clock, ManualClock};
@@ -147,19 +148,6 @@ impl World {
 
     // Work and time.
 
-    /// Turns a member's loop once.
-    pub(super) fn turn(&mut self, at: usize) {
-        let Some(member) = self.members.get_mut(at) else { return };
-        if member.turn() == Life::Ended {
-            self.members.remove(at).bury();
-        }
-    }
-
-    /// Lets all tasks go on until none can.
-    pub(super) fn rest(&self) {
-        self.members.iter().for_each(Member::rest);
-    }
-
     /// Moves the clock. Tasks that can go on do so first: a handler takes no longer than it says.
     pub(super) fn advance_to(&self, to: Instant) {
         self.rest();
@@ -172,19 +160,6 @@ impl World {
         let deadlines = self.members.iter().filter_map(Member::deadline);
         let others = [self.hand.next_wake(), self.broker.next_due()];
         deadlines.chain(others.into_iter().flatten()).filter(|at| *at > self.now()).min()
-    }
-
-    /// Turns and polls until nothing happens any more at this instant, or for too long.
-    pub(super) fn settle(&mut self) {
-        for _ in 0..2_000 {
-            self.rest();
-            let now = self.now();
-            let awake: Vec<_> = (0..self.members.len()).rev().filter(|at| self.members[*at].is_awake(now)).collect();
-            if awake.is_empty() {
-                return;
-            }
-            awake.into_iter().for_each(|at| self.turn(at));
-        }
     }
 
     /// Mends everything: from here on there must be progress.
@@ -223,5 +198,26 @@ impl World {
     /// How long it has gone on.
     pub(super) fn elapsed(&self) -> Duration {
         self.hand.elapsed()
+    }
+}
+
+impl Turning for World {
+    type At = usize;
+
+    fn rest(&self) {
+        self.members.iter().for_each(Member::rest);
+    }
+
+    /// The last first: one that ends does not move those before it.
+    fn awake(&self) -> Vec<usize> {
+        let now = self.now();
+        (0..self.members.len()).rev().filter(|at| self.members[*at].is_awake(now)).collect()
+    }
+
+    fn turn(&mut self, at: usize) {
+        let Some(member) = self.members.get_mut(at) else { return };
+        if member.turn() == Life::Ended {
+            self.members.remove(at).bury();
+        }
     }
 }

@@ -11,7 +11,7 @@ use futures_util::future::BoxFuture;
 
 use super::{Blocking, Cancelled, Consume, ConsumeBatch, ConsumeBlocking, KeyOf, Single, Topic, ValueOf};
 use crate::consumer::{BatchError, HandlerError, HandlerPanic};
-use crate::error::ConfigErrors;
+use crate::error::{BoxError, ConfigErrors};
 use crate::format::{Decode, DecodeError, Field, Format, FormatContext, Part};
 use crate::message::{Message, MessageBatch, RawMessage, Run};
 use crate::names::TopicName;
@@ -21,13 +21,21 @@ use crate::settings::Settings;
 /// A topic's handler for runs of raw messages.
 pub trait Handler: Send + Sync {
     /// Decodes the run for the gates; the handler will use the same decoding.
-    fn decode<'a>(&'a self, run: &'a mut Run) -> BoxFuture<'a, ()>;
+    ///
+    /// An error is trouble of the framework's own (a schema registry is down): the run waits, and nothing of it is settled.
+    fn decode<'a>(&'a self, run: &'a mut Run) -> BoxFuture<'a, Result<(), BoxError>>;
 
     /// Handles the first `limit` messages of the run.
     fn handle<'a>(&'a self, run: &'a mut Run, limit: usize, control: &'a Control) -> BoxFuture<'a, HandlerOutcome>;
 
     /// How the user's code takes messages.
     fn feed(&self) -> Feed;
+
+    /// A key or a value as text for people, as its format reads it; `None` leaves it to guess from the bytes.
+    fn show<'a>(&'a self, part: Part<'a>) -> BoxFuture<'a, Result<Option<String>, DecodeError>> {
+        let _ = part;
+        Box::pin(std::future::ready(Ok(None)))
+    }
 }
 
 impl fmt::Debug for dyn Handler {
@@ -50,8 +58,18 @@ pub enum Feed {
 pub struct HandlerOutcome {
     /// How many messages from the front are done.
     pub done: usize,
-    /// Why the message after them failed. `None` with fewer done than asked: interrupted by [`Control::stop`].
-    pub failure: Option<HandlerError>,
+    /// What is with the message after them. `None` with fewer done than asked: interrupted by [`Control::stop`].
+    pub failure: Option<HandlerFailure>,
+}
+
+/// Why a message is not done.
+#[derive(Debug)]
+pub enum HandlerFailure {
+    /// It failed: the user's code, or bytes that are not of the format. The failure handler settles it.
+    Message(HandlerError),
+    /// It was not attempted, because what its format needs is not to be had (a schema registry is down).
+    /// Nobody's attempt, and no case for a dead letter: the lane holds with back-off.
+    Trouble(BoxError),
 }
 
 /// The lane's view into a handler at work: how far it is, and a request to stop after the present message.
@@ -109,7 +127,9 @@ pub(crate) struct Formats<T: Topic> {
 impl<T: Topic> Formats<T> {
     pub(crate) fn build(settings: &Settings) -> Result<Self, ConfigErrors> {
         let spec = T::spec();
-        let context = |field| FormatContext { topic: &spec.name, field, settings };
+        let registry = settings.schema_registry.as_ref();
+        let subject = spec.subject.or(registry.map(|registry| registry.subject_name_strategy)).unwrap_or_default();
+        let context = |field| FormatContext { topic: &spec.name, field, settings, subject };
         let mut errors = ConfigErrors::new();
         let key = errors.take(T::Key::build(&context(Field::Key)).map_err(Into::into));
         let value = errors.take(T::Value::build(&context(Field::Value)).map_err(Into::into));
@@ -125,7 +145,7 @@ where
     T::Key: Decode,
     T::Value: Decode,
 {
-    async fn decode(&self, raw: &RawMessage, topic: &TopicName) -> Decoded<KeyOf<T>, ValueOf<T>> {
+    pub(crate) async fn decode(&self, raw: &RawMessage, topic: &TopicName) -> Decoded<KeyOf<T>, ValueOf<T>> {
         let key = match raw.key() {
             Some(bytes) => Some(decode_part(&self.key, Part { bytes, field: Field::Key, topic }).await?),
             None => None,
@@ -137,6 +157,19 @@ where
         Ok((key, value))
     }
 
+    async fn show(&self, part: Part<'_>) -> Result<Option<String>, DecodeError> {
+        let shown = AssertUnwindSafe(async {
+            match part.field {
+                Field::Key => self.key.show(part).await,
+                Field::Value => self.value.show(part).await,
+            }
+        });
+        shown
+            .catch_unwind()
+            .await
+            .unwrap_or_else(|payload| Err(DecodeError::malformed(format!("its format panicked: {}", HandlerPanic::new(&*payload).message))))
+    }
+
     /// The parts of a run's first messages when neither format looks at bytes: there is nothing to wait for, and nothing can fail.
     fn undecoded(&self, run: &Run, limit: usize) -> Option<Parts<T>> {
         T::Key::constant().zip(T::Value::constant())?;
@@ -144,12 +177,16 @@ where
         Some(run.iter().take(limit).map(part).collect())
     }
 
-    async fn decode_run(&self, run: &mut Run) {
+    async fn decode_run(&self, run: &mut Run) -> Result<(), BoxError> {
         let mut decoded = Vec::with_capacity(run.len());
         for (raw, topic) in run.messages() {
-            decoded.push(self.decode(raw, topic).await);
+            match self.decode(raw, topic).await {
+                Err((field, error @ DecodeError::Unavailable(_))) => return Err(Undecodable { field, error }.into()),
+                parts => decoded.push(parts),
+            }
         }
         run.set_decoded::<Decoded<KeyOf<T>, ValueOf<T>>>(decoded);
+        Ok(())
     }
 }
 
@@ -171,17 +208,18 @@ async fn decode_part<F: Decode>(format: &F, part: Part<'_>) -> Result<F::Value, 
 /// A message that could not be decoded, as the failure handler sees it.
 #[derive(Debug, thiserror::Error)]
 #[error("the {} could not be decoded", field.as_str())]
-pub(super) struct Undecodable {
+pub(crate) struct Undecodable {
     field: Field,
     #[source]
     error: DecodeError,
 }
 
-/// Bad bytes stay bad; a missing registry comes back.
-fn undecodable((field, error): (Field, DecodeError)) -> HandlerError {
+/// Bad bytes stay bad; a missing registry comes back, and until then it is no fault of the message.
+fn undecodable((field, error): (Field, DecodeError)) -> HandlerFailure {
     match error {
-        DecodeError::Malformed(_) => HandlerError::permanent(Undecodable { field, error }),
-        DecodeError::Unavailable(_) => Undecodable { field, error }.into(),
+        DecodeError::Malformed(_) => HandlerFailure::Message(HandlerError::permanent(Undecodable { field, error })),
+        DecodeError::Unknown(_) => HandlerFailure::Message(Undecodable { field, error }.into()),
+        DecodeError::Unavailable(_) => HandlerFailure::Trouble(Undecodable { field, error }.into()),
     }
 }
 
@@ -264,7 +302,7 @@ where
     T::Key: Decode,
     T::Value: Decode,
 {
-    fn decode<'a>(&'a self, run: &'a mut Run) -> BoxFuture<'a, ()> {
+    fn decode<'a>(&'a self, run: &'a mut Run) -> BoxFuture<'a, Result<(), BoxError>> {
         Box::pin(self.formats.decode_run(run))
     }
 
@@ -280,10 +318,10 @@ where
                     Some(parts) => parts,
                     None => self.formats.decode(raw.raw(), raw.topic()).await,
                 };
-                let attempt = if done == 0 { run.attempt() } else { 1 };
+                let attempt = if done == 0 { run.attempt() } else { raw.earlier_attempts() + 1 };
                 let result = match parts {
                     Err(error) => Err(undecodable(error)),
-                    Ok((key, value)) => C::call(&self.topic, Message { key, value, raw, attempt }).await,
+                    Ok((key, value)) => C::call(&self.topic, Message { key, value, raw, attempt }).await.map_err(HandlerFailure::Message),
                 };
                 if let Err(error) = result {
                     return HandlerOutcome { done, failure: Some(error) };
@@ -298,6 +336,10 @@ where
     fn feed(&self) -> Feed {
         Feed::Each
     }
+
+    fn show<'a>(&'a self, part: Part<'a>) -> BoxFuture<'a, Result<Option<String>, DecodeError>> {
+        Box::pin(self.formats.show(part))
+    }
 }
 
 pub(super) struct BatchHandler<T: Topic> {
@@ -310,7 +352,7 @@ where
     T::Key: Decode,
     T::Value: Decode,
 {
-    fn decode<'a>(&'a self, run: &'a mut Run) -> BoxFuture<'a, ()> {
+    fn decode<'a>(&'a self, run: &'a mut Run) -> BoxFuture<'a, Result<(), BoxError>> {
         Box::pin(self.formats.decode_run(run))
     }
 
@@ -324,9 +366,12 @@ where
                 match self.call(batch).await {
                     Ok(()) => {}
                     Err(BatchError { index: Some(index), error }) => {
-                        return HandlerOutcome { done: index.min(count - 1), failure: Some(error) };
+                        let failure = Some(HandlerFailure::Message(error));
+                        return HandlerOutcome { done: index.min(count - 1), failure };
                     }
-                    Err(BatchError { index: None, error }) if count == 1 => return HandlerOutcome { done: 0, failure: Some(error) },
+                    Err(BatchError { index: None, error }) if count == 1 => {
+                        return HandlerOutcome { done: 0, failure: Some(HandlerFailure::Message(error)) };
+                    }
                     Err(BatchError { index: None, error }) => {
                         tracing::warn!(topic = %T::spec().name, messages = count, error = %error, "a batch failed as a whole; its messages are tried one by one");
                         return self.one_by_one(run, count, control).await;
@@ -340,6 +385,10 @@ where
     fn feed(&self) -> Feed {
         Feed::Batches
     }
+
+    fn show<'a>(&'a self, part: Part<'a>) -> BoxFuture<'a, Result<Option<String>, DecodeError>> {
+        Box::pin(self.formats.show(part))
+    }
 }
 
 /// The decoded keys and values of a batch.
@@ -351,7 +400,7 @@ where
     T::Value: Decode,
 {
     /// The parts of the first messages up to one that cannot be decoded, and why it cannot.
-    async fn decodable(&self, run: &mut Run, limit: usize) -> (Parts<T>, Option<HandlerError>) {
+    async fn decodable(&self, run: &mut Run, limit: usize) -> (Parts<T>, Option<HandlerFailure>) {
         let mut parts = Vec::with_capacity(limit);
         if let Some(decoded) = run.take_decoded::<Decoded<KeyOf<T>, ValueOf<T>>>() {
             for decoded in decoded.into_iter().take(limit) {
@@ -387,9 +436,9 @@ where
             let result = match self.formats.decode(message.raw(), message.topic()).await {
                 Err(error) => Err(undecodable(error)),
                 Ok(parts) => {
-                    let attempt = if done == 0 { run.attempt() } else { 1 };
+                    let attempt = if done == 0 { run.attempt() } else { message.earlier_attempts() + 1 };
                     let batch = MessageBatch { segments: run.piece(done, 1), parts: vec![parts], attempt };
-                    self.call(batch).await.map_err(|error| error.error)
+                    self.call(batch).await.map_err(|error| HandlerFailure::Message(error.error))
                 }
             };
             if let Err(error) = result {

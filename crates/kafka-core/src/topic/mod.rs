@@ -6,8 +6,10 @@ mod spec;
 
 pub use consume::{Batched, Blocking, Cancelled, Consume, ConsumeBatch, ConsumeBlocking, Single, Style};
 pub(crate) use handler::Formats;
-pub use handler::{Control, Decoded, Feed, Handler, HandlerOutcome, blocking_calls};
-pub use spec::{BatchLimits, Concurrency, Suppress, TopicSpec};
+#[cfg(feature = "test-kit")]
+pub(crate) use handler::Undecodable;
+pub use handler::{Control, Decoded, Feed, Handler, HandlerFailure, HandlerOutcome, blocking_calls};
+pub use spec::{BatchLimits, Concurrency, DeadLetterLimit, Suppress, TopicSpec};
 
 use crate::app::{MissingState, State};
 use crate::format::Format;

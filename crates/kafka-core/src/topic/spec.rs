@@ -6,6 +6,7 @@ use std::time::Duration;
 use crate::error::ConfigErrors;
 use crate::names::Subscription;
 use crate::retry_policy::{RetryKinds, RetryPolicy};
+use crate::settings::SubjectStrategy;
 
 /// A topic's declarations. Nothing is checked before `build`, which reports all that is wrong at once.
 #[derive(Debug, Clone)]
@@ -19,8 +20,40 @@ pub struct TopicSpec {
     pub batch: BatchLimits,
     /// What happens after a failure. Default: the settings' policy, else none.
     pub retry: Option<RetryPolicy>,
+    /// How many dead letters are too many. Default: the settings' limit, else none.
+    pub dead_letter_limit: Option<DeadLetterLimit>,
     /// Which produces of the handler are suppressed. Default: none.
     pub suppress: Suppress,
+    /// Under which subject the schemas of keys and values are registered. Default: as `schema_registry.subject_name_strategy` says.
+    pub subject: Option<SubjectStrategy>,
+}
+
+/// How many dead letters are too many: beyond it the topic pauses, instead of being emptied into its dead-letter topic.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct DeadLetterLimit {
+    /// So many in a row are let through. `None` is any number.
+    pub consecutive: Option<u32>,
+    /// This part of the last messages is let through, 0 to 1. `None` is any part.
+    pub ratio: Option<f64>,
+    /// How many messages `ratio` looks at.
+    pub window: u32,
+}
+
+impl DeadLetterLimit {
+    /// How many messages a ratio looks at when nothing else is said: 1,000.
+    pub const WINDOW: u32 = 1_000;
+
+    /// At most so many dead letters in a row.
+    #[must_use]
+    pub fn consecutive(limit: u32) -> Self {
+        Self { consecutive: Some(limit), ratio: None, window: Self::WINDOW }
+    }
+
+    /// At most this part of the last 1,000 messages, 0 to 1. Not asked before 100 messages are seen.
+    #[must_use]
+    pub fn ratio(limit: f64) -> Self {
+        Self { consecutive: None, ratio: Some(limit), window: Self::WINDOW }
+    }
 }
 
 /// The order of messages of one partition, and how many are handled at once.
@@ -86,7 +119,9 @@ impl TopicSpec {
             concurrency: Concurrency::Partition,
             batch: BatchLimits::default(),
             retry: None,
+            dead_letter_limit: None,
             suppress: Suppress::Nothing,
+            subject: None,
         }
     }
 
@@ -116,6 +151,13 @@ impl TopicSpec {
         self
     }
 
+    /// Pauses the topic when more messages than this become dead letters.
+    #[must_use]
+    pub fn dead_letter_limit(mut self, limit: DeadLetterLimit) -> Self {
+        self.dead_letter_limit = Some(limit);
+        self
+    }
+
     /// Suppresses every produce of the handler.
     #[must_use]
     pub fn suppress_all(mut self) -> Self {
@@ -127,6 +169,13 @@ impl TopicSpec {
     #[must_use]
     pub fn suppress<T: Into<String>>(mut self, topics: impl IntoIterator<Item = T>) -> Self {
         self.suppress = Suppress::Topics(topics.into_iter().map(Into::into).collect());
+        self
+    }
+
+    /// Sets under which subject the schemas of keys and values are registered.
+    #[must_use]
+    pub fn subject(mut self, strategy: SubjectStrategy) -> Self {
+        self.subject = Some(strategy);
         self
     }
 
@@ -163,6 +212,14 @@ impl TopicSpec {
                 && kinds.is_empty()
             {
                 errors.push(path("retry.include"), "it is empty and nothing would be retried; name error types, or leave it out");
+            }
+        }
+        if let Some(DeadLetterLimit { consecutive, ratio, window }) = self.dead_letter_limit {
+            if consecutive == Some(0) {
+                errors.push(path("dead_letter_limit"), "0 in a row would let no dead letter through; write 1 or more");
+            }
+            if ratio.is_some_and(|ratio| !(0.0..=1.0).contains(&ratio)) || window == 0 {
+                errors.push(path("dead_letter_limit"), "the ratio is a part of 1 or more messages; write a number from 0 to 1");
             }
         }
         errors

@@ -7,5 +7,6 @@ mod groups;
 mod member;
 mod producing;
 mod properties;
+mod reading;
 mod round_trip;
 mod wake_ups;

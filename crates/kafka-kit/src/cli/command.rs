@@ -10,6 +10,8 @@ use super::completions::Completions;
 #[cfg(feature = "connect")]
 use super::connect::Connect;
 use super::consume::Consume;
+#[cfg(feature = "retry")]
+use super::dlt;
 use super::output::{Form, Output};
 use super::{settings, topics};
 
@@ -47,6 +49,9 @@ pub(super) enum Command {
     Connect(Connect),
     #[command(subcommand)]
     Topics(topics::Command),
+    #[cfg(feature = "retry")]
+    #[command(subcommand)]
+    Dlt(dlt::Command),
     #[command(subcommand)]
     Settings(settings::Command),
     Completions(Completions),
@@ -59,6 +64,8 @@ impl Command {
             #[cfg(feature = "connect")]
             Self::Connect(connect) => connect.run(&app, output).await,
             Self::Topics(command) => command.run(&app, output).await,
+            #[cfg(feature = "retry")]
+            Self::Dlt(command) => command.run(&app, output).await,
             Self::Settings(command) => command.run(&app, output),
             Self::Completions(completions) => Ok(completions.run(output)),
         }

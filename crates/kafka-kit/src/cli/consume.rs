@@ -47,7 +47,11 @@ enum Ended {
 
 pub(super) async fn run(app: App, consumers: &[String], output: &Output) -> Result<ExitCode, CommandError> {
     let mut signals = Signals::listen()?;
-    let mut running = app.start(consumers).await.map_err(CommandError::wrong)?;
+    // A cluster that is away may keep it at the start for long; no consumer runs before it returns.
+    let mut running = tokio::select! {
+        started = app.start(consumers) => started.map_err(CommandError::wrong)?,
+        urgency = signals.next() => end_before_it_began(urgency, output),
+    };
     let handles = running.consumers().to_vec();
     let names: Vec<_> = handles.iter().map(|handle| handle.name().to_owned()).collect();
     let close = |ended| output.answer_json(&Closing { consumers: &names, ended, left_behind: blocking_calls() });
@@ -77,6 +81,17 @@ pub(super) async fn run(app: App, consumers: &[String], output: &Output) -> Resu
         end_process(0);
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// The runtime would wait for the client's calls that are under way.
+fn end_before_it_began(urgency: Urgency, output: &Output) -> ! {
+    let (ended, code) = match urgency {
+        Urgency::Soft => (Ended::Stopped, 0),
+        Urgency::Hard => (Ended::AtOnce, 130),
+    };
+    tracing::info!("stopping before the start was done: no consumer has begun");
+    output.answer_json(&Closing { consumers: &[], ended, left_behind: 0 });
+    end_process(code)
 }
 
 #[allow(clippy::exit, reason = "what must not wait for handlers cannot return through the runtime")]

@@ -15,6 +15,8 @@ mod completions;
 #[cfg(feature = "connect")]
 mod connect;
 mod consume;
+#[cfg(feature = "retry")]
+mod dlt;
 mod output;
 mod progress;
 mod settings;
@@ -56,20 +58,12 @@ impl AppMain for AppBuilder {
             command => command,
         };
         output.log();
-        let result = match with_plugins(self).build() {
+        let result = match self.build() {
             Ok(app) => command.run(app, &output).await,
             Err(errors) => Err(CommandError::wrong(errors)),
         };
         result.unwrap_or_else(|error| output.fail(&error))
     }
-}
-
-/// What every application with a command line has.
-#[cfg_attr(not(feature = "connect"), allow(unused_mut, reason = "nothing to add"))]
-fn with_plugins(mut app: AppBuilder) -> AppBuilder {
-    #[cfg(feature = "connect")]
-    app.component::<kafka_connect::connectors::Connectors>();
-    app
 }
 
 /// Runs the consumers of these names, or all, until SIGTERM or Ctrl-C, and says how it ended.

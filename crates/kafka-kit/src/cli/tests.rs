@@ -13,7 +13,7 @@ use super::command::Arguments;
 use super::{CommandError, Form, Output};
 
 /// Commands that are there with some features only: each has a page of its own, the first page leaves them out.
-const OPTIONAL: &[&str] = &["connect", "resolver"];
+const OPTIONAL: &[&str] = &["connect", "dlt", "resolver"];
 
 /// What a command wrote.
 #[derive(Clone, Default)]

@@ -28,6 +28,11 @@ snapshots! { TOPIC;
         struct Orders;
     "#
 
+    produce_only_not_registered: r#"
+        #[topic(name = "orders", produce, register = false)]
+        struct Orders;
+    "#
+
     both_faces_said: r#"
         #[topic(name = "orders", consume, produce)]
         struct Orders;

@@ -1,6 +1,6 @@
 //! The keys of `#[topic(…)]`, on the struct and on its fields. Rules between keys are the model's.
 
-use syn::{LitStr, Path, Type, parse_quote};
+use syn::{LitBool, LitStr, Path, Type, parse_quote};
 
 use super::model::Style;
 use crate::settings::batch::BatchAttrs;
@@ -24,6 +24,7 @@ pub(super) struct TopicAttrs {
     pub(super) concurrency: Slot<ConcurrencyAttrs>,
     pub(super) retry: Slot<RetryAttrs>,
     pub(super) suppress: Slot<Suppress>,
+    pub(super) register: Slot<LitBool>,
     pub(super) root: Slot<Path>,
 }
 
@@ -41,6 +42,7 @@ impl Attributes for TopicAttrs {
         Key::new("concurrency", ConcurrencyAttrs::EXAMPLE, |attrs, item| item.once(&mut attrs.concurrency, Item::nested)),
         Key::new("retry", RetryAttrs::EXAMPLE, |attrs, item| item.once(&mut attrs.retry, Item::nested)),
         Key::new("suppress", "suppress(\"orders\")", |attrs, item| item.once(&mut attrs.suppress, Suppress::read)),
+        Key::new("register", "register = false", |attrs, item| item.once(&mut attrs.register, Item::boolean)),
         Key::new("crate", root::EXAMPLE, |attrs, item| item.once(&mut attrs.root, Item::path)),
     ];
 }

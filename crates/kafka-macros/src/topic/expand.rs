@@ -5,11 +5,15 @@ use proc_macro2::TokenStream;
 use quote::{ToTokens, quote};
 use syn::{Ident, Type};
 
-use super::model::{Faces, Name, Source, State, Style, Topic};
+use super::model::{Discovery, Faces, Name, Source, State, Style, Topic};
 
 pub(super) fn expand(topic: &Topic) -> TokenStream {
-    let Topic { root, ident, name, key, value, faces, style, concurrency, batch, retry, suppress, state } = topic;
+    let Topic { root, ident, name, key, value, faces, discovery, style, concurrency, batch, retry, suppress, state } = topic;
     let produce = produce(ident, *faces);
+    let announcement = match discovery {
+        Discovery::Off => None,
+        Discovery::Registered => Some(quote!(__k::inventory::submit! { __k::ProducedTopic::of::<#ident>() })),
+    };
     root.wrap(quote! {
         #[automatically_derived]
         impl __k::Topic for #ident {
@@ -26,6 +30,7 @@ pub(super) fn expand(topic: &Topic) -> TokenStream {
             }
         }
         #produce
+        #announcement
     })
 }
 

@@ -21,6 +21,7 @@ pub(super) struct Topic {
     pub(super) key: Type,
     pub(super) value: Type,
     pub(super) faces: Faces,
+    pub(super) discovery: Discovery,
     pub(super) style: Style,
     pub(super) concurrency: Option<Concurrency>,
     pub(super) batch: Option<Batch>,
@@ -42,6 +43,13 @@ pub(super) enum Faces {
     Consume,
     Produce,
     Both,
+}
+
+/// Whether the application finds the topic by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Discovery {
+    Registered,
+    Off,
 }
 
 /// The form of the handler.
@@ -102,6 +110,7 @@ impl Topic {
             key: attrs.key(),
             value: attrs.value(),
             faces,
+            discovery: Discovery::check(attrs, faces, errors),
             style: attrs.style(),
             concurrency: checked(&attrs.concurrency, Concurrency::check, errors),
             batch: checked(&attrs.batch, Batch::check, errors),
@@ -113,6 +122,24 @@ impl Topic {
             root: root?,
             name: name?,
         })
+    }
+}
+
+impl Discovery {
+    /// A topic with a handler is known by the consumers that take it, or taken by another service.
+    fn check(attrs: &TopicAttrs, faces: Faces, errors: &mut Errors) -> Self {
+        if let (Some(key), Faces::Consume | Faces::Both) = (attrs.register.key(), faces) {
+            errors.push(
+                key,
+                "`register` is for a topic with `produce` alone, and others are known by the consumers that take them; \
+                remove it, or add `produce`",
+            );
+        }
+        match (faces, attrs.register.given()) {
+            (Faces::Consume | Faces::Both, _) => Self::Off,
+            (Faces::Produce, Some(register)) if !register.value => Self::Off,
+            (Faces::Produce, _) => Self::Registered,
+        }
     }
 }
 

@@ -190,4 +190,11 @@ pub mod __private {
         }
     }
     inventory::collect!(ConnectorRegistration);
+    pub struct ProducedTopic(pub fn() -> TopicSpec);
+    impl ProducedTopic {
+        pub const fn of<T: Produce>() -> Self {
+            Self(T::spec)
+        }
+    }
+    inventory::collect!(ProducedTopic);
 }

@@ -135,6 +135,12 @@ impl Log {
         }
     }
 
+    pub(super) fn key_at(&self, at: &TopicPartition, offset: i64) -> Option<Bytes> {
+        let records = &self.partition(at)?.records;
+        let index = records.binary_search_by_key(&offset, |record| record.message.offset).ok()?;
+        records[index].message.key.clone()
+    }
+
     /// The first offset and the offset after the last.
     pub(super) fn bounds(&self, at: &TopicPartition) -> Option<(i64, i64)> {
         self.partition(at).map(|log| (log.start, log.end))

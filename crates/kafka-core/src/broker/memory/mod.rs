@@ -13,6 +13,7 @@ mod history;
 mod log;
 mod member;
 mod producer;
+mod reader;
 #[cfg(test)]
 mod tests;
 
@@ -24,7 +25,7 @@ pub use faults::{Acknowledgements, Call, Faults, ProduceFault};
 pub use history::{ClientId, Entry, Event};
 pub use log::LogRecord;
 
-use super::{Admin, Broker, ClientError, ConsumerClient, PollWaker, ProducerClient, Properties};
+use super::{Admin, Broker, ClientError, ConsumerClient, PollWaker, ProducerClient, Properties, ReadRange, TopicReader};
 use crate::clock::Clock;
 use crate::message::Record;
 use crate::names::{GroupId, Subscription, TopicName, TopicPartition};
@@ -33,6 +34,9 @@ use consumer::MemoryConsumer;
 use group::Group;
 use member::{Member, Standing};
 use producer::{MemoryProducer, Queued};
+use reader::MemoryReader;
+
+use crate::test_kit::work::WorkId;
 
 /// A Kafka in memory. Cheap to clone; clones are the same broker.
 ///
@@ -90,9 +94,15 @@ impl MemoryBroker {
         self.shared.with(|cluster| cluster.log.topics().map(|(topic, partitions)| (topic.clone(), partitions)).collect())
     }
 
-    /// The topic refuses records of more bytes of key and value (`max.message.bytes`); `None` lifts it.
+    /// The topic refuses records of more bytes of key and value (`max.message.bytes`); `None` lifts it. A topic that is not
+    /// there is made, with one partition.
     pub fn limit_record_bytes(&self, topic: &TopicName, max: Option<usize>) {
-        self.shared.with(|cluster| cluster.log.limit_bytes(topic, max));
+        self.shared.with(|cluster| {
+            if !cluster.log.contains(topic) {
+                cluster.create_topic(topic, 1);
+            }
+            cluster.log.limit_bytes(topic, max);
+        });
     }
 
     /// Writes a record as another program's producer would; gives its partition and offset, or none without such a partition.
@@ -296,14 +306,15 @@ impl MemoryBroker {
     }
 }
 
-impl Broker for MemoryBroker {
-    fn consumer(
+impl MemoryBroker {
+    /// As [`Broker::consumer`], with the number of the new client.
+    pub(crate) fn new_consumer(
         &self,
         group: &GroupId,
         properties: &Properties,
         subscriptions: &[Subscription],
         wake: PollWaker,
-    ) -> Result<Box<dyn ConsumerClient>, ClientError> {
+    ) -> Result<(ClientId, Box<dyn ConsumerClient>), ClientError> {
         let id = self.shared.with(|cluster| {
             let member = Member::new(properties, subscriptions, wake, cluster.now)?;
             let id = cluster.next_client();
@@ -312,16 +323,72 @@ impl Broker for MemoryBroker {
             cluster.in_group(id, |group, history| group.join(id, member, history));
             Ok(id)
         })?;
-        Ok(Box::new(MemoryConsumer { id, shared: Arc::clone(&self.shared), buffer: Arc::new(()) }))
+        Ok((id, Box::new(MemoryConsumer { id, shared: Arc::clone(&self.shared), buffer: Arc::new(()) })))
     }
 
-    fn producer(&self, properties: &Properties) -> Result<Arc<dyn ProducerClient>, ClientError> {
+    /// As [`Broker::producer`], with the number of the new client.
+    pub(crate) fn new_producer(&self, properties: &Properties) -> (ClientId, Arc<dyn ProducerClient>) {
         let id = self.shared.with(|cluster| {
             let id = cluster.next_client();
             cluster.producers.insert(id, Queued::new(properties));
             id
         });
-        Ok(Arc::new(MemoryProducer { id, shared: Arc::clone(&self.shared) }))
+        (id, Arc::new(MemoryProducer { id, shared: Arc::clone(&self.shared) }))
+    }
+
+    /// A broker for simulated applications: commits happen when the simulation says so, and a record makes its topic.
+    pub(crate) fn simulated(clock: Clock) -> Self {
+        Self::with(clock, Config { auto_create: Some(1), commits_by_clock: false })
+    }
+
+    /// For each record without an acknowledgement the work in which it was sent, if that is known.
+    pub(crate) fn unacknowledged(&self) -> Vec<Option<WorkId>> {
+        self.shared.with(|cluster| cluster.producers.values().flat_map(Queued::senders).collect())
+    }
+
+    /// The position stored last by whoever reads the partition for the group, if it has stored one; else the committed one.
+    pub(crate) fn stored(&self, group: &GroupId, partition: &TopicPartition) -> Option<i64> {
+        self.shared.with(|cluster| {
+            let group = cluster.groups.get(group)?;
+            let stored = group.members.values().filter_map(|member| member.assigned.get(partition)?.stored).max();
+            stored.or_else(|| group.committed.get(partition).copied())
+        })
+    }
+
+    /// The key of a record, if it has one and still stands there.
+    pub(crate) fn key_at(&self, partition: &TopicPartition, offset: i64) -> Option<bytes::Bytes> {
+        self.shared.with(|cluster| cluster.log.key_at(partition, offset))
+    }
+
+    /// Every partition that a group reads, with the group: by what its members subscribed, whoever has it at present.
+    pub(crate) fn subscribed(&self) -> Vec<(GroupId, TopicPartition)> {
+        self.shared.with(|cluster| {
+            let topics: Vec<_> = cluster.log.topics().map(|(topic, partitions)| (topic.clone(), partitions)).collect();
+            let read = cluster.groups.values().flat_map(|group| {
+                let of_group = topics.iter().filter(|(topic, _)| group.members.values().any(|member| member.reads(topic.as_str())));
+                of_group.map(|(topic, partitions)| (group.id.clone(), topic.clone(), *partitions))
+            });
+            let partitions = read.flat_map(|(group, topic, partitions)| {
+                (0..partitions).map(move |partition| (group.clone(), TopicPartition::new(topic.clone(), partition)))
+            });
+            partitions.collect()
+        })
+    }
+}
+
+impl Broker for MemoryBroker {
+    fn consumer(
+        &self,
+        group: &GroupId,
+        properties: &Properties,
+        subscriptions: &[Subscription],
+        wake: PollWaker,
+    ) -> Result<Box<dyn ConsumerClient>, ClientError> {
+        Ok(self.new_consumer(group, properties, subscriptions, wake)?.1)
+    }
+
+    fn producer(&self, properties: &Properties) -> Result<Arc<dyn ProducerClient>, ClientError> {
+        Ok(self.new_producer(properties).1)
     }
 
     fn admin(&self, _properties: &Properties) -> Result<Arc<dyn Admin>, ClientError> {
@@ -329,6 +396,10 @@ impl Broker for MemoryBroker {
     }
 
     /// It has no list of properties and takes every one.
+    fn reader(&self, _properties: &Properties, ranges: &[ReadRange]) -> Result<Box<dyn TopicReader>, ClientError> {
+        Ok(Box::new(MemoryReader::new(self.clone(), ranges)))
+    }
+
     fn check_property(&self, _name: &str, _value: &str) -> Option<String> {
         None
     }

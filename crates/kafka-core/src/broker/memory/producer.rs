@@ -13,6 +13,7 @@ use super::history::{ClientId, Event};
 use crate::broker::{ClientError, Delivered, Delivery, ProducerClient, Properties, Refused, Unflushed};
 use crate::message::Record;
 use crate::names::TopicName;
+use crate::test_kit::work::{WorkId, current};
 
 /// A producer client. The broker keeps what was handed over when it is dropped.
 #[derive(Debug)]
@@ -38,6 +39,7 @@ pub(super) struct Queued {
 /// In the local queue, because the broker is down.
 #[derive(Debug)]
 struct Waiting {
+    sender: Option<WorkId>,
     record: Record<'static>,
     delivery: Delivery,
     fault: Option<ProduceFault>,
@@ -47,6 +49,7 @@ struct Waiting {
 /// At the broker, which did not answer yet.
 #[derive(Debug)]
 struct Outstanding {
+    sender: Option<WorkId>,
     due: Option<Instant>,
     topic: TopicName,
     delivery: Delivery,
@@ -76,6 +79,11 @@ impl Queued {
 
     fn in_flight(&self) -> usize {
         self.waiting.len() + self.outstanding.len()
+    }
+
+    /// Who waits for acknowledgements: for each record the work in which it was sent, if that is known.
+    pub(super) fn senders(&self) -> impl Iterator<Item = Option<WorkId>> {
+        self.waiting.iter().map(|one| one.sender).chain(self.outstanding.iter().map(|one| one.sender))
     }
 
     pub(super) fn next_due(&self) -> Option<Instant> {
@@ -110,9 +118,9 @@ impl ProducerClient for MemoryProducer {
                 _ => {}
             }
             if is_down || !queued.waiting.is_empty() {
-                queued.waiting.push_back(Waiting { record: record.clone().into_owned(), delivery, fault, since: now });
+                queued.waiting.push_back(Waiting { sender: current(), record: record.clone().into_owned(), delivery, fault, since: now });
             } else {
-                cluster.write(self.id, record, delivery, fault, auto_create);
+                cluster.write(self.id, current(), record, delivery, fault, auto_create);
             }
             Ok(())
         })
@@ -170,7 +178,7 @@ impl Cluster {
                 let error = ClientError::transient("_MSG_TIMED_OUT", "the record was not delivered in time");
                 self.settle(client, front.record.topic, front.delivery, Err(error));
             } else {
-                self.write(client, &front.record, front.delivery, front.fault, auto_create);
+                self.write(client, front.sender, &front.record, front.delivery, front.fault, auto_create);
             }
         }
     }
@@ -190,7 +198,15 @@ impl Cluster {
         told
     }
 
-    fn write(&mut self, client: ClientId, record: &Record<'_>, delivery: Delivery, fault: Option<ProduceFault>, auto_create: Option<i32>) {
+    fn write(
+        &mut self,
+        client: ClientId,
+        sender: Option<WorkId>,
+        record: &Record<'_>,
+        delivery: Delivery,
+        fault: Option<ProduceFault>,
+        auto_create: Option<i32>,
+    ) {
         if let (false, Some(partitions)) = (self.log.contains(&record.topic), auto_create) {
             self.create_topic(&record.topic, partitions);
         }
@@ -216,7 +232,7 @@ impl Cluster {
             Acknowledgements::Held => None,
         };
         if let Some(queued) = self.producers.get_mut(&client) {
-            queued.outstanding.push_back(Outstanding { due, topic: record.topic.clone(), delivery, result });
+            queued.outstanding.push_back(Outstanding { sender, due, topic: record.topic.clone(), delivery, result });
         }
     }
 

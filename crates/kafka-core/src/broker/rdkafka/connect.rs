@@ -73,7 +73,7 @@ impl Attempt {
     fn run(&self, tell: impl FnOnce(Result<(), ConnectionError>)) {
         match self.client() {
             Ok(client) => tell(self.outcome(&client)),
-            Err(source) => tell(Err(self.unreadable().unwrap_or(ConnectionError::Refused { source }))),
+            Err(source) => tell(Err(self.unreadable().unwrap_or(ConnectionError::Refused { source: Box::new(source) }))),
         }
     }
 
@@ -147,14 +147,14 @@ impl Attempt {
                 servers,
                 user: property("sasl.username").unwrap_or_default(),
                 mechanism: property("sasl.mechanism").or_else(|| property("sasl.mechanisms")).unwrap_or_else(|| "GSSAPI".to_owned()),
-                source: error.into_client(),
+                source: Box::new(error.into_client()),
             }),
             "_SSL" if error.reason.contains("certificate verify failed") => {
                 let ca = property("ssl.ca.location").map_or_else(String::new, |file| format!(" (now {file})"));
-                Some(ConnectionError::Certificate { servers, ca, source: error.into_client() })
+                Some(ConnectionError::Certificate { servers, ca, source: Box::new(error.into_client()) })
             }
             // The broker's own refusal; any other end of a handshake may be that of an outage.
-            "_SSL" if error.reason.contains("alert") => Some(ConnectionError::Tls { servers, source: error.into_client() }),
+            "_SSL" if error.reason.contains("alert") => Some(ConnectionError::Tls { servers, source: Box::new(error.into_client()) }),
             _ => None,
         }
     }

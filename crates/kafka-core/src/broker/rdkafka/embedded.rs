@@ -4,6 +4,7 @@
 //! a real socket shows, and for errors that a real broker gives when it pleases.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::sync::{Arc, Weak, mpsc};
 use std::thread;
 use std::time::Duration;
@@ -12,8 +13,11 @@ use futures_util::future::BoxFuture;
 
 use super::RdkafkaBroker;
 use super::native::{MockCluster, NativeError, code_of};
-use crate::broker::{Admin, Broker, ClientError, ConsumerClient, CreateTopicsError, NewTopic, PollWaker, ProducerClient, Properties};
-use crate::names::{GroupId, Subscription, TopicName};
+use crate::broker::{
+    Admin, Broker, ClientError, ConsumerClient, CreateTopicsError, NewTopic, PollWaker, ProducerClient, Properties, ReadRange,
+    TopicConfigs, TopicReader,
+};
+use crate::names::{GroupId, Subscription, TopicName, TopicPartition};
 
 /// How long the cluster's threads may take to stop.
 const STOP: Duration = Duration::from_secs(5);
@@ -193,6 +197,10 @@ impl Broker for EmbeddedBroker {
         Ok(Arc::new(EmbeddedAdmin { real, cluster }))
     }
 
+    fn reader(&self, properties: &Properties, ranges: &[ReadRange]) -> Result<Box<dyn TopicReader>, ClientError> {
+        RdkafkaBroker.reader(&self.here(properties), ranges)
+    }
+
     fn check_property(&self, name: &str, value: &str) -> Option<String> {
         RdkafkaBroker.check_property(name, value)
     }
@@ -210,6 +218,11 @@ impl Admin for EmbeddedAdmin {
         self.real.topics()
     }
 
+    /// The mock cluster does not tell.
+    fn topic_configs<'a>(&'a self, _: &'a [TopicName]) -> BoxFuture<'a, Result<TopicConfigs, ClientError>> {
+        Box::pin(std::future::ready(Ok(TopicConfigs::new())))
+    }
+
     fn create_topics<'a>(&'a self, topics: &'a [NewTopic]) -> BoxFuture<'a, Result<(), CreateTopicsError>> {
         Box::pin(async move {
             let cluster = self.cluster.upgrade().ok_or_else(|| ClientError::fatal("_DESTROY", "the embedded broker was stopped"))?;
@@ -221,6 +234,14 @@ impl Admin for EmbeddedAdmin {
             let refused: Vec<_> = topics.iter().filter_map(created).collect();
             if refused.is_empty() { Ok(()) } else { Err(CreateTopicsError::Refused { refused }) }
         })
+    }
+
+    fn bounds<'a>(&'a self, topics: &'a [TopicName]) -> BoxFuture<'a, Result<BTreeMap<TopicPartition, Range<i64>>, ClientError>> {
+        self.real.bounds(topics)
+    }
+
+    fn delete_records<'a>(&'a self, before: &'a BTreeMap<TopicPartition, i64>) -> BoxFuture<'a, Result<(), ClientError>> {
+        self.real.delete_records(before)
     }
 }
 

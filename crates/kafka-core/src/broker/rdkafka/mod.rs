@@ -13,6 +13,7 @@ mod embedded;
 mod native;
 mod probe;
 mod producer;
+mod reader;
 mod repeats;
 
 use std::sync::Arc;
@@ -23,10 +24,11 @@ pub use native::NativeMessage;
 
 use futures_util::future::BoxFuture;
 
-use super::{Admin, Broker, ClientError, ConnectionError, ConsumerClient, PollWaker, ProducerClient, Properties};
+use super::{Admin, Broker, ClientError, ConnectionError, ConsumerClient, PollWaker, ProducerClient, Properties, ReadRange, TopicReader};
 use crate::names::{GroupId, Subscription};
 use consumer::RdkafkaConsumer;
 use producer::RdkafkaProducer;
+use reader::RdkafkaReader;
 
 /// A Kafka cluster by way of librdkafka. Which one, the property `bootstrap.servers` says.
 #[derive(Debug, Clone, Copy, Default)]
@@ -65,6 +67,10 @@ impl Broker for RdkafkaBroker {
 
     fn connection(&self, properties: &Properties) -> Properties {
         connect::connection(properties)
+    }
+
+    fn reader(&self, properties: &Properties, ranges: &[ReadRange]) -> Result<Box<dyn TopicReader>, ClientError> {
+        Ok(Box::new(RdkafkaReader::new(properties, ranges)?))
     }
 
     fn check_property(&self, name: &str, value: &str) -> Option<String> {

@@ -6,6 +6,7 @@
 
 mod queue;
 mod task;
+mod waiting;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
@@ -15,8 +16,12 @@ use tokio::sync::{Notify, Semaphore};
 use self::queue::{LaneKey, State};
 use super::pipeline::Pipeline;
 use super::reports::{Generation, Reporter};
+use super::seams::Returned;
 use super::signal::Signal;
+use super::spawner::Spawner;
 use crate::message::{Batch, Segment};
+#[cfg(feature = "test-kit")]
+use crate::names::TopicPartition;
 use crate::topic::Concurrency;
 
 /// The lanes of one assignment of one partition.
@@ -30,12 +35,14 @@ struct Shared {
     /// The topic's places, shared by its partitions. `None` is one for each partition.
     places: Option<Arc<Semaphore>>,
     reporter: Reporter,
-    runtime: tokio::runtime::Handle,
+    spawner: Spawner,
     state: Mutex<State>,
     /// The [`Phase`] it has come to.
     phase: Signal,
     /// Rings when a forward that had blocked the lanes was acknowledged.
     unblocked: Notify,
+    /// Rings when something may be due earlier than what is watched for.
+    earlier: Notify,
 }
 
 /// The lanes as they look from outside.
@@ -47,6 +54,20 @@ pub(crate) struct Look {
     pub(crate) work: Option<(Instant, i64, u32)>,
     /// Since when there is trouble, and which; the longest.
     pub(crate) trouble: Option<(Instant, String)>,
+}
+
+/// A lane that holds.
+#[cfg(feature = "test-kit")]
+#[derive(Debug, Clone)]
+pub(crate) struct HeldLane {
+    pub(crate) partition: TopicPartition,
+    /// The message that it holds.
+    pub(crate) offset: i64,
+    /// The attempt that comes when the hold is over.
+    pub(crate) attempt: u32,
+    pub(crate) until: Instant,
+    /// Messages that wait behind it.
+    pub(crate) behind: usize,
 }
 
 /// How far the end of the assignment has come.
@@ -65,44 +86,44 @@ impl Lanes {
         pipeline: Arc<Pipeline>,
         places: Option<Arc<Semaphore>>,
         reporter: Reporter,
-        runtime: tokio::runtime::Handle,
+        spawner: Spawner,
     ) -> Self {
         Self(Arc::new(Shared {
             generation,
             pipeline,
             places,
             reporter,
-            runtime,
+            spawner,
             state: Mutex::default(),
             phase: Signal::default(),
             unblocked: Notify::new(),
+            earlier: Notify::new(),
         }))
     }
 
-    /// Hands a batch to its lanes.
-    pub(crate) fn push(&self, batch: &Arc<Batch>) {
+    /// Hands a batch to its lanes. Of messages that come back, with what they bring, those not due wait.
+    pub(crate) fn push(&self, batch: &Arc<Batch>, returned: &[Returned]) {
+        if !returned.is_empty() {
+            return self.0.push_returned(batch, returned);
+        }
         let started = {
             let mut state = self.0.lock();
             match self.0.pipeline.spec.concurrency {
                 Concurrency::Partition => {
                     state.push(Some(LaneKey::Partition), Segment::whole(batch), &self.0.pipeline).into_iter().collect()
                 }
-                Concurrency::Key { .. } => (0_u32..)
+                Concurrency::Key { .. } | Concurrency::Unordered { .. } => (0_u32..)
                     .zip(&batch.messages)
-                    .filter_map(|(index, message)| {
-                        let key = LaneKey::Key(message.key().map(Into::into));
-                        state.push(Some(key), Segment::one(batch, index), &self.0.pipeline)
+                    .filter_map(|(index, _)| {
+                        let segment = Segment::one(batch, index);
+                        state.push(self.0.key_of(&segment), segment, &self.0.pipeline)
                     })
-                    .collect(),
-                Concurrency::Unordered { .. } => (0_u32..)
-                    .zip(&batch.messages)
-                    .filter_map(|(index, _)| state.push(None, Segment::one(batch, index), &self.0.pipeline))
                     .collect::<Vec<_>>(),
             }
         };
         for lane in started {
             let watch = task::Watched::new(&self.0.reporter, "a lane");
-            self.0.runtime.spawn(watch.over(task::run(Arc::clone(&self.0), lane)));
+            self.0.spawner.spawn(watch.over(task::run(Arc::clone(&self.0), lane)));
         }
     }
 
@@ -128,7 +149,7 @@ impl Lanes {
         let mut look = Look::default();
         let blocked = state.blocked_by.as_ref().map(|trouble| (trouble.since, trouble.error.clone()));
         for lane in state.lanes.iter_mut().flatten() {
-            let held = lane.held_until.map(|until| (until, lane.attempt));
+            let held = lane.held_until.map(|until| (until, lane.attempt()));
             look.held = look.held.into_iter().chain(held).min();
             if let Some(work) = &mut lane.work {
                 let work = (work.idle_since(now), work.offset, work.attempt);
@@ -140,8 +161,20 @@ impl Lanes {
                 look.trouble = Some((trouble.since, trouble.error.clone()));
             }
         }
+        look.held = look.held.into_iter().chain(state.waiting.first()).min();
         look.trouble = look.trouble.into_iter().chain(blocked).min();
         look
+    }
+
+    /// The lanes that hold, each with the message that it holds.
+    #[cfg(feature = "test-kit")]
+    pub(crate) fn held(&self, partition: &TopicPartition) -> Vec<HeldLane> {
+        let state = self.0.lock();
+        let held = state.lanes.iter().flatten().filter_map(|lane| {
+            let (until, first) = (lane.held_until?, lane.queue.front()?.messages().first()?);
+            Some(HeldLane { partition: partition.clone(), offset: first.offset(), attempt: lane.attempt(), until, behind: lane.queued - 1 })
+        });
+        held.chain(state.waiting.held(partition)).collect()
     }
 }
 
@@ -158,6 +191,15 @@ impl Shared {
 
     fn is_ending(&self) -> bool {
         self.phase.level() > Phase::Open as u64
+    }
+
+    /// The lane of a segment of one message; `None` is one of its own.
+    fn key_of(&self, segment: &Segment) -> Option<LaneKey> {
+        match self.pipeline.spec.concurrency {
+            Concurrency::Partition => Some(LaneKey::Partition),
+            Concurrency::Key { .. } => Some(LaneKey::Key(segment.messages()[0].key().map(Into::into))),
+            Concurrency::Unordered { .. } => None,
+        }
     }
 
     /// Resolves when nothing new may start any more.

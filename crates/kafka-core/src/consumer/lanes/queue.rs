@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::Notify;
 
+use super::waiting::Waiting;
 use crate::consumer::defect::{Defect, planted};
 use crate::consumer::pipeline::Pipeline;
 use crate::message::{Run, Segment};
@@ -31,6 +32,8 @@ pub(super) struct State {
     pub(super) blocked: usize,
     /// Since when, and by what.
     pub(super) blocked_by: Option<Troubled>,
+    /// What is not due.
+    pub(super) waiting: Waiting,
 }
 
 /// Trouble of the framework's own, since when.
@@ -83,8 +86,8 @@ pub(super) struct Lane {
     pub(super) key: Option<LaneKey>,
     pub(super) queue: VecDeque<Segment>,
     pub(super) queued: usize,
-    /// The attempt that the next run is for its first message.
-    pub(super) attempt: u32,
+    /// The try in this lane that the next run is for its first message.
+    pub(super) tries: u32,
     /// How often in a row the framework had trouble with the first message.
     pub(super) troubles: u32,
     /// The present trouble.
@@ -99,12 +102,12 @@ pub(super) struct Lane {
 
 impl Lane {
     pub(super) fn new(key: Option<LaneKey>) -> Self {
-        let attempt = if planted(Defect::AttemptsOutliveAssignment) { 2 } else { 1 };
+        let tries = if planted(Defect::AttemptsOutliveAssignment) { 2 } else { 1 };
         Self {
             key,
             queue: VecDeque::new(),
             queued: 0,
-            attempt,
+            tries,
             troubles: 0,
             trouble: None,
             work: None,
@@ -112,6 +115,11 @@ impl Lane {
             held_until: None,
             filled: Arc::default(),
         }
+    }
+
+    /// The attempt that the next run is for its first message, those in earlier topics counted.
+    pub(super) fn attempt(&self) -> u32 {
+        self.queue.front().map_or(0, Segment::earlier_attempts).saturating_add(self.tries)
     }
 
     pub(super) fn push(&mut self, segment: Segment) {
@@ -155,13 +163,13 @@ impl Lane {
             }
         }
         self.queued -= max - wanted;
-        Run::new(segments, std::mem::replace(&mut self.attempt, 1))
+        Run::new(segments, std::mem::replace(&mut self.tries, 1))
     }
 
     /// Puts what is left of a run back to the front.
-    pub(super) fn put_back(&mut self, run: Run, attempt: u32) {
+    pub(super) fn put_back(&mut self, run: Run, tries: u32) {
         self.queued += run.len();
-        self.attempt = attempt;
+        self.tries = tries;
         for segment in run.into_segments().into_iter().rev() {
             self.queue.push_front(segment);
         }
@@ -179,7 +187,16 @@ impl Lane {
 
 impl Default for State {
     fn default() -> Self {
-        Self { lanes: Vec::new(), free: Vec::new(), by_key: HashMap::new(), busy: 0, reached: i64::MIN, blocked: 0, blocked_by: None }
+        Self {
+            lanes: Vec::new(),
+            free: Vec::new(),
+            by_key: HashMap::new(),
+            busy: 0,
+            reached: i64::MIN,
+            blocked: 0,
+            blocked_by: None,
+            waiting: Waiting::default(),
+        }
     }
 }
 

@@ -142,7 +142,7 @@ impl Shared {
             Feed::Each => lane.take(lane.run_size.min(available)),
             Feed::Batches => {
                 // The wait begins with the first message that this lane sees; a message being retried waits for nobody.
-                if available < limits.max && !limits.wait.is_zero() && lane.attempt == 1 && !ending {
+                if available < limits.max && !limits.wait.is_zero() && lane.tries == 1 && !ending {
                     let until = *deadline.get_or_insert_with(|| self.pipeline.clock.now() + limits.wait);
                     if self.pipeline.clock.now() < until {
                         return Step::Fill(Arc::clone(&lane.filled), until);
@@ -175,8 +175,8 @@ impl Shared {
         let mut journal = Journal::default();
         // What an ending assignment still begins, it must finish.
         let draining = self.is_ending();
-        let (size, attempt) = (run.len(), run.attempt());
-        let again = (planted(Defect::HandOutTwice) && attempt == 1).then(|| run.piece(0, 1));
+        let (size, tries) = (run.len(), run.tries());
+        let again = (planted(Defect::HandOutTwice) && tries == 1).then(|| run.piece(0, 1));
         let next = {
             let work = self.pipeline.process(&mut run, &mut journal, &control);
             tokio::pin!(work);
@@ -202,7 +202,7 @@ impl Shared {
             );
         }
         let again = again.filter(|_| !journal.settled.is_empty());
-        let hold = self.settle(at, run, journal, next.unwrap_or(Next::GoOn), attempt, (size, started));
+        let hold = self.settle(at, run, journal, next.unwrap_or(Next::GoOn), tries, (size, started));
         if let (Some(segments), Some(lane)) = (again, self.lock().lane(at)) {
             lane.put_back(Run::new(segments, 2), 2);
         }
@@ -210,8 +210,8 @@ impl Shared {
     }
 
     /// Writes down the result of a run: reports, what waits for acknowledgement, what is left.
-    fn settle(self: &Arc<Self>, at: u32, run: Run, journal: Journal, next: Next, attempt: u32, pace: (usize, Instant)) -> Option<Hold> {
-        let again = planted(Defect::HandOutTwice) && attempt == 2;
+    fn settle(self: &Arc<Self>, at: u32, run: Run, journal: Journal, next: Next, tries: u32, pace: (usize, Instant)) -> Option<Hold> {
+        let again = planted(Defect::HandOutTwice) && tries == 2;
         if !journal.settled.is_empty() && !again {
             self.reporter.send(Report::Settled { generation: self.generation, settled: Settled::all(journal.settled) });
         }
@@ -227,22 +227,22 @@ impl Shared {
             lane.work = None;
             let trouble = lane.trouble.take();
             lane.pace(pace.0 - run.len(), now.saturating_duration_since(pace.1));
-            let fresh = run.attempt() != attempt || run.is_empty();
+            let fresh = run.tries() != tries || run.is_empty();
             match next {
                 Next::GoOn => {
-                    let same = run.attempt();
+                    let same = run.tries();
                     lane.put_back(run, same);
                 }
                 Next::HoldFailed(wait) => {
-                    let next_attempt = run.attempt().saturating_add(1);
-                    lane.put_back(run, next_attempt);
+                    let next_try = run.tries().saturating_add(1);
+                    lane.put_back(run, next_try);
                     hold = Some(wait);
                     if planted(Defect::HandlerErrorStopsConsumer) {
                         self.reporter.send(Report::Stop("planted".into()));
                     }
                 }
                 Next::HoldGated(wait) => {
-                    let same = run.attempt();
+                    let same = run.tries();
                     lane.put_back(run, same);
                     hold = Some(wait);
                 }
@@ -253,7 +253,7 @@ impl Shared {
                     let since = trouble.filter(|_| !fresh).map_or(now, |trouble| trouble.since);
                     lane.trouble = Some(Troubled { since, error: in_full(&*error) });
                     tracing::error!(topic = %self.pipeline.spec.name, error = %error, ?wait, "trouble of the framework's own, lane held");
-                    let same = run.attempt();
+                    let same = run.tries();
                     lane.put_back(run, same);
                     hold = Some(Hold::until(now + wait));
                 }
@@ -278,7 +278,7 @@ impl Shared {
         drop(state);
         for pending in journal.pending {
             let watch = Watched::new(&self.reporter, "a forwarded message");
-            self.runtime.spawn(watch.over(acknowledge(Arc::clone(self), pending)));
+            self.spawner.spawn(watch.over(acknowledge(Arc::clone(self), pending)));
         }
         if rested {
             self.reporter.send(Report::Rested);

@@ -81,6 +81,17 @@ async fn list_shows_what_is_declared_beside_what_is_there() {
 }
 
 #[tokio::test]
+async fn a_topic_that_is_only_produced_is_covered_without_being_named() {
+    let app = || App::builder(settings()).broker(Arc::new(broker()));
+    for app in [app(), app().produces::<Invoices>()] {
+        let (_, answer, _) = run(app.build().unwrap(), "app topics list invoices --output json").await;
+        assert_eq!(json(&answer)["topics"][0]["produced_by"], json!(["kafka_kit::cli::topics::tests::Invoices"]));
+    }
+    let (code, _, asides) = run(app().without_discovery().build().unwrap(), "app topics list invoices").await;
+    assert_eq!(code, ExitCode::from(2), "it is found by discovery: {asides}");
+}
+
+#[tokio::test]
 async fn check_lists_all_that_is_missing_and_exits_with_one() {
     let broker = broker();
     let (code, text, _) = run(app(&broker), "app topics check").await;

@@ -146,3 +146,39 @@ unsafe fn lossy<'a>(string: *const c_char) -> Cow<'a, str> {
     // SAFETY: see above.
     unsafe { CStr::from_ptr(string) }.to_string_lossy()
 }
+
+#[cfg(all(test, not(any(feature = "tls", feature = "tls-vendored"))))]
+mod tests {
+    use rdkafka::bindings as sys;
+
+    use super::Conf;
+    use crate::broker::ClientError;
+
+    /// What is said of these properties, when they are set or when the client is made.
+    fn refusal(properties: &[(&str, &str)]) -> ClientError {
+        let mut conf = Conf::empty();
+        let set = properties.iter().try_for_each(|(name, value)| conf.set(name, value));
+        set.and_then(|()| conf.make(sys::rd_kafka_type_t::RD_KAFKA_PRODUCER).map(|_client| ())).unwrap_err()
+    }
+
+    #[test]
+    fn without_tls_every_way_to_ask_for_it_names_the_feature() {
+        for properties in [
+            &[("security.protocol", "ssl")][..],
+            &[("security.protocol", "sasl_ssl")],
+            &[("security.protocol", "SASL_SSL")],
+            &[("ssl.ca.location", "/etc/ca.pem")],
+            &[("security.protocol", "sasl_plaintext"), ("sasl.mechanism", "SCRAM-SHA-512"), ("sasl.username", "a"), ("sasl.password", "b")],
+        ] {
+            let error = refusal(properties).to_string();
+            assert!(error.contains("feature `tls` of kafka-kit") && error.contains("`tls-vendored`"), "{properties:?}: {error}");
+            assert_eq!(error.matches("feature `tls`").count(), 1, "{properties:?}: {error}");
+        }
+    }
+
+    #[test]
+    fn another_mistake_is_not_blamed_on_the_feature() {
+        let error = refusal(&[("security.protocol", "tls")]).to_string();
+        assert!(error.contains("security.protocol") && !error.contains("feature"), "{error}");
+    }
+}

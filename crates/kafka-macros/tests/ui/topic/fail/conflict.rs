@@ -30,6 +30,10 @@ struct PartitionMax;
 struct NoHandler;
 
 #[derive(Topic)]
+#[topic(name = "orders", register = false, crate = crate::fake_kafka)]
+struct NotProducedOnly;
+
+#[derive(Topic)]
 #[topic(name = "orders", crate = crate::fake_kafka)]
 struct Fields(#[topic(state, default)] u8);
 

@@ -6,7 +6,7 @@
 #[path = "../../fake_kafka.rs"]
 mod fake_kafka;
 
-use fake_kafka::__private::{Blocking, Consume, MissingState, Produce, State, Topic};
+use fake_kafka::__private::{Blocking, Consume, MissingState, Produce, ProducedTopic, State, Topic, inventory};
 use kafka_macros::Topic;
 
 // What is in scope of the user must not change what the derive means.
@@ -66,6 +66,14 @@ macro_rules! inside {
 }
 inside!(FromMacro, "orders", i64, -1);
 
+#[derive(Topic)]
+#[topic(name = "invoices", produce, crate = crate::fake_kafka)]
+struct Invoices;
+
+#[derive(Topic)]
+#[topic(name = "foreign", produce, register = false, crate = crate::fake_kafka)]
+struct Foreign;
+
 fn produces<T: Produce>() {}
 fn blocks<T: Topic<Style = Blocking>>() {}
 
@@ -82,7 +90,10 @@ fn main() {
     assert_eq!(Plain::spec().0, "named orders concurrency=Partition");
     assert_eq!(FromMacro::spec().0, "named orders batch=(7, 0ns) retry=\"Forever 1s\"");
     assert_eq!(hostile::spec(), "named orders");
+    let announced: Vec<_> = inventory::iter::<ProducedTopic>.into_iter().map(|topic| (topic.0)().0).collect();
+    assert_eq!(announced, ["named invoices"], "only what is produced and never handled");
     produces::<Everything>();
+    produces::<Foreign>();
     blocks::<Pattern>();
 
     let state = State(vec![Box::new("db".to_owned()), Box::new(5_u8)]);

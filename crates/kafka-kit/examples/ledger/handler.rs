@@ -1,71 +1,23 @@
-//! A handler that does what the message says, and keeps a ledger of every call: for tests from outside.
-//!
-//! `ledger --bootstrap-servers localhost:9092 --topic work --group g --out calls.jsonl`
-
-#![allow(clippy::disallowed_methods, reason = "its work is to take time, and to say when")]
+//! The ledger's handlers: each call does what its message says, and writes a line before it returns.
 
 use std::fs::{File, OpenOptions};
 use std::io::Write;
-use std::path::{Path, PathBuf};
-use std::process::ExitCode;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use clap::{Parser, ValueEnum};
-use kafka_kit::app::App;
-use kafka_kit::cli;
-use kafka_kit::consumer::{BatchError, ConsumerSpec, DeclaredTopic, HandlerError};
+use kafka_kit::Topic;
+use kafka_kit::consumer::{BatchError, HandlerError};
 use kafka_kit::format::{Bytes, Json};
 use kafka_kit::message::{Headers, Message, MessageBatch};
-use kafka_kit::settings::Settings;
-use kafka_kit::topic::{Concurrency, Consume, ConsumeBatch};
-use kafka_kit::{Topic, names::TopicPartition};
+use kafka_kit::names::TopicPartition;
+use kafka_kit::topic::{Consume, ConsumeBatch};
 use serde::{Deserialize, Serialize};
-
-#[derive(Debug, Parser)]
-#[command(about = "Handles messages as they say, and writes a line for every call")]
-struct Arguments {
-    #[arg(long)]
-    bootstrap_servers: String,
-    /// A topic's name, or a pattern that starts with ^
-    #[arg(long)]
-    topic: String,
-    #[arg(long)]
-    group: String,
-    /// The file that gets a JSON line for every call
-    #[arg(long)]
-    out: PathBuf,
-    #[arg(long, value_enum, default_value = "partition")]
-    order: Order,
-    /// How many handlers at once, with --order key or unordered
-    #[arg(long, default_value_t = 16)]
-    concurrency: usize,
-    /// Take batches of up to so many messages
-    #[arg(long)]
-    batch: Option<usize>,
-    /// A property of the consumer's client; may be given again
-    #[arg(long = "set", value_name = "PROPERTY=VALUE", value_parser = property)]
-    properties: Vec<(String, String)>,
-    #[arg(long)]
-    shutdown_timeout_ms: Option<u64>,
-}
-
-#[derive(Debug, Clone, Copy, ValueEnum)]
-enum Order {
-    Partition,
-    Key,
-    Unordered,
-}
-
-fn property(text: &str) -> Result<(String, String), String> {
-    let (name, value) = text.split_once('=').ok_or_else(|| format!("{text:?} has no '='; write PROPERTY=VALUE"))?;
-    Ok((name.to_owned(), value.to_owned()))
-}
 
 /// What a message asks of its handler.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-struct Work {
+pub(crate) struct Work {
     n: Option<i64>,
     work_ms: u64,
     /// So many first attempts fail; −1 is all.
@@ -99,10 +51,10 @@ struct Origin {
 }
 
 #[derive(Debug, Clone)]
-struct Ledger(Arc<File>);
+pub(crate) struct Ledger(Arc<File>);
 
 impl Ledger {
-    fn open(path: &Path) -> std::io::Result<Self> {
+    pub(crate) fn open(path: &Path) -> std::io::Result<Self> {
         OpenOptions::new().create(true).append(true).open(path).map(|file| Self(Arc::new(file)))
     }
 
@@ -116,14 +68,14 @@ impl Ledger {
 
 #[derive(Topic)]
 #[topic(name = "ledger", key = Bytes, value = Json<Work>, consume)]
-struct Calls {
+pub(crate) struct Calls {
     #[topic(state)]
     ledger: Ledger,
 }
 
 #[derive(Topic)]
 #[topic(name = "ledger", key = Bytes, value = Json<Work>, consume, batch(max = 500))]
-struct BatchCalls {
+pub(crate) struct BatchCalls {
     #[topic(state)]
     ledger: Ledger,
 }
@@ -228,10 +180,9 @@ impl ConsumeBatch for BatchCalls {
             if work.work_ms > 0 {
                 tokio::time::sleep(Duration::from_millis(work.work_ms)).await;
             }
-            let attempt = if index == 0 { batch.attempt() } else { 1 };
             let place = TopicPartition::new(message.topic().clone(), message.partition());
             let raw = message.raw();
-            let noted = self.ledger.note(work, (&place, raw.offset()), raw.key(), &raw.headers(), attempt, started);
+            let noted = self.ledger.note(work, (&place, raw.offset()), raw.key(), &raw.headers(), message.attempt(), started);
             match noted.map_err(|error| BatchError::at(index, error))? {
                 Verdict::Ok => {}
                 Verdict::Failed => return Err(BatchError::at(index, work.failure())),
@@ -239,38 +190,5 @@ impl ConsumeBatch for BatchCalls {
             }
         }
         Ok(())
-    }
-}
-
-#[tokio::main]
-async fn main() -> ExitCode {
-    cli::log_to_stderr();
-    let arguments = Arguments::parse();
-    let mut topic = match arguments.batch {
-        None => DeclaredTopic::of::<Calls>(),
-        Some(_) => DeclaredTopic::of::<BatchCalls>(),
-    };
-    topic.spec.name.clone_from(&arguments.topic);
-    topic.spec.batch.max = arguments.batch.unwrap_or(topic.spec.batch.max);
-    topic.spec.concurrency = match arguments.order {
-        Order::Partition => Concurrency::Partition,
-        Order::Key => Concurrency::Key { max: arguments.concurrency },
-        Order::Unordered => Concurrency::Unordered { max: arguments.concurrency },
-    };
-    let mut consumer = ConsumerSpec::new("ledger", &arguments.group).declared(topic).config("auto.offset.reset", "earliest");
-    for (name, value) in arguments.properties {
-        consumer = consumer.config(name, value);
-    }
-    let mut settings = Settings::default().global_config([("bootstrap.servers", arguments.bootstrap_servers)]);
-    if let Some(timeout) = arguments.shutdown_timeout_ms {
-        settings = settings.shutdown_timeout(Duration::from_millis(timeout));
-    }
-    let ledger = match Ledger::open(&arguments.out) {
-        Ok(ledger) => ledger,
-        Err(error) => return cli::fail(format!("{} cannot be written: {error}", arguments.out.display())),
-    };
-    match App::builder(settings).state(ledger).consumer_spec(consumer).build() {
-        Ok(app) => cli::run(app, &[]).await,
-        Err(errors) => cli::fail(errors),
     }
 }

@@ -5,6 +5,8 @@
 
 #![allow(clippy::print_stdout, reason = "an example is there to be looked at")]
 
+mod service;
+
 use std::io::IsTerminal;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -13,74 +15,13 @@ use std::time::Duration;
 use clap::Parser;
 use kafka_kit::broker::NewTopic;
 use kafka_kit::broker::rdkafka::EmbeddedBroker;
-use kafka_kit::consumer::ConsumerSpec;
 use kafka_kit::message::Record;
 use kafka_kit::names::TopicName;
 use kafka_kit::prelude::*;
-use kafka_kit::producer::Producer;
 use kafka_kit::settings::Settings;
-use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
 
-#[derive(Debug, Serialize, Deserialize)]
-struct Order {
-    customer: String,
-    cents: Vec<i64>,
-}
-
-#[derive(Debug, Serialize, Deserialize)]
-struct Invoice {
-    customer: String,
-    total_cents: i64,
-}
-
-/// What the service saw, for the lines on the screen.
-#[derive(Debug, Clone)]
-struct Screen(mpsc::UnboundedSender<String>);
-
-/// Orders in: price each, and send an invoice before the order counts as done.
-#[derive(Topic)]
-#[topic(name = "quickstart-orders", key = i64, value = Json<Order>)]
-struct Orders {
-    #[topic(state)]
-    producer: Producer,
-    #[topic(state)]
-    screen: Screen,
-}
-
-impl Consume for Orders {
-    async fn consume(&self, message: Message<i64, Order>) -> Result<(), HandlerError> {
-        let (id, order) = (*message.require_key()?, message.require_value()?);
-        let invoice = Invoice { customer: order.customer.clone(), total_cents: order.cents.iter().sum() };
-        self.screen.show(format!("order   {id}  from {:<8} partition {} offset {}", order.customer, message.partition(), message.offset()));
-        self.producer.topic::<Invoices>().send(&id, &invoice).await?;
-        Ok(())
-    }
-}
-
-/// Invoices out, and read back to show them.
-#[derive(Topic)]
-#[topic(name = "quickstart-invoices", key = i64, value = Json<Invoice>)]
-struct Invoices {
-    #[topic(state)]
-    screen: Screen,
-}
-
-impl Consume for Invoices {
-    async fn consume(&self, message: Message<i64, Invoice>) -> Result<(), HandlerError> {
-        let (id, invoice) = (message.require_key()?, message.require_value()?);
-        let (euros, cents) = (invoice.total_cents / 100, invoice.total_cents % 100);
-        self.screen.show(format!("invoice {id}  to   {:<8} over {euros:>4}.{cents:02}", invoice.customer));
-        Ok(())
-    }
-}
-
-impl Screen {
-    fn show(&self, line: String) {
-        // The screen is gone once everything was shown.
-        drop(self.0.send(line));
-    }
-}
+use self::service::{Invoices, Order, Orders};
 
 #[derive(Debug, Parser)]
 #[command(about = "Orders in, invoices out, and one order that nobody can read")]
@@ -90,7 +31,7 @@ struct Arguments {
     bootstrap_servers: Option<String>,
 }
 
-/// How many partitions the orders have; the last one is left to the order that nobody can read.
+/// How many partitions the orders have.
 const PARTITIONS: i32 = 4;
 
 const CUSTOMERS: [&str; 6] = ["Ada", "Grace", "Edsger", "Barbara", "Donald", "Leslie"];
@@ -98,7 +39,7 @@ const CUSTOMERS: [&str; 6] = ["Ada", "Grace", "Edsger", "Barbara", "Donald", "Le
 #[tokio::main]
 async fn main() -> ExitCode {
     // Of the log only what happens to failed messages is worth the screen here.
-    let shown = "off,kafka_core::consumer::pipeline=warn";
+    let shown = "off,kafka_retry=warn";
     tracing_subscriber::fmt()
         .with_env_filter(shown)
         .with_writer(std::io::stdout)
@@ -118,9 +59,7 @@ async fn serve(arguments: Arguments) -> anyhow::Result<()> {
     if let Some(address) = &arguments.bootstrap_servers {
         settings = settings.global_config([("bootstrap.servers", address)]);
     }
-    let mut app = App::builder(settings).state(Screen(screen)).consumer_spec(
-        ConsumerSpec::new("quickstart", "quickstart").topic::<Orders>().topic::<Invoices>().config("auto.offset.reset", "earliest"),
-    );
+    let mut app = service::app(settings, screen);
     if let Some(address) = arguments.bootstrap_servers {
         println!("broker  {address}");
     } else {
@@ -135,18 +74,17 @@ async fn serve(arguments: Arguments) -> anyhow::Result<()> {
 
     let producer = app.producer().clone();
     let mut running = app.start(&[]).await?;
-    let readable = PARTITIONS - 1;
-    let unreadable = Record::new(TopicName::new(&Orders::spec().name)?).partition(readable).value(&b"this is no order"[..]);
+    let unreadable = Record::new(TopicName::new(&Orders::spec().name)?).partition(0).value(&b"this is no order"[..]);
     producer.send(unreadable).await?;
     for (number, customer) in (1_i64..).zip(CUSTOMERS) {
         let order = Order { customer: customer.to_owned(), cents: vec![number * 1_250, 499] };
-        let partition = i32::try_from(number)? % readable;
+        let partition = i32::try_from(number)? % PARTITIONS;
         producer.topic::<Orders>().partition(partition).send(&number, &order).await?;
     }
     println!("sent    {} orders, and one record that is none\n", CUSTOMERS.len());
 
-    // An order and an invoice for each customer.
-    let mut expected = 2 * CUSTOMERS.len();
+    // An order and an invoice for each customer, and a dead letter.
+    let mut expected = 2 * CUSTOMERS.len() + 1;
     let shown = async {
         while expected > 0 {
             let Some(line) = lines.recv().await else { break };
@@ -156,7 +94,7 @@ async fn serve(arguments: Arguments) -> anyhow::Result<()> {
     };
     tokio::time::timeout(Duration::from_secs(30), shown).await.map_err(|_| anyhow::anyhow!("not every order came back within 30 s"))?;
 
-    println!("\nThe record that is no order was held and tried again, and stopped no other partition. Stopping softly…");
+    println!("\nThe record that is no order stands in its dead-letter topic, with where it came from and why. Stopping softly…");
     running.stop();
     running.finished().await?;
     println!("done    what was handled is committed; start again and it does not come back");
