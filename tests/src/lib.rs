@@ -10,6 +10,7 @@
 pub mod calls;
 pub mod checks;
 pub mod cluster;
+pub mod connectors;
 pub mod database;
 pub mod process;
 pub mod produce;

@@ -179,18 +179,18 @@ fn program() -> &'static Path {
     static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
     PROGRAM.get_or_init(|| match std::env::var_os("KAFKA_TESTS_LEDGER") {
         Some(path) => path.into(),
-        None => build("ledger"),
+        None => example("kafka-kit", "ledger"),
     })
 }
 
-/// An example, built now unless it is newer than every source.
-pub(crate) fn build(example: &str) -> PathBuf {
+/// An example of a package: built already beside these tests and newer than the sources, or built now.
+pub(crate) fn example(package: &str, name: &str) -> PathBuf {
     let test = std::env::current_exe().expect("the path of the tests");
     let profile = test.parent().and_then(Path::parent).expect("tests run from target/PROFILE/deps");
-    let program = profile.join("examples").join(example);
+    let program = profile.join("examples").join(name);
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the package lies in the workspace");
     let built = fs::metadata(&program).and_then(|metadata| metadata.modified()).ok();
-    if built.is_some_and(|built| built >= newest(&root.join("crates"))) {
+    if built.is_some_and(|built| built >= newest(&root.join("crates")).max(newest(&root.join("tests")))) {
         return program;
     }
     let profile = match profile.file_name().and_then(|name| name.to_str()) {
@@ -200,9 +200,9 @@ pub(crate) fn build(example: &str) -> PathBuf {
     let mut cargo = Command::new(env!("CARGO"));
     // Together with these tests, so that it has the features they have, TLS for one.
     let packages = ["--package", "kafka-kit", "--package", "kafka-tests"];
-    cargo.current_dir(root).args(["build", "--quiet", "--example", example, "--profile", profile]).args(packages);
+    cargo.current_dir(root).args(["build", "--quiet", "--example", name, "--profile", profile]).args(packages);
     let status = cargo.status().expect("cargo runs");
-    assert!(status.success(), "cargo build --example {example} failed");
+    assert!(status.success(), "cargo build --package {package} --example {name} failed");
     program
 }
 

@@ -9,7 +9,7 @@ use serde_json::json;
 use crate::checks::committed_equals_end;
 use crate::cluster;
 use crate::database::{self, Database};
-use crate::process::{Running, build};
+use crate::process::{Running, example};
 use crate::produce::{Record, produce};
 use crate::story::unique;
 
@@ -47,7 +47,7 @@ impl Warehouse {
     #[must_use]
     pub fn start(&mut self, more: &[&str]) -> Running {
         static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
-        let mut command = Command::new(PROGRAM.get_or_init(|| build("warehouse")));
+        let mut command = Command::new(PROGRAM.get_or_init(|| example("kafka-tests", "warehouse")));
         command.args(["--bootstrap-servers", &cluster::bootstrap(), "--database-url", &database::url()]);
         command.args(["--group", &self.prefix, "--prefix", &self.prefix, "--schema", &self.database.schema]).args(more);
         command.env("RUST_LOG", "info").env("NO_COLOR", "1").stdin(Stdio::null()).stdout(Stdio::null());

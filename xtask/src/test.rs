@@ -12,7 +12,7 @@ use crate::tools::{Missing, Tool};
 const SERVICES_PACKAGE: &str = "kafka-tests";
 
 /// What the stories talk to.
-const SERVICES: &[&str] = &["postgres", "kafka", "registry", "python"];
+const SERVICES: &[&str] = &["postgres", "kafka", "registry", "connect", "python"];
 
 /// Flags of `cargo xtask test`.
 #[derive(Debug, Args)]

@@ -42,10 +42,11 @@
 //! | `json` | yes | the format [`Json`](format::Json) |
 //! | `retry` | yes | [`retry`]: retries, retry topics, dead letters, the key offset tracker |
 //! | `cli` | yes | [`AppMain::main`](cli::AppMain::main): the command line of an application |
+//! | `connect` | no | `connect`: Kafka Connect, connectors as code, `kafka_skip`; the command `connect` |
 //! | `avro`, `json-schema`, `protobuf` | no | these formats with a schema registry |
 //! | `tls` | no | TLS and SASL/SCRAM to brokers, with the system's OpenSSL: `libssl-dev` and `pkg-config` to build |
 //! | `tls-vendored` | no | the same with an OpenSSL that is compiled in: perl, and some minutes |
-//! | `postgres`, `sqlite` | no | stores in these databases |
+//! | `postgres`, `sqlite` | no | stores in these databases; `postgres` with `connect` also `kafka_skip` in diesel's queries |
 //! | `resolver` | no | messages that wait for their rows: [`resolver`], with `postgres` for the store |
 //! | `test-kit` | no | [`TestApp`](test_kit::TestApp) and the simulation of an application; brokers for tests, on a socket of this process and in memory |
 
@@ -59,6 +60,8 @@ pub mod prelude;
 
 pub use kafka_core::{app, broker, clock, consumer, error, format, message, names, producer, registry, retry_policy, settings, topic};
 
+#[cfg(feature = "connect")]
+pub use kafka_connect as connect;
 #[cfg(any(feature = "avro", feature = "json-schema", feature = "protobuf"))]
 pub use kafka_core::schema_registry;
 #[cfg(feature = "retry")]
@@ -73,6 +76,9 @@ pub mod test_kit {
 
 #[doc(inline)]
 pub use kafka_core::app::App;
+#[cfg(all(feature = "macros", feature = "connect"))]
+#[doc = include_str!("../docs/connector.md")]
+pub use kafka_macros::Connector;
 #[cfg(feature = "macros")]
 #[doc = include_str!("../docs/consumer.md")]
 pub use kafka_macros::Consumer;
@@ -89,6 +95,14 @@ pub use kafka_resolver as resolver;
 #[cfg(feature = "resolver")]
 pub use kafka_resolver::Relations;
 
+#[cfg(feature = "connect")]
+kafka_core::__private::inventory::submit! {
+    registry::DefaultPlugin {
+        name: "connect",
+        install: |app| app::Plugin::install(kafka_connect::connectors::Connectors::new(), app),
+    }
+}
+
 #[cfg(feature = "retry")]
 kafka_core::__private::inventory::submit! {
     registry::DefaultPlugin {
@@ -97,9 +111,11 @@ kafka_core::__private::inventory::submit! {
     }
 }
 
-/// What derives write against. Not for use by hand; names may change with any release.
+/// What derives write against, of all crates. Not for use by hand; names may change with any release.
 #[doc(hidden)]
 pub mod __private {
+    #[cfg(feature = "connect")]
+    pub use kafka_connect::__private::*;
     pub use kafka_core::__private::*;
     #[cfg(feature = "resolver")]
     pub use kafka_resolver::__private::*;
@@ -125,6 +141,7 @@ mod book {
         Consumers = "../../../docs/book/consumers.md",
         Producing = "../../../docs/book/producing.md",
         Relations = "../../../docs/book/relations.md",
+        Connect = "../../../docs/book/connect.md",
         Running = "../../../docs/book/running.md",
         Secured = "../../../docs/book/secured.md",
         Settings = "../../../docs/book/settings.md",

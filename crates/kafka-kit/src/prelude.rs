@@ -1,11 +1,15 @@
 //! What nearly every service names: `use kafka_kit::prelude::*;`.
 
+#[cfg(feature = "connect")]
+pub use kafka_connect::connector::Connector;
 pub use kafka_core::app::App;
 pub use kafka_core::consumer::{Consumer, HandlerError};
 #[cfg(feature = "json")]
 pub use kafka_core::format::Json;
 pub use kafka_core::message::Message;
 pub use kafka_core::topic::{Consume, Topic};
+#[cfg(all(feature = "macros", feature = "connect"))]
+pub use kafka_macros::Connector;
 #[cfg(feature = "macros")]
 pub use kafka_macros::{Consumer, Topic};
 

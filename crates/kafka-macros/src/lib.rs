@@ -1,13 +1,14 @@
 //! The derives of kafka-kit. They write glue only: an impl, constants, a registration; everything
 //! that happens at run time is in the crates that the written code calls.
 //!
-//! Use them through the umbrella (`kafka_kit::Topic`, `kafka_kit::Consumer`), where their
+//! Use them through the umbrella (`kafka_kit::Topic`, `kafka_kit::Consumer`, `kafka_kit::Connector`), where their
 //! attributes are documented.
 //!
 //! Every derive goes the same way: `attr` (tokens to attributes, keywords kept) → `model` (checked
 //! and typed) → `expand` (quote only, cannot fail). `settings` are the attributes that several
 //! derives share, `support` is what all of them stand on.
 
+mod connector;
 mod consumer;
 mod relations;
 mod settings;
@@ -39,11 +40,21 @@ pub fn derive_relations(input: TokenStream) -> TokenStream {
     derive_relations_inner(input.into()).into()
 }
 
+/// Implements `Connector` and registers it for discovery. Documented at `kafka_kit::Connector`.
+#[proc_macro_derive(Connector, attributes(connector))]
+pub fn derive_connector(input: TokenStream) -> TokenStream {
+    derive_connector_inner(input.into()).into()
+}
+
 // The inner functions exist because `proc_macro` works only inside the compiler, and the tests call
 // the derives as functions.
 
 fn derive_topic_inner(input: TokenStream2) -> TokenStream2 {
     topic::derive(input)
+}
+
+fn derive_connector_inner(input: TokenStream2) -> TokenStream2 {
+    connector::derive(input)
 }
 
 fn derive_consumer_inner(input: TokenStream2) -> TokenStream2 {

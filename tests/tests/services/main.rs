@@ -7,12 +7,14 @@
 mod avro;
 mod command_line;
 mod configuration;
+mod connect;
 mod crashes;
 mod dead_letters;
 mod django_kafka;
 mod failures;
 mod frozen_members;
 mod in_process;
+mod kafka_skip;
 mod key_offset_tracker;
 mod keys;
 mod odd_messages;

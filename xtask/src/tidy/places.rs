@@ -9,7 +9,15 @@ const DRIVERS: [(&str, &[&str]); 6] = [
     ("reqwest", &["crates/kafka-connect/src/client.rs", "crates/kafka-core/src/schema_registry/call.rs"]),
     ("schema_registry_converter", &["crates/kafka-core/src/schema_registry/call.rs"]),
     ("apache_avro", &["crates/kafka-core/src/format/avro/"]),
-    ("diesel", &["crates/kafka-resolver/src/store/", "crates/kafka-retry/src/key_offset/", "crates/kafka-modelsync/src/"]),
+    (
+        "diesel",
+        &[
+            "crates/kafka-resolver/src/store/",
+            "crates/kafka-retry/src/key_offset/",
+            "crates/kafka-modelsync/src/",
+            "crates/kafka-connect/src/skip/",
+        ],
+    ),
     ("temporalio", &["crates/kafka-resolver/src/daemon/temporal.rs"]),
 ];
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::background::Background;
 use super::builder::{AppBuilder, CompanionSource, Discovery, FailureHandlerSource, GateSource, Origin, StartStep, Tools};
 use super::health::HealthSource;
-use super::state::State;
+use super::state::{MissingState, State};
 use super::topic::AssembledTopic;
 use crate::broker::rdkafka::RdkafkaBroker;
 use crate::broker::{Admin, Broker, ClientError, ReadRange, TopicReader};
@@ -37,6 +37,7 @@ pub struct App {
     reader_properties: LayeredProperties,
     pub(super) clock: Clock,
     pub(super) error_handler: ErrorHandler,
+    state: State,
 }
 
 /// A consumer with its pipelines, ready to be started.
@@ -117,6 +118,14 @@ impl App {
         topics.map(|(consumer, pipeline)| TopicAtWork::new(consumer.group.clone(), Arc::clone(pipeline))).collect()
     }
 
+    /// A clone of the value of this type: one that was added to the builder, or that a plugin made.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub fn state<T: Clone + Send + Sync + 'static>(&self) -> Result<T, MissingState> {
+        self.state.get()
+    }
+
     /// The properties that the client of each consumer gets, by the consumer's name.
     pub fn consumer_properties(&self) -> impl Iterator<Item = (&str, &LayeredProperties)> {
         self.consumers.iter().map(|consumer| (consumer.name.as_str(), &consumer.properties))
@@ -146,13 +155,20 @@ pub(super) fn build(mut app: AppBuilder) -> Result<App, ConfigErrors> {
         Some(broker) => (broker, Address::Known),
         None => (Arc::new(RdkafkaBroker::new()), Address::Wanted),
     };
-    errors.extend(settings.check(&*broker, &app.sections));
+    let sections = [app.sections, app.components.sections()].concat();
+    errors.extend(settings.check(&*broker, &sections));
 
     let producer_properties = errors.take(LayeredProperties::producer(&settings, OwnConfig::default(), &*broker)).unwrap_or_default();
     let producer = Producer::new(Arc::clone(&broker), producer_properties.properties(), Arc::clone(&settings));
     let framework_producer = Producer::framework(Arc::clone(&broker), producer_properties.properties(), Arc::clone(&settings));
     let mut state = app.state;
     state.insert(producer.clone());
+    let made = {
+        let tools =
+            Tools { settings: &settings, state: &state, producer: &producer, framework_producer: &framework_producer, clock: &app.clock };
+        errors.take(app.components.build(&tools))
+    };
+    state.extend(made.unwrap_or_default());
 
     let reader_properties = errors.take(LayeredProperties::consumer(&settings, OwnConfig::default(), &*broker)).unwrap_or_default();
 
@@ -195,6 +211,7 @@ pub(super) fn build(mut app: AppBuilder) -> Result<App, ConfigErrors> {
         reader_properties,
         clock: app.clock,
         error_handler: app.error_handler,
+        state,
     })
 }
 

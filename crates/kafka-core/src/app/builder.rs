@@ -8,6 +8,7 @@ use futures_util::future::BoxFuture;
 
 use super::assemble::{self, App};
 use super::background::Background;
+use super::component::{Component, Components};
 use super::health::HealthSource;
 use super::state::State;
 use crate::broker::Broker;
@@ -32,6 +33,7 @@ pub struct AppBuilder {
     pub(super) companions: Vec<Arc<dyn CompanionSource>>,
     pub(super) start_steps: Vec<Arc<dyn StartStep>>,
     pub(super) backgrounds: Vec<Arc<dyn Background>>,
+    pub(super) components: Components,
     pub(super) health_sources: Vec<Arc<dyn HealthSource>>,
     /// The settings sections that plugins read.
     pub(super) sections: Vec<&'static str>,
@@ -177,6 +179,7 @@ impl AppBuilder {
             companions: Vec::new(),
             start_steps: Vec::new(),
             backgrounds: Vec::new(),
+            components: Components::default(),
             health_sources: Vec::new(),
             sections: Vec::new(),
             plugins: Vec::new(),
@@ -263,6 +266,12 @@ impl AppBuilder {
     /// Adds something to be done before the consumers start. Steps are taken in the order they were added.
     pub fn push_start_step(&mut self, step: impl StartStep + 'static) {
         self.start_steps.push(Arc::new(step));
+    }
+
+    /// The component of this type, made when it is first asked for. Plugins push into it in any order; it becomes values of the
+    /// application's state when the application is built.
+    pub fn component<C: Component + Default>(&mut self) -> &mut C {
+        self.components.get()
     }
 
     /// Adds something that is asked when someone asks for the application's health.

@@ -6,6 +6,7 @@
 mod assemble;
 mod background;
 mod builder;
+mod component;
 mod health;
 mod run;
 mod signals;
@@ -18,6 +19,7 @@ pub use assemble::App;
 pub(crate) use assemble::AssembledConsumer;
 pub use background::{Background, Surroundings};
 pub use builder::{AppBuilder, CompanionSource, FailureHandlerSource, GateSource, Plugin, StartStep, Tools};
+pub use component::Component;
 pub use health::{Health, HealthCheck, HealthSource};
 pub use run::{RunError, Running, StartError};
 pub use signals::{Signals, Urgency};

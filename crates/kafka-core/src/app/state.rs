@@ -22,6 +22,11 @@ impl State {
         self.0.insert(TypeId::of::<T>(), (Box::new(value), type_name::<T>()));
     }
 
+    /// Adds all values of another.
+    pub(super) fn extend(&mut self, other: Self) {
+        self.0.extend(other.0);
+    }
+
     /// A clone of the value of this type.
     ///
     /// # Errors

@@ -67,6 +67,12 @@ pub fn is_suppressed(topic: &str) -> bool {
     })
 }
 
+/// Whether every record is suppressed here, as [`suppress_all`] does.
+#[must_use]
+pub fn is_all_suppressed() -> bool {
+    CURRENT.with_borrow(|current| matches!(current.0.as_deref(), Some(Suppressed::All)))
+}
+
 /// What is suppressed here, to be carried to another thread or task.
 pub fn current() -> Suppression {
     CURRENT.with_borrow(Clone::clone)
@@ -148,6 +154,20 @@ mod tests {
 
     fn seen() -> (bool, bool) {
         (is_suppressed("a"), is_suppressed("b"))
+    }
+
+    #[test]
+    fn all_is_more_than_some() {
+        assert!(!is_all_suppressed());
+        let _some = suppress(["a"]).guard();
+        assert!(!is_all_suppressed());
+        {
+            let _all = suppress_all().guard();
+            assert!(is_all_suppressed());
+            let _lifted = unsuppress().guard();
+            assert!(!is_all_suppressed());
+        }
+        assert!(!is_all_suppressed());
     }
 
     #[test]

@@ -7,6 +7,8 @@ use kafka_core::app::App;
 
 use super::command_error::CommandError;
 use super::completions::Completions;
+#[cfg(feature = "connect")]
+use super::connect::Connect;
 use super::consume::Consume;
 #[cfg(feature = "retry")]
 use super::dlt;
@@ -43,6 +45,8 @@ pub(super) struct Arguments {
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
     Consume(Consume),
+    #[cfg(feature = "connect")]
+    Connect(Connect),
     #[command(subcommand)]
     Topics(topics::Command),
     #[cfg(feature = "retry")]
@@ -57,6 +61,8 @@ impl Command {
     pub(super) async fn run(self, app: App, output: &Output) -> Result<ExitCode, CommandError> {
         match self {
             Self::Consume(consume) => super::consume::run(app, &consume.consumers, output).await,
+            #[cfg(feature = "connect")]
+            Self::Connect(connect) => connect.run(&app, output).await,
             Self::Topics(command) => command.run(&app, output).await,
             #[cfg(feature = "retry")]
             Self::Dlt(command) => command.run(&app, output).await,

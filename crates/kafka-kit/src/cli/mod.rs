@@ -12,6 +12,8 @@
 mod command;
 mod command_error;
 mod completions;
+#[cfg(feature = "connect")]
+mod connect;
 mod consume;
 #[cfg(feature = "retry")]
 mod dlt;

@@ -62,6 +62,11 @@ impl Item<'_> {
         }
     }
 
+    /// `key = expression`
+    pub(crate) fn any(&mut self) -> syn::Result<Expr> {
+        self.expression("a value")
+    }
+
     /// `key = true`
     pub(crate) fn boolean(&mut self) -> syn::Result<LitBool> {
         match self.expression("`true` or `false`")? {

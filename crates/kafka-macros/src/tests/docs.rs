@@ -1,7 +1,7 @@
 //! The expansions in `docs/*.md` are what the derives write, and short enough to be written by
 //! hand.
 
-use super::{CONSUMER, Derive, RELATIONS, TOPIC, expand};
+use super::{CONNECTOR, CONSUMER, Derive, RELATIONS, TOPIC, expand};
 
 const SECTION: &str = "# What it writes";
 const LONGEST: usize = 30;
@@ -27,4 +27,5 @@ fn pages_show_what_is_written() {
     check(include_str!("../../docs/topic.md"), TOPIC);
     check(include_str!("../../docs/consumer.md"), CONSUMER);
     check(include_str!("../../docs/relations.md"), RELATIONS);
+    check(include_str!("../../docs/connector.md"), CONNECTOR);
 }

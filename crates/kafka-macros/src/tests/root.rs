@@ -3,7 +3,7 @@
 
 use proc_macro2::{TokenStream, TokenTree};
 
-use super::{CONSUMER, Derive, TOPIC, tokens};
+use super::{CONNECTOR, CONSUMER, Derive, TOPIC, tokens};
 
 fn names(code: TokenStream) -> Vec<String> {
     code.into_iter()
@@ -31,6 +31,7 @@ fn the_default_name_does_not_occur() {
             retry(max = 3, delay = 120, backoff, max_delay = 600, jitter, include(A), blocking = false, log_every = 1))]
         struct Orders { #[topic(state)] db: PgPool, #[topic(default)] cache: Cache }"#,
     );
+    check(CONNECTOR, r#"#[connector(class = "x.Y", prefix = "crm", config = json!({}), secret("pin"))] struct Customers;"#);
     check(CONSUMER, r#"#[consumer(group = "billing", topics(Orders), config("a" = 1), suppress("t"))] struct Billing;"#);
 }
 
@@ -38,4 +39,5 @@ fn the_default_name_does_not_occur() {
 fn nor_in_the_fallback() {
     check(TOPIC, "#[topic(key = i64)] struct Orders;");
     check(CONSUMER, "#[consumer(topics(Orders))] struct Billing;");
+    check(CONNECTOR, "#[connector(class = \"x.Y\")] struct Customers;");
 }

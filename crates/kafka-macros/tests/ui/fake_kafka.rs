@@ -140,6 +140,56 @@ pub mod __private {
     }
     inventory::collect!(Registration);
 
+    pub trait Connector: Sized {
+        fn spec() -> ConnectorSpec;
+        fn from_state(state: &State) -> Result<Self, MissingState>;
+        fn config(&self) -> Result<ConnectorConfig, ConfigProblem>;
+    }
+    writes! { ConnectorSpec {
+        class(class: &str) => class;
+        prefix(prefix: &str) => prefix;
+        secret(key: &str) => key;
+        mark_for_removal() => ();
+    }}
+    impl ConnectorSpec {
+        pub fn new(name: &str) -> Self {
+            Self(name.to_owned())
+        }
+    }
+    #[derive(Debug, PartialEq)]
+    pub struct ConfigProblem;
+    #[derive(Debug, PartialEq)]
+    pub struct ConnectorConfig(pub String);
+    impl ConnectorConfig {
+        pub fn new() -> Self {
+            Self(String::new())
+        }
+        pub fn from_json(text: &str) -> Result<Self, ConfigProblem> {
+            Ok(Self(format!("json {}", text.trim())))
+        }
+        pub fn from_serialize<T>(_: &T) -> Result<Self, ConfigProblem> {
+            Ok(Self(type_name::<T>().rsplit("::").next().unwrap().to_owned()))
+        }
+    }
+    pub trait IntoConfig {
+        fn into_config(self) -> Result<ConnectorConfig, ConfigProblem>;
+    }
+    impl IntoConfig for &str {
+        fn into_config(self) -> Result<ConnectorConfig, ConfigProblem> {
+            Ok(ConnectorConfig(format!("data {self}")))
+        }
+    }
+    pub struct ConnectorRegistration {
+        pub name: &'static str,
+        pub module: &'static str,
+        pub spec: fn() -> ConnectorSpec,
+    }
+    impl ConnectorRegistration {
+        pub const fn new<C: Connector>(name: &'static str, module: &'static str) -> Self {
+            Self { name, module, spec: C::spec }
+        }
+    }
+    inventory::collect!(ConnectorRegistration);
     pub struct ProducedTopic(pub fn() -> TopicSpec);
     impl ProducedTopic {
         pub const fn of<T: Produce>() -> Self {

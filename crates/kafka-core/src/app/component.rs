@@ -1,0 +1,56 @@
+//! What plugins collect in the builder and turn into values of the application's state. Not a consumer's affair: gates and failure
+//! handlers have seams of their own.
+
+use std::any::Any;
+use std::fmt;
+
+use super::builder::Tools;
+use super::state::State;
+use crate::error::ConfigErrors;
+
+/// A part that a plugin brings into the application: a collection that plugins push into until the application is built, and that
+/// then becomes values of the application's [`State`].
+///
+/// There is one of each type; [`AppBuilder::component`](super::AppBuilder::component) makes it when it is first asked for, so that
+/// plugins may be installed in any order.
+pub trait Component: Any + Send + Sync + fmt::Debug {
+    /// The top-level settings that it reads. All others that are not the framework's own are reported as mistakes.
+    fn sections(&self) -> &'static [&'static str] {
+        &[]
+    }
+
+    /// Checks what was collected and puts what it made into `made`, which becomes part of the state: topics and commands find it there
+    /// by its type. Runs before topics are made, connects to nothing.
+    ///
+    /// # Errors
+    /// Everything that is wrong with settings and declarations.
+    fn build(self: Box<Self>, tools: &Tools<'_>, made: &mut State) -> Result<(), ConfigErrors>;
+}
+
+/// The components of an application that is being put together.
+#[derive(Debug, Default)]
+pub(super) struct Components(Vec<Box<dyn Component>>);
+
+impl Components {
+    pub(super) fn get<C: Component + Default>(&mut self) -> &mut C {
+        let at = self.0.iter().position(|component| (&**component as &dyn Any).is::<C>()).unwrap_or_else(|| {
+            self.0.push(Box::new(C::default()));
+            self.0.len() - 1
+        });
+        let component: &mut dyn Any = &mut *self.0[at];
+        component.downcast_mut().expect("it was found by its type")
+    }
+
+    pub(super) fn sections(&self) -> Vec<&'static str> {
+        self.0.iter().flat_map(|component| component.sections()).copied().collect()
+    }
+
+    pub(super) fn build(self, tools: &Tools<'_>) -> Result<State, ConfigErrors> {
+        let mut errors = ConfigErrors::new();
+        let mut made = State::default();
+        for component in self.0 {
+            errors.take(component.build(tools, &mut made));
+        }
+        errors.or_ok(made)
+    }
+}
