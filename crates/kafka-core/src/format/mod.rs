@@ -8,6 +8,10 @@ mod avro;
 mod bytes;
 #[cfg(feature = "json")]
 mod json;
+#[cfg(feature = "json-schema")]
+mod json_schema;
+#[cfg(feature = "protobuf")]
+mod protobuf;
 mod scalar;
 mod text;
 
@@ -21,7 +25,18 @@ pub use self::avro::{
 pub use self::bytes::{Bytes, Raw};
 #[cfg(feature = "json")]
 pub use self::json::Json;
+#[cfg(feature = "json-schema")]
+pub use self::json_schema::JsonSchema;
+#[cfg(feature = "protobuf")]
+pub use self::protobuf::{Protobuf, ProtobufSchema, UnknownMessage, WrongMessage};
 pub use self::text::Text;
+/// The library of [`ProtobufSchema`]'s messages.
+#[cfg(feature = "protobuf")]
+pub use prost;
+/// The library that makes the schemas of [`JsonSchema`].
+#[cfg(feature = "json-schema")]
+pub use schemars;
+
 use crate::error::{BoxError, ConfigError};
 use crate::names::TopicName;
 use crate::settings::{Settings, SubjectStrategy};

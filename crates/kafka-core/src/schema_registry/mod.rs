@@ -11,7 +11,7 @@ mod call;
 mod error;
 mod framing;
 #[cfg(test)]
-mod stub;
+pub(crate) mod stub;
 #[cfg(test)]
 mod tests;
 mod writer;
