@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use kafka_core::app::HealthSource;
+
 use crate::limiter::Limiter;
 
 /// Forwards that are refused, by the topic that they are for.
@@ -65,5 +67,15 @@ impl RetryHealth {
 
     fn limiters(&self) -> MutexGuard<'_, Vec<Arc<Limiter>>> {
         self.limiters.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl HealthSource for RetryHealth {
+    fn name(&self) -> &'static str {
+        "retries and dead letters"
+    }
+
+    fn problems(&self) -> Vec<String> {
+        self.reasons()
     }
 }

@@ -75,6 +75,8 @@ impl Plugin for Retry {
     }
 
     fn install(self, app: &mut AppBuilder) {
+        app.push_health_source(self.health());
+        app.insert_state(self.health());
         let wiring = Wiring { retry: self, targets: Arc::default(), planned: Arc::default() };
         app.push_section(RETRY_TOPICS);
         app.push_section(DEAD_LETTER);

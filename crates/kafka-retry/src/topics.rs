@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use futures_util::future::BoxFuture;
+use futures_util::future::{BoxFuture, Either, select};
 use kafka_core::app::{App, StartStep};
-use kafka_core::broker::Admin;
+use kafka_core::broker::{Admin, ClientError, CreateTopicsError, Severity};
 use kafka_core::clock::Clock;
 use kafka_core::error::BoxError;
 use kafka_core::names::{NameError, Subscription, TopicName};
@@ -16,6 +16,8 @@ use crate::names::{Hop, RetryNames};
 use crate::settings::Missing;
 use crate::targets::{Purpose, Target, Targets};
 
+/// How long the start waits for a cluster that does not answer.
+const PATIENCE: Duration = Duration::from_secs(2);
 /// How long new topics may take to be seen.
 const SEEN_WITHIN: Duration = Duration::from_secs(10);
 /// How often is looked.
@@ -95,29 +97,61 @@ impl StartStep for TopicsExist {
         Box::pin(async move {
             let admin = app.admin()?;
             self.targets.start(Arc::clone(&admin));
-            let topics = match admin.topics().await {
-                Ok(topics) => topics,
-                // An outage is no reason not to start: what is missing then is made when something is first forwarded to it.
-                Err(error) => {
-                    tracing::warn!(%error, "the cluster does not say whether retry and dead-letter topics are there; they are seen to when they are needed");
-                    return Ok(());
+            match self.see_to(&*admin).await {
+                Ok(()) => Ok(()),
+                Err(Trouble::Away(error)) => {
+                    tracing::warn!(
+                        %error,
+                        "the cluster cannot be asked for retry and dead-letter topics; the application starts, and they are seen to when \
+                         the first message is forwarded"
+                    );
+                    Ok(())
                 }
-            };
-            let wanted = self.wanted(&topics)?;
-            let missing: Vec<_> = wanted.iter().filter(|target| !topics.contains_key(&target.name)).cloned().collect();
-            let (to_make, refused): (Vec<_>, Vec<_>) =
-                missing.into_iter().partition(|target| self.targets.missing(target.purpose) == Missing::Create);
-            if !refused.is_empty() {
-                return Err(MissingTopics { names: names(&refused) }.into());
+                Err(Trouble::Answered(error)) => Err(error),
             }
-            let topics = if to_make.is_empty() { topics } else { self.make(&*admin, &topics, &to_make).await? };
-            self.targets.learn(&topics, &wanted);
-            Ok(())
         })
     }
 }
 
+/// Why the topics were not seen to.
+#[derive(Debug)]
+enum Trouble {
+    /// The cluster did not answer: it may come back, and the first forward asks again.
+    Away(ClientError),
+    /// It did, and somebody has to do something.
+    Answered(BoxError),
+}
+
+impl From<ClientError> for Trouble {
+    /// Names that begin with an underscore are the client's own: nobody has answered.
+    fn from(error: ClientError) -> Self {
+        if error.severity == Severity::Transient && error.code.starts_with('_') { Self::Away(error) } else { Self::Answered(error.into()) }
+    }
+}
+
 impl TopicsExist {
+    async fn see_to(&self, admin: &dyn Admin) -> Result<(), Trouble> {
+        let topics = self.patiently(admin.topics()).await?;
+        let wanted = self.wanted(&topics).map_err(Trouble::Answered)?;
+        let missing: Vec<_> = wanted.iter().filter(|target| !topics.contains_key(&target.name)).cloned().collect();
+        let (to_make, refused): (Vec<_>, Vec<_>) =
+            missing.into_iter().partition(|target| self.targets.missing(target.purpose) == Missing::Create);
+        if !refused.is_empty() {
+            return Err(Trouble::Answered(MissingTopics { names: names(&refused) }.into()));
+        }
+        let topics = if to_make.is_empty() { topics } else { self.make(admin, &topics, &to_make).await? };
+        self.targets.learn(&topics, &wanted);
+        Ok(())
+    }
+
+    /// The cluster's answer, or that there was none in time.
+    async fn patiently<T>(&self, answer: BoxFuture<'_, Result<T, ClientError>>) -> Result<T, ClientError> {
+        match select(answer, Box::pin(self.clock.sleep(PATIENCE))).await {
+            Either::Left((answer, _)) => answer,
+            Either::Right(_) => Err(ClientError::transient("_TIMED_OUT", format!("no answer within {PATIENCE:?}"))),
+        }
+    }
+
     fn wanted(&self, topics: &BTreeMap<TopicName, i32>) -> Result<Vec<Target>, BoxError> {
         let planned = self.planned.lock().unwrap_or_else(PoisonError::into_inner);
         let mut wanted: BTreeMap<TopicName, Target> = BTreeMap::new();
@@ -136,9 +170,12 @@ impl TopicsExist {
         admin: &dyn Admin,
         topics: &BTreeMap<TopicName, i32>,
         to_make: &[Target],
-    ) -> Result<BTreeMap<TopicName, i32>, BoxError> {
+    ) -> Result<BTreeMap<TopicName, i32>, Trouble> {
         let new = self.targets.new_topics(admin, topics, to_make).await;
-        admin.create_topics(&new).await.map_err(|error| NotCreated { names: names(to_make), source: error.into() })?;
+        admin.create_topics(&new).await.map_err(|error| match error {
+            CreateTopicsError::Client(error) => Trouble::from(error),
+            refused => Trouble::Answered(NotCreated { names: names(to_make), source: refused.into() }.into()),
+        })?;
         tracing::info!(topics = names(to_make).join(", "), "created");
         let until = self.clock.now() + SEEN_WITHIN;
         loop {

@@ -9,7 +9,7 @@ use kafka_core::app::{App, AppBuilder, MissingState, Running, State};
 use kafka_core::broker::ClientError;
 use kafka_core::broker::memory::{MemoryBroker, ProduceFault};
 use kafka_core::clock::Clock;
-use kafka_core::consumer::{ConsumerSpec, DeclaredTopic, HandlerError};
+use kafka_core::consumer::{ConsumerSpec, DeclaredTopic, HandlerError, Status};
 use kafka_core::format::Text;
 use kafka_core::message::{Headers, Message, OwnedMessage, Record};
 use kafka_core::names::{GroupId, TopicName, TopicPartition};
@@ -241,14 +241,16 @@ async fn a_topic_that_only_fails_pauses_at_its_limit_and_goes_on_when_lifted() {
     let health = retry.health();
     let spec = words().dead_letter_limit(DeadLetterLimit::consecutive(4));
     let service = Service::start(&broker, spec, Settings::default(), retry).await;
-    while health.reasons().is_empty() {
+    while service.running.health().await.status == Status::Healthy {
         tokio::task::yield_now().await;
     }
     assert_eq!(service.records("g.words.dlt", 4).await.len(), 4);
-    assert!(health.reasons()[0].contains("4 messages in a row"), "{:?}", health.reasons());
+    let unwell = service.running.health().await;
+    assert!(unwell.reasons.iter().any(|reason| reason.to_string().contains("4 messages in a row")), "{unwell:?}");
     health.lift("words");
     service.records("g.words.dlt", 6).await;
-    assert!(health.reasons().is_empty());
+    let well = service.running.health().await;
+    assert_eq!((well.status, well.reasons.len()), (Status::Healthy, 0), "{well:?}");
     service.stop().await;
 }
 
@@ -266,4 +268,16 @@ async fn topics_that_nobody_makes_are_told_of_at_once() {
     let error = app.start(&[]).await.err().unwrap();
     let said = std::error::Error::source(&error).unwrap().to_string();
     assert!(said.starts_with("3 topics are missing: g.words.dlt, g.words.retry.1, g.words.retry.2;"), "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_cluster_that_is_away_keeps_nothing_from_starting() {
+    let broker = broker(1);
+    broker.faults(|faults| faults.down(None));
+    let service = Service::start(&broker, words(), Settings::default(), Retry::new()).await;
+    assert!(!broker.topics().contains_key(&name("g.words.dlt")), "nobody could be asked");
+    write(&broker, "permanent");
+    broker.faults(kafka_core::broker::memory::Faults::up);
+    assert_eq!(service.records("g.words.dlt", 1).await[0].value.as_deref(), Some(&b"permanent"[..]));
+    service.stop().await;
 }

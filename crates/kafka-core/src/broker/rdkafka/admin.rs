@@ -14,6 +14,7 @@ use rdkafka::client::ClientContext;
 use rdkafka::config::{ClientConfig, RDKafkaLogLevel};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
+use tokio::sync::oneshot;
 
 use super::native::{self, name_of};
 use crate::broker::{Admin, ClientError, CreateTopicsError, NewTopic, Properties, TopicConfigs};
@@ -25,9 +26,6 @@ const LEADER_WAIT: Duration = Duration::from_millis(100);
 
 /// How long the cluster may take to answer.
 const TIMEOUT: Duration = Duration::from_secs(30);
-
-/// How long it may take to say which topics there are: an application that starts during an outage waits so long.
-const LIST_TIMEOUT: Duration = Duration::from_secs(10);
 
 pub(super) struct RdkafkaAdmin(Arc<AdminClient<Logs>>);
 
@@ -43,8 +41,12 @@ impl Admin for RdkafkaAdmin {
     fn topics(&self) -> BoxFuture<'_, Result<BTreeMap<TopicName, i32>, ClientError>> {
         let client = Arc::clone(&self.0);
         Box::pin(async move {
-            let fetch = tokio::task::spawn_blocking(move || client.inner().fetch_metadata(None, LIST_TIMEOUT));
-            let metadata = fetch.await.map_err(|error| ClientError::transient("_FAIL", error.to_string()))?;
+            // Not one of tokio's threads: a runtime that ends would wait for a cluster that does not answer.
+            let (sender, answer) = oneshot::channel();
+            let ask = move || drop(sender.send(client.inner().fetch_metadata(None, TIMEOUT)));
+            let asking = thread::Builder::new().name("kafka-kit-metadata".to_owned()).spawn(ask);
+            asking.map_err(|error| ClientError::transient("_FAIL", error.to_string()))?;
+            let metadata = answer.await.map_err(|error| ClientError::transient("_FAIL", error.to_string()))?;
             let metadata = metadata.map_err(|error| translate(&error))?;
             let count = |partitions: usize| i32::try_from(partitions).unwrap_or(i32::MAX);
             Ok(metadata.topics().iter().map(|topic| (TopicName::from_broker(topic.name()), count(topic.partitions().len()))).collect())
