@@ -72,6 +72,11 @@ pub mod test_kit {
 
 #[doc(inline)]
 pub use kafka_core::app::App;
+#[cfg(feature = "avro")]
+pub use kafka_core::format::AvroSchema;
+#[cfg(all(feature = "avro", feature = "macros"))]
+#[doc = include_str!("../docs/avro_schema.md")]
+pub use kafka_macros::AvroSchema;
 #[cfg(feature = "macros")]
 #[doc = include_str!("../docs/consumer.md")]
 pub use kafka_macros::Consumer;

@@ -1,13 +1,14 @@
 //! The derives of kafka-kit. They write glue only: an impl, constants, a registration; everything
 //! that happens at run time is in the crates that the written code calls.
 //!
-//! Use them through the umbrella (`kafka_kit::Topic`, `kafka_kit::Consumer`), where their
+//! Use them through the umbrella (`kafka_kit::Topic`, `kafka_kit::Consumer`, `kafka_kit::AvroSchema`), where their
 //! attributes are documented.
 //!
 //! Every derive goes the same way: `attr` (tokens to attributes, keywords kept) → `model` (checked
 //! and typed) → `expand` (quote only, cannot fail). `settings` are the attributes that several
 //! derives share, `support` is what all of them stand on.
 
+mod avro_schema;
 mod consumer;
 mod settings;
 mod support;
@@ -32,6 +33,12 @@ pub fn derive_consumer(input: TokenStream) -> TokenStream {
     derive_consumer_inner(input.into()).into()
 }
 
+/// Implements `AvroSchema`: the Avro schema of a type. Documented at `kafka_kit::AvroSchema`.
+#[proc_macro_derive(AvroSchema, attributes(avro))]
+pub fn derive_avro_schema(input: TokenStream) -> TokenStream {
+    derive_avro_schema_inner(input.into()).into()
+}
+
 // The inner functions exist because `proc_macro` works only inside the compiler, and the tests call
 // the derives as functions.
 
@@ -41,4 +48,8 @@ fn derive_topic_inner(input: TokenStream2) -> TokenStream2 {
 
 fn derive_consumer_inner(input: TokenStream2) -> TokenStream2 {
     consumer::derive(input)
+}
+
+fn derive_avro_schema_inner(input: TokenStream2) -> TokenStream2 {
+    avro_schema::derive(input)
 }
