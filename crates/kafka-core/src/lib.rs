@@ -41,6 +41,8 @@ pub mod __private {
     pub use crate::app::{MissingState, State};
     pub use crate::consumer::{Consumer, ConsumerSpec};
     pub use crate::format::Text;
+    #[cfg(feature = "avro")]
+    pub use crate::format::{AvroSchema, SchemaScope, TypeSchema};
     pub use crate::registry::{ProducedTopic, Registration};
     pub use crate::retry_policy::{ErrorKind, MaxRetries, RetryPolicy};
     pub use crate::topic::{Batched, Blocking, Concurrency, Produce, Single, Topic, TopicSpec};

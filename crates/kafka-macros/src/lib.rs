@@ -1,13 +1,14 @@
 //! The derives of kafka-kit. They write glue only: an impl, constants, a registration; everything
 //! that happens at run time is in the crates that the written code calls.
 //!
-//! Use them through the umbrella (`kafka_kit::Topic`, `kafka_kit::Consumer`, `kafka_kit::Connector`), where their
+//! Use them through the umbrella (`kafka_kit::Topic`, `kafka_kit::Consumer`, `kafka_kit::AvroSchema`, `kafka_kit::Connector`), where their
 //! attributes are documented.
 //!
 //! Every derive goes the same way: `attr` (tokens to attributes, keywords kept) → `model` (checked
 //! and typed) → `expand` (quote only, cannot fail). `settings` are the attributes that several
 //! derives share, `support` is what all of them stand on.
 
+mod avro_schema;
 mod connector;
 mod consumer;
 mod relations;
@@ -46,6 +47,12 @@ pub fn derive_connector(input: TokenStream) -> TokenStream {
     derive_connector_inner(input.into()).into()
 }
 
+/// Implements `AvroSchema`: the Avro schema of a type. Documented at `kafka_kit::AvroSchema`.
+#[proc_macro_derive(AvroSchema, attributes(avro))]
+pub fn derive_avro_schema(input: TokenStream) -> TokenStream {
+    derive_avro_schema_inner(input.into()).into()
+}
+
 // The inner functions exist because `proc_macro` works only inside the compiler, and the tests call
 // the derives as functions.
 
@@ -63,4 +70,8 @@ fn derive_consumer_inner(input: TokenStream2) -> TokenStream2 {
 
 fn derive_relations_inner(input: TokenStream2) -> TokenStream2 {
     relations::derive(input)
+}
+
+fn derive_avro_schema_inner(input: TokenStream2) -> TokenStream2 {
+    avro_schema::derive(input)
 }

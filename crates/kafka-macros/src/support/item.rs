@@ -177,7 +177,8 @@ impl Item<'_> {
         if self.stands_alone() { Err(missing()) } else { Ok(()) }
     }
 
-    fn expression(&self, what: &str) -> syn::Result<Expr> {
+    /// `key = expression`, whatever it is.
+    pub(crate) fn expression(&self, what: &str) -> syn::Result<Expr> {
         self.equals(what)?;
         match self.input.parse() {
             // A `macro_rules!` wraps what it passes on into invisible delimiters.
