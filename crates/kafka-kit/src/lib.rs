@@ -135,6 +135,8 @@ mod book {
             struct $page;
         )*};
     }
+    #[cfg(feature = "avro")]
+    pages!(Formats = "../../../docs/book/formats.md");
     pages!(
         Readme = "../../../README.md",
         DeadLetters = "../../../docs/book/dead-letters.md",
