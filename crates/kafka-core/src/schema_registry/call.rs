@@ -2,7 +2,6 @@
 
 use std::error::Error;
 use std::fmt;
-use std::future::Future;
 use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
@@ -182,8 +181,8 @@ enum Unknown {
 }
 
 impl Address {
-    fn call(&self, call: SrCall<'_>) -> impl Future<Output = Result<RawRegisteredSchema, Failed>> {
-        async move { perform_sr_call(&self.settings, call).await.map_err(|error| self.failed(&error)) }
+    async fn call(&self, call: SrCall<'_>) -> Result<RawRegisteredSchema, Failed> {
+        perform_sr_call(&self.settings, call).await.map_err(|error| self.failed(&error))
     }
 
     fn failed(&self, error: &SRCError) -> Failed {

@@ -150,7 +150,10 @@ impl fmt::Debug for Registry {
 
 /// The client that belongs to settings, made when first needed.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Shared(Arc<Mutex<Option<(SchemaRegistrySettings, Arc<Registry>)>>>);
+pub(crate) struct Shared(Arc<Mutex<Option<MadeFor>>>);
+
+/// A client, and the settings that it was made for.
+type MadeFor = (SchemaRegistrySettings, Arc<Registry>);
 
 impl Shared {
     fn get(&self, settings: &SchemaRegistrySettings) -> Result<Arc<Registry>, ConfigError> {

@@ -298,7 +298,7 @@ fn definitions(json: &Value, into: &mut HashMap<String, Value>) {
     match json {
         Value::Array(parts) => parts.iter().for_each(|part| definitions(part, into)),
         Value::Object(parts) => {
-            ["type", "items", "values", "fields"].iter().filter_map(|key| parts.get(*key)).for_each(|part| definitions(part, into))
+            ["type", "items", "values", "fields"].iter().filter_map(|key| parts.get(*key)).for_each(|part| definitions(part, into));
         }
         _ => {}
     }

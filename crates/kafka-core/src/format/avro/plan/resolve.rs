@@ -75,7 +75,7 @@ impl Resolver<'_> {
             (fixed @ Node::Fixed { .. }, Node::Fixed { .. }) => self.add(fixed.clone()),
             (fixed @ Node::Fixed { meaning: Meaning::Decimal { .. }, .. }, Node::Bytes(Meaning::Decimal { .. })) => self.add(fixed.clone()),
             (Node::Enum { symbols, .. }, Node::Enum { name, symbols: wanted, default }) => {
-                let read = |symbol: &Box<str>| if wanted.contains(symbol) { None } else { default.clone() };
+                let read = |symbol: &str| if wanted.iter().any(|known| **known == *symbol) { None } else { default.clone() };
                 let symbols = symbols.iter().map(|symbol| read(symbol).unwrap_or_else(|| symbol.clone())).collect();
                 self.add(Node::Enum { name: name.clone(), symbols, default: None })
             }
