@@ -18,7 +18,7 @@ struct Order {
 }
 
 fn format(stub: &Stub, strategy: SubjectStrategy, auto_register: bool) -> JsonSchema<Order> {
-    let settings = Settings { schema_registry: Some(stub.settings().auto_register(auto_register)), ..Settings::default() };
+    let settings = Settings::default().schema_registry(stub.settings().auto_register(auto_register));
     JsonSchema::build(&FormatContext { topic: "orders", field: Field::Value, settings: &settings, subject: strategy }).unwrap()
 }
 

@@ -102,7 +102,7 @@ impl ProtobufSchema for Missing {
 }
 
 fn build<T: ProtobufSchema>(stub: &Stub, subject: SubjectStrategy, auto_register: bool) -> Result<Protobuf<T>, ConfigError> {
-    let settings = Settings { schema_registry: Some(stub.settings().auto_register(auto_register)), ..Settings::default() };
+    let settings = Settings::default().schema_registry(stub.settings().auto_register(auto_register));
     Protobuf::build(&FormatContext { topic: "orders", field: Field::Value, settings: &settings, subject })
 }
 
