@@ -1,7 +1,7 @@
 //! The expansions in `docs/*.md` are what the derives write, and short enough to be written by
 //! hand.
 
-use super::{CONSUMER, Derive, TOPIC, expand};
+use super::{AVRO_SCHEMA, CONSUMER, Derive, TOPIC, expand};
 
 const SECTION: &str = "# What it writes";
 const LONGEST: usize = 30;
@@ -26,4 +26,5 @@ fn check(page: &str, derive: Derive) {
 fn pages_show_what_is_written() {
     check(include_str!("../../docs/topic.md"), TOPIC);
     check(include_str!("../../docs/consumer.md"), CONSUMER);
+    check(include_str!("../../docs/avro_schema.md"), AVRO_SCHEMA);
 }

@@ -3,6 +3,7 @@
 //! A snapshot holds the input as it was written and the expansion as `rustfmt` would have it, so
 //! that one file is the test, the thing to review and the documentation.
 
+mod avro_schema;
 mod consumer;
 mod docs;
 mod errors;
@@ -11,13 +12,14 @@ mod topic;
 
 use proc_macro2::TokenStream;
 
-use crate::{derive_consumer_inner, derive_topic_inner};
+use crate::{derive_avro_schema_inner, derive_consumer_inner, derive_topic_inner};
 
 /// A derive as a function.
 type Derive = fn(TokenStream) -> TokenStream;
 
 const TOPIC: Derive = derive_topic_inner;
 const CONSUMER: Derive = derive_consumer_inner;
+const AVRO_SCHEMA: Derive = derive_avro_schema_inner;
 
 fn tokens(input: &str) -> TokenStream {
     input.parse().expect("the input of a test is made of Rust tokens")

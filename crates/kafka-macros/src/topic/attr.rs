@@ -24,6 +24,7 @@ pub(super) struct TopicAttrs {
     pub(super) concurrency: Slot<ConcurrencyAttrs>,
     pub(super) retry: Slot<RetryAttrs>,
     pub(super) suppress: Slot<Suppress>,
+    pub(super) subject: Slot<LitStr>,
     pub(super) register: Slot<LitBool>,
     pub(super) root: Slot<Path>,
 }
@@ -42,6 +43,7 @@ impl Attributes for TopicAttrs {
         Key::new("concurrency", ConcurrencyAttrs::EXAMPLE, |attrs, item| item.once(&mut attrs.concurrency, Item::nested)),
         Key::new("retry", RetryAttrs::EXAMPLE, |attrs, item| item.once(&mut attrs.retry, Item::nested)),
         Key::new("suppress", "suppress(\"orders\")", |attrs, item| item.once(&mut attrs.suppress, Suppress::read)),
+        Key::new("subject", "subject = \"record\"", |attrs, item| item.once(&mut attrs.subject, Item::string)),
         Key::new("register", "register = false", |attrs, item| item.once(&mut attrs.register, Item::boolean)),
         Key::new("crate", root::EXAMPLE, |attrs, item| item.once(&mut attrs.root, Item::path)),
     ];
