@@ -45,5 +45,6 @@ pub mod __private {
     pub use crate::format::{AvroSchema, SchemaScope, TypeSchema};
     pub use crate::registry::{ProducedTopic, Registration};
     pub use crate::retry_policy::{ErrorKind, MaxRetries, RetryPolicy};
+    pub use crate::settings::SubjectStrategy;
     pub use crate::topic::{Batched, Blocking, Concurrency, Produce, Single, Topic, TopicSpec};
 }

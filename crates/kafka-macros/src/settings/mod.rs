@@ -5,4 +5,5 @@ pub(crate) mod batch;
 pub(crate) mod concurrency;
 pub(crate) mod relations;
 pub(crate) mod retry;
+pub(crate) mod subject;
 pub(crate) mod suppress;

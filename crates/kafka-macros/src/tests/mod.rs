@@ -3,6 +3,7 @@
 //! A snapshot holds the input as it was written and the expansion as `rustfmt` would have it, so
 //! that one file is the test, the thing to review and the documentation.
 
+mod avro_schema;
 mod connector;
 mod consumer;
 mod docs;
@@ -13,7 +14,7 @@ mod topic;
 
 use proc_macro2::TokenStream;
 
-use crate::{derive_connector_inner, derive_consumer_inner, derive_relations_inner, derive_topic_inner};
+use crate::{derive_avro_schema_inner, derive_connector_inner, derive_consumer_inner, derive_relations_inner, derive_topic_inner};
 
 /// A derive as a function.
 type Derive = fn(TokenStream) -> TokenStream;
@@ -22,6 +23,7 @@ const TOPIC: Derive = derive_topic_inner;
 const CONSUMER: Derive = derive_consumer_inner;
 const RELATIONS: Derive = derive_relations_inner;
 const CONNECTOR: Derive = derive_connector_inner;
+const AVRO_SCHEMA: Derive = derive_avro_schema_inner;
 
 fn tokens(input: &str) -> TokenStream {
     input.parse().expect("the input of a test is made of Rust tokens")

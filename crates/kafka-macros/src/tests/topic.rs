@@ -109,6 +109,11 @@ snapshots! { TOPIC;
         struct Orders;
     "#
 
+    subject: r#"
+        #[topic(name = "orders", subject = "topic-record")]
+        struct Orders;
+    "#
+
     named_fields: r#"
         #[topic(name = "orders")]
         struct Orders {

@@ -8,6 +8,7 @@ use crate::settings::batch::Batch;
 use crate::settings::concurrency::Concurrency;
 use crate::settings::relations::Relations;
 use crate::settings::retry::Retry;
+use crate::settings::subject::Subject;
 use crate::settings::suppress::Suppress;
 use crate::support::attr::{Attributes, Slot};
 use crate::support::errors::Errors;
@@ -28,6 +29,7 @@ pub(super) struct Topic {
     pub(super) batch: Option<Batch>,
     pub(super) retry: Option<Retry>,
     pub(super) suppress: Option<Suppress>,
+    pub(super) subject: Option<Subject>,
     pub(super) relations: Option<Relations>,
     pub(super) state: State,
 }
@@ -118,6 +120,7 @@ impl Topic {
             batch: checked(&attrs.batch, Batch::check, errors),
             retry: checked(&attrs.retry, Retry::check, errors),
             suppress: checked(&attrs.suppress, |key, suppress, errors| Some(suppress.check(key, errors)), errors),
+            subject: checked(&attrs.subject, |_, subject, errors| Subject::check(subject, errors), errors),
             relations: attrs.relations.given().cloned(),
             // Last, because the first `?` hides what comes after it.
             ident: input.ident.clone(),

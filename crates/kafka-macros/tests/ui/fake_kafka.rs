@@ -56,6 +56,12 @@ pub mod __private {
         Forever,
         Limited(u32),
     }
+    #[derive(Debug)]
+    pub enum SubjectStrategy {
+        Topic,
+        Record,
+        TopicRecord,
+    }
     pub struct ErrorKind(&'static str);
     impl ErrorKind {
         pub fn of<T: 'static>() -> Self {
@@ -100,6 +106,7 @@ pub mod __private {
         retry(policy: RetryPolicy) => policy.0;
         suppress_all() => ();
         suppress(topics: impl IntoIterator<Item = &'static str> + Debug) => topics;
+        subject(strategy: SubjectStrategy) => strategy;
     }}
     impl TopicSpec {
         pub fn named(name: &str) -> Self {

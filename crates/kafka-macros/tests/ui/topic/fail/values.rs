@@ -46,4 +46,8 @@ struct Dots;
 #[topic(name = "orders" key = i64, crate = crate::fake_kafka)]
 struct NoComma;
 
+#[derive(Topic)]
+#[topic(name = "orders", subject = "records", crate = crate::fake_kafka)]
+struct Subject;
+
 fn main() {}
