@@ -2,7 +2,7 @@
 
 use proc_macro2::{Literal, TokenStream};
 use quote::{ToTokens, quote};
-use syn::{Ident, LitBool, Type};
+use syn::{Ident, LitBool, Path, Type};
 
 use crate::support::attr::{Attributes, Key, Slot};
 use crate::support::duration::Duration;
@@ -19,6 +19,7 @@ pub(crate) struct RetryAttrs {
     jitter: Slot<Option<Written<f64>>>,
     include: Slot<Vec<Type>>,
     exclude: Slot<Vec<Type>>,
+    classify: Slot<Path>,
     blocking: Slot<LitBool>,
     log_every: Slot<Written<i64>>,
     use_offset_tracker: Slot<()>,
@@ -35,6 +36,7 @@ impl Attributes for RetryAttrs {
         Key::new("jitter", "jitter = 0.5", |attrs, item| item.once(&mut attrs.jitter, jitter)),
         Key::new("include", "include(A, B)", |attrs, item| item.once(&mut attrs.include, kinds)),
         Key::new("exclude", "exclude(A, B)", |attrs, item| item.once(&mut attrs.exclude, kinds)),
+        Key::new("classify", "classify = my_function", |attrs, item| item.once(&mut attrs.classify, Item::path)),
         Key::new("blocking", "blocking = false", |attrs, item| item.once(&mut attrs.blocking, Item::boolean)),
         Key::new("log_every", "log_every = 10", |attrs, item| item.once(&mut attrs.log_every, Item::integer)),
         Key::new("use_offset_tracker", "use_offset_tracker", |attrs, item| item.once(&mut attrs.use_offset_tracker, Item::flag)),
@@ -77,6 +79,7 @@ enum Rest {
     Jitter(f64),
     Include(Vec<Type>),
     Exclude(Vec<Type>),
+    Classify(Path),
     NonBlocking,
     LogEvery(i64),
     UseOffsetTracker,
@@ -138,6 +141,7 @@ impl RetryAttrs {
         }
         rest.extend(listed(&self.include, errors).map(Rest::Include));
         rest.extend(listed(&self.exclude, errors).map(Rest::Exclude));
+        rest.extend(self.classify.given().cloned().map(Rest::Classify));
         rest.extend(self.blocking.given().filter(|blocking| !blocking.value).map(|_| Rest::NonBlocking));
         if let Some(every) = self.log_every.given() {
             if every.value < 1 {
@@ -195,6 +199,7 @@ impl ToTokens for Rest {
             }
             Self::Include(kinds) => quote!(.include([#(__k::ErrorKind::of::<#kinds>()),*])),
             Self::Exclude(kinds) => quote!(.exclude([#(__k::ErrorKind::of::<#kinds>()),*])),
+            Self::Classify(function) => quote!(.classify(#function)),
             Self::NonBlocking => quote!(.non_blocking()),
             Self::LogEvery(every) => {
                 let every = Literal::i64_unsuffixed(*every);

@@ -78,7 +78,7 @@ snapshots! { TOPIC;
             name = "orders",
             retry(
                 max = -1, delay = "1500ms", backoff, max_delay = "10m", jitter = 0.2, include(PaymentDown, std::io::Error),
-                blocking = false, log_every = 10, use_offset_tracker,
+                classify = errors::classify, blocking = false, log_every = 10, use_offset_tracker,
             ),
         )]
         struct Orders;

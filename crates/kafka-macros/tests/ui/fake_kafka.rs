@@ -91,6 +91,7 @@ pub mod __private {
         jitter(share: f64) => share;
         include(kinds: impl IntoIterator<Item = ErrorKind>) => names(kinds);
         exclude(kinds: impl IntoIterator<Item = ErrorKind>) => names(kinds);
+        classify(function: fn(&str) -> bool) => function("transient");
         non_blocking() => ();
         log_every(every: u32) => every;
         use_offset_tracker() => ();

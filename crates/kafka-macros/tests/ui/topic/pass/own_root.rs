@@ -28,11 +28,15 @@ mod hostile {
     }
 }
 
+fn is_transient(error: &str) -> bool {
+    error == "transient"
+}
+
 #[derive(Topic)]
 #[topic(
     name = "orders", key = i64, concurrency(order = "key", max = 100), batch(max = 500, wait = "50ms"),
-    retry(max = 3, delay = 120, backoff, max_delay = "10m", jitter, include(std::io::Error, Mine), blocking = false,
-        log_every = 10, use_offset_tracker),
+    retry(max = 3, delay = 120, backoff, max_delay = "10m", jitter, include(std::io::Error, Mine), classify = is_transient,
+        blocking = false, log_every = 10, use_offset_tracker),
     suppress("a", "b"), crate = crate::fake_kafka
 )]
 struct Everything {
@@ -81,7 +85,7 @@ fn main() {
     assert_eq!(
         Everything::spec().0,
         "named orders concurrency=Key { max: 100 } batch=(500, 50ms) retry=\"Limited(3) 120s backoff=() max_delay=600s \
-         jitter=0.5 include=[\\\"Error\\\", \\\"Mine\\\"] non_blocking=() log_every=10 use_offset_tracker=()\" suppress=[\"a\", \"b\"]"
+         jitter=0.5 include=[\\\"Error\\\", \\\"Mine\\\"] classify=true non_blocking=() log_every=10 use_offset_tracker=()\" suppress=[\"a\", \"b\"]"
     );
     assert_eq!(
         Pattern::spec().0,
