@@ -9,9 +9,7 @@ use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use kafka_core::app::{App, AppBuilder, FailureHandlerSource, GateSource, MissingState, State, Tools};
-use kafka_core::consumer::{
-    Admissions, BatchError, ConsumerSpec, Decoding, Failure, FailureHandler, Gate, HandlerError, Settlement,
-};
+use kafka_core::consumer::{Admissions, BatchError, ConsumerSpec, Decoding, Failure, FailureHandler, Gate, HandlerError, Settlement};
 use kafka_core::error::{BoxError, ConfigError, ConfigErrors};
 use kafka_core::format::{Decode, DecodeError, Format, FormatContext, Part};
 use kafka_core::message::{Message, MessageBatch, Record, Run};
@@ -167,7 +165,11 @@ async fn waits_and_goes_on<T: Topic<Style: Style<T>>>() {
     assert_eq!(committed(&test), Some(2), "what stands before it is settled");
     let held = test.held();
     assert_eq!((held.len(), held[0].offset, held[0].attempt, held[0].behind), (1, 2, 1, 1));
-    assert!(test.handled::<T>().iter().any(|call| matches!(&call.outcome, Outcome::Unavailable(words) if words.contains("the registry is down"))));
+    assert!(
+        test.handled::<T>()
+            .iter()
+            .any(|call| matches!(&call.outcome, Outcome::Unavailable(words) if words.contains("the registry is down")))
+    );
     test.advance(Duration::from_secs(300)).await;
     assert_eq!((test.held()[0].offset, test.held()[0].attempt), (2, 1), "however long it lasts, it is nobody's attempt");
     registry::set_down(false);

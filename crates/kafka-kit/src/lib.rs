@@ -76,14 +76,14 @@ pub mod test_kit {
 
 #[doc(inline)]
 pub use kafka_core::app::App;
-#[cfg(all(feature = "macros", feature = "connect"))]
-#[doc = include_str!("../docs/connector.md")]
-pub use kafka_macros::Connector;
 #[cfg(feature = "avro")]
 pub use kafka_core::format::AvroSchema;
 #[cfg(all(feature = "avro", feature = "macros"))]
 #[doc = include_str!("../docs/avro_schema.md")]
 pub use kafka_macros::AvroSchema;
+#[cfg(all(feature = "macros", feature = "connect"))]
+#[doc = include_str!("../docs/connector.md")]
+pub use kafka_macros::Connector;
 #[cfg(feature = "macros")]
 #[doc = include_str!("../docs/consumer.md")]
 pub use kafka_macros::Consumer;

@@ -8,7 +8,8 @@ use syn::{Ident, Type};
 use super::model::{Discovery, Faces, Name, Source, State, Style, Topic};
 
 pub(super) fn expand(topic: &Topic) -> TokenStream {
-    let Topic { root, ident, name, key, value, faces, discovery, style, concurrency, batch, retry, suppress, subject, relations, state } = topic;
+    let Topic { root, ident, name, key, value, faces, discovery, style, concurrency, batch, retry, suppress, subject, relations, state } =
+        topic;
     let produce = produce(ident, *faces);
     let announcement = match discovery {
         Discovery::Off => None,
