@@ -42,9 +42,8 @@ impl Book {
 
     /// Of each line: number, attempt, outcome.
     fn calls(&self) -> Vec<(i64, u64, String)> {
-        let call = |line: Value| {
-            (line["n"].as_i64().unwrap(), line["attempt"].as_u64().unwrap(), line["outcome"].as_str().unwrap().to_owned())
-        };
+        let call =
+            |line: Value| (line["n"].as_i64().unwrap(), line["attempt"].as_u64().unwrap(), line["outcome"].as_str().unwrap().to_owned());
         self.lines().into_iter().map(call).collect()
     }
 }

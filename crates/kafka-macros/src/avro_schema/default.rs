@@ -25,7 +25,9 @@ fn json(expression: &Expr) -> Option<String> {
             Lit::Bool(value) => Some(value.value.to_string()),
             Lit::Int(number) => Some(number.base10_digits().to_owned()),
             // `1.` is a number to Rust alone.
-            Lit::Float(number) => Some(number.base10_digits().to_owned()).map(|digits| if digits.ends_with('.') { digits + "0" } else { digits }),
+            Lit::Float(number) => {
+                Some(number.base10_digits().to_owned()).map(|digits| if digits.ends_with('.') { digits + "0" } else { digits })
+            }
             _ => None,
         },
         Expr::Unary(ExprUnary { op: UnOp::Neg(_), expr, .. }) => match &**expr {

@@ -27,7 +27,10 @@ pub(super) enum Source {
     /// From its type.
     Type(Box<Type>),
     /// From its type, and that of the inner one is registered on its own.
-    Reference { field: Box<Type>, inner: Box<Type> },
+    Reference {
+        field: Box<Type>,
+        inner: Box<Type>,
+    },
     /// Said here. The tokens are an expression over `__scope`.
     Said(TokenStream),
     Text(Text),

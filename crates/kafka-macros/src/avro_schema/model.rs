@@ -23,8 +23,14 @@ pub(super) struct Schema {
 
 #[derive(Debug)]
 pub(super) enum Kind {
-    Record { aliases: Vec<LitStr>, fields: Vec<RecordField> },
-    Symbols { symbols: Vec<String>, default: Option<String> },
+    Record {
+        aliases: Vec<LitStr>,
+        fields: Vec<RecordField>,
+    },
+    Symbols {
+        symbols: Vec<String>,
+        default: Option<String>,
+    },
     Union(Vec<Type>),
     /// That of the one field.
     Inner(Box<Type>),
@@ -94,7 +100,10 @@ impl Kind {
                 Fields::Unnamed(fields) if fields.unnamed.len() == 1 => {
                     let field = fields.unnamed.first()?;
                     if let Some(attribute) = ours(&field.attrs) {
-                        errors.push(attribute, "the schema is that of the one field; write `#[avro(schema = \"…\")]` on the struct for another");
+                        errors.push(
+                            attribute,
+                            "the schema is that of the one field; write `#[avro(schema = \"…\")]` on the struct for another",
+                        );
                     }
                     Some(Self::Inner(Box::new(field.ty.clone())))
                 }
