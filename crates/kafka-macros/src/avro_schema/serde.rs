@@ -20,7 +20,7 @@ impl Serde {
     pub(super) fn read(attributes: &[Attribute]) -> Self {
         let mut read = Self::default();
         for attribute in attributes.iter().filter(|attribute| attribute.path().is_ident("serde")) {
-            let _ = attribute.parse_nested_meta(|meta| read.one(&meta));
+            attribute.parse_nested_meta(|meta| read.one(&meta)).unwrap_or_default();
         }
         read
     }

@@ -205,4 +205,101 @@ pub mod __private {
         }
     }
     inventory::collect!(ProducedTopic);
+
+    pub struct TypeSchema(pub String);
+    #[derive(Default)]
+    pub struct SchemaScope(Vec<&'static str>);
+    pub struct RecordSchema<'a>(&'a mut SchemaScope, String);
+    pub struct FieldSchema<'a>(&'a mut String);
+    pub trait AvroSchema {
+        fn avro_schema(scope: &mut SchemaScope) -> TypeSchema;
+        fn text() -> String {
+            Self::avro_schema(&mut SchemaScope::default()).0
+        }
+    }
+    impl AvroSchema for i64 {
+        fn avro_schema(_: &mut SchemaScope) -> TypeSchema {
+            TypeSchema("long".to_owned())
+        }
+    }
+    impl AvroSchema for str {
+        fn avro_schema(_: &mut SchemaScope) -> TypeSchema {
+            TypeSchema("string".to_owned())
+        }
+    }
+    impl<T: AvroSchema + ?Sized> AvroSchema for &T {
+        fn avro_schema(scope: &mut SchemaScope) -> TypeSchema {
+            T::avro_schema(scope)
+        }
+    }
+    impl<T: AvroSchema> AvroSchema for Option<T> {
+        fn avro_schema(scope: &mut SchemaScope) -> TypeSchema {
+            let inner = T::avro_schema(scope);
+            scope.optional(inner)
+        }
+    }
+    impl SchemaScope {
+        pub fn primitive(&self, word: &str) -> TypeSchema {
+            TypeSchema(word.to_owned())
+        }
+        pub fn decimal(&self, precision: u32, scale: u32) -> TypeSchema {
+            TypeSchema(format!("decimal({precision},{scale})"))
+        }
+        pub fn optional(&self, inner: TypeSchema) -> TypeSchema {
+            TypeSchema(inner.0 + "?")
+        }
+        pub fn array(&self, items: TypeSchema) -> TypeSchema {
+            TypeSchema(format!("[{}]", items.0))
+        }
+        pub fn map(&self, values: TypeSchema) -> TypeSchema {
+            TypeSchema(format!("{{{}}}", values.0))
+        }
+        pub fn union(&self, branches: impl IntoIterator<Item = TypeSchema>) -> TypeSchema {
+            TypeSchema(branches.into_iter().map(|branch| branch.0).collect::<Vec<_>>().join("|"))
+        }
+        pub fn symbols(&mut self, name: &str, doc: Option<&str>, symbols: &[&str], default: Option<&str>) -> TypeSchema {
+            TypeSchema(format!("{name} {doc:?} {symbols:?} {default:?}"))
+        }
+        pub fn record(&mut self, name: &str, doc: Option<&str>, aliases: &[&str], fields: impl FnOnce(&mut RecordSchema<'_>)) -> TypeSchema {
+            let mut record = RecordSchema(self, format!("{name} {doc:?} {aliases:?}"));
+            fields(&mut record);
+            TypeSchema(record.1)
+        }
+        pub fn literal(&mut self, text: &str) -> TypeSchema {
+            TypeSchema(text.trim().to_owned())
+        }
+        pub fn reference<T: AvroSchema>(&mut self) {
+            self.0.push(type_name::<T>());
+        }
+    }
+    impl RecordSchema<'_> {
+        pub fn field<T: AvroSchema>(&mut self, name: &str, more: impl FnOnce(FieldSchema<'_>)) {
+            self.field_with(name, T::avro_schema, more);
+        }
+        pub fn field_with(&mut self, name: &str, schema: impl FnOnce(&mut SchemaScope) -> TypeSchema, more: impl FnOnce(FieldSchema<'_>)) {
+            let references = self.0.0.len();
+            self.1 += &format!("; {name}: {}", schema(self.0).0);
+            if self.0.0.len() > references {
+                self.1 += " by reference";
+            }
+            more(FieldSchema(&mut self.1));
+        }
+    }
+    impl FieldSchema<'_> {
+        #[must_use]
+        pub fn doc(self, doc: &str) -> Self {
+            *self.0 += &format!(" doc={doc:?}");
+            self
+        }
+        #[must_use]
+        pub fn default(self, json: &str) -> Self {
+            *self.0 += &format!(" default={json}");
+            self
+        }
+        #[must_use]
+        pub fn aliases(self, aliases: &[&str]) -> Self {
+            *self.0 += &format!(" aliases={aliases:?}");
+            self
+        }
+    }
 }
