@@ -19,8 +19,8 @@ use super::error::{DatabaseError, SinkError};
 use super::event::{Place, Reader};
 use super::shape::Shape;
 use super::tables::Tables;
-use crate::reading::ReadChange;
 use crate::model::{Model, ModelTopic};
+use crate::reading::ReadChange;
 
 /// Where a message from a retry topic first stood: the contract of retries on the wire.
 const ORIGIN: (&str, &str) = ("ORIGIN_PARTITION", "ORIGIN_OFFSET");
@@ -156,7 +156,8 @@ impl<M: ModelTopic> Sink<M> {
         let name = TopicPartition::new(first.topic().clone(), *partition);
         let Some(epoch) = self.tables.claims.epoch(first.group(), &name) else { return Ok(None) };
         if self.concurrency != Concurrency::Partition {
-            let problem = format!("topic `{topic}` keeps its positions in the database, and handles messages side by side; leave out `concurrency`");
+            let problem =
+                format!("topic `{topic}` keeps its positions in the database, and handles messages side by side; leave out `concurrency`");
             return Err(DatabaseError::Table { problem });
         }
         let positions = batch.iter().map(|message| message.offset() + 1).collect();
