@@ -8,7 +8,6 @@
 
 pub mod change;
 pub mod model;
-pub mod reading;
 pub mod row;
 pub mod sink;
 pub mod table;
