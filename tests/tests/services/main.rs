@@ -25,6 +25,7 @@ mod rebalances;
 mod retries;
 mod scripts;
 mod secured;
+mod sinks;
 mod slow_handlers;
 mod static_members;
 mod stopping;
