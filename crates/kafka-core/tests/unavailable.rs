@@ -16,9 +16,7 @@ use kafka_core::message::{Message, MessageBatch, RawMessage, Record, Run};
 use kafka_core::names::TopicName;
 use kafka_core::settings::Settings;
 use kafka_core::test_kit::{Outcome, TestApp};
-use kafka_core::topic::{
-    Batched, Blocking, Cancelled, Consume, ConsumeBatch, ConsumeBlocking, Decoded, Single, Style, Topic, TopicSpec,
-};
+use kafka_core::topic::{Batched, Blocking, Cancelled, Consume, ConsumeBatch, ConsumeBlocking, Decoded, Single, Style, Topic, TopicSpec};
 
 /// Whether what the format needs is there. Each test runs on a thread of its own.
 mod registry {
