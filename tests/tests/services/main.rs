@@ -9,6 +9,7 @@ mod command_line;
 mod configuration;
 mod connect;
 mod crashes;
+mod dead_letter_topics;
 mod dead_letters;
 mod django_kafka;
 mod failures;
