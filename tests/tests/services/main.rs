@@ -32,6 +32,8 @@ mod secured;
 mod slow_handlers;
 mod static_members;
 mod stopping;
+#[cfg(feature = "temporal")]
+mod temporal;
 mod transactions;
 mod warehouse;
 
