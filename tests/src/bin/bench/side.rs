@@ -4,9 +4,10 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context, bail, ensure};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use crate::{consume, lanes, overhead, produce};
+use crate::{consume, lanes, overhead, produce, resolver};
 
 /// What a side cost.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
@@ -28,7 +29,7 @@ impl Side {
         Self(words.into_iter().map(|word| word.to_string()).collect())
     }
 
-    pub(crate) fn run(&self) -> anyhow::Result<Figures> {
+    pub(crate) fn run<F: DeserializeOwned>(&self) -> anyhow::Result<F> {
         let program = std::env::current_exe()?;
         let output = Command::new(program).arg("side").args(&self.0).stderr(Stdio::inherit()).output()?;
         ensure!(output.status.success(), "the side {:?} failed", self.0);
@@ -44,6 +45,10 @@ pub(crate) fn measure(words: &[String]) -> anyhow::Result<()> {
         ["produce", rest @ ..] => produce::side(rest)?,
         ["lanes", rest @ ..] => lanes::side(rest)?,
         ["overhead", rest @ ..] => overhead::side(rest)?,
+        ["resolver", rest @ ..] => {
+            println!("{}", resolver::side(rest)?);
+            return Ok(());
+        }
         other => bail!("{other:?} is no side"),
     };
     println!("{}", serde_json::to_string(&figures)?);
