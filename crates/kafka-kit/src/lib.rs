@@ -94,6 +94,12 @@ pub use kafka_macros::Consumer;
 #[doc = include_str!("../docs/topic.md")]
 pub use kafka_macros::Topic;
 
+#[cfg(all(feature = "macros", feature = "modelsync"))]
+#[doc = include_str!("../docs/model_topic.md")]
+pub use kafka_macros::ModelTopic;
+#[cfg(feature = "modelsync")]
+pub use kafka_modelsync::model::ModelTopic;
+
 #[cfg(all(feature = "macros", feature = "resolver"))]
 #[doc = include_str!("../docs/relations.md")]
 pub use kafka_macros::Relations;
@@ -125,6 +131,8 @@ pub mod __private {
     #[cfg(feature = "connect")]
     pub use kafka_connect::__private::*;
     pub use kafka_core::__private::*;
+    #[cfg(feature = "modelsync")]
+    pub use kafka_modelsync::__private::*;
     #[cfg(feature = "resolver")]
     pub use kafka_resolver::__private::*;
 }
@@ -140,6 +148,8 @@ mod book {
     }
     #[cfg(feature = "avro")]
     pages!(Formats = "../../../docs/book/formats.md");
+    #[cfg(all(feature = "resolver", feature = "postgres"))]
+    pages!(Relations = "../../../docs/book/relations.md");
     pages!(
         Readme = "../../../README.md",
         DeadLetters = "../../../docs/book/dead-letters.md",
@@ -150,7 +160,6 @@ mod book {
         Topics = "../../../docs/book/topics.md",
         Consumers = "../../../docs/book/consumers.md",
         Producing = "../../../docs/book/producing.md",
-        Relations = "../../../docs/book/relations.md",
         Connect = "../../../docs/book/connect.md",
         Running = "../../../docs/book/running.md",
         Secured = "../../../docs/book/secured.md",

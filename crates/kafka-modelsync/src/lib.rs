@@ -12,3 +12,12 @@ pub mod row;
 pub mod sink;
 pub mod table;
 pub mod value;
+
+/// What derives write against. Not for use by hand; names may change with any release.
+#[doc(hidden)]
+pub mod __private {
+    pub use kafka_core::format::{Avro, AvroValue};
+
+    pub use crate::model::{Guard, Model, ModelTopic, Truncations, column_name};
+    pub use crate::table::Table;
+}

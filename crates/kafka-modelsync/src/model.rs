@@ -121,6 +121,26 @@ pub enum Truncations {
     Applied,
 }
 
+impl Guard {
+    /// By the position in the source's log, kept in this `bigint` column.
+    #[must_use]
+    pub fn lsn(column: &str) -> Self {
+        Self::Lsn { column: column.into() }
+    }
+
+    /// By the message's partition and offset, kept in these columns, an `integer` and a `bigint`.
+    #[must_use]
+    pub fn offset(partition: &str, offset: &str) -> Self {
+        Self::Offset { partition: partition.into(), offset: offset.into() }
+    }
+}
+
+/// The name that a column of diesel's has in the database.
+#[must_use]
+pub fn column_name<C: diesel::Column>(_: C) -> &'static str {
+    C::NAME
+}
+
 impl Model {
     /// All columns of this table, from fields of their names; rows are found by the primary key; `__deleted` says what is a deletion.
     #[must_use]
