@@ -21,9 +21,12 @@ pub struct AvroValue {
 
 /// A schema that is ready to read and write with. Cheap to clone.
 #[derive(Debug, Clone)]
-pub struct ValueSchema {
+pub struct ValueSchema(Arc<Ready>);
+
+#[derive(Debug)]
+struct Ready {
     text: SchemaText,
-    plan: Arc<Plan>,
+    plan: Plan,
 }
 
 /// A value as it stands in the bytes: numbers are numbers, whatever they mean. The branch of a union stands for itself.
@@ -64,8 +67,17 @@ impl ValueSchema {
     pub fn parse(text: &str) -> Result<Self, UnusableSchema> {
         let text = SchemaText::new(text, []);
         text.judge()?;
-        let plan = Arc::new(text.plan()?);
-        Ok(Self { text, plan })
+        let plan = text.plan()?;
+        Ok(Self(Arc::new(Ready { text, plan })))
+    }
+
+    /// A schema as a registry has it. What writers could write with is not judged again.
+    pub(super) fn registered(schema: &Registered) -> Result<Self, UnusableSchema> {
+        let plan = super::compile(schema)?;
+        // Each reference comes after those that it needs: the flat list serves as well as the tree.
+        let references =
+            schema.references.iter().map(|reference| (reference.name.clone(), SchemaText::new(Arc::clone(&reference.text), [])));
+        Ok(Self(Arc::new(Ready { text: SchemaText::new(Arc::clone(&schema.text), references), plan })))
     }
 
     /// Reads a datum of the schema, without the registry's framing.
@@ -73,25 +85,29 @@ impl ValueSchema {
     /// # Errors
     /// When the bytes are no datum of the schema.
     pub fn read(&self, payload: &[u8]) -> Result<AvroValue, UnreadableDatum> {
-        Ok(AvroValue { datum: whole(&self.plan, payload)?, schema: self.clone() })
+        AvroValue::read(self.clone(), payload)
     }
 
     /// The type that the schema says.
     #[must_use]
     pub fn root(&self) -> SchemaType<'_> {
-        SchemaType::root(&self.plan)
+        SchemaType::root(self.plan())
     }
 
     /// Whether both are one and the same, as all schemas are that were read by one format with one id. Cheap.
     #[must_use]
     pub fn is(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.plan, &other.plan)
+        Arc::ptr_eq(&self.0, &other.0)
     }
 
     /// The schema's JSON, and the schemas that it names.
     #[must_use]
     pub fn text(&self) -> &SchemaText {
-        &self.text
+        &self.0.text
+    }
+
+    fn plan(&self) -> &Plan {
+        &self.0.plan
     }
 }
 
@@ -101,7 +117,7 @@ impl AvroValue {
     /// # Errors
     /// When the datum is not of the schema.
     pub fn new(schema: ValueSchema, datum: Datum) -> Result<Self, UnwritableDatum> {
-        write::write(&schema.plan, &datum, &mut Vec::new())?;
+        write::write(schema.plan(), &datum, &mut Vec::new())?;
         Ok(Self { schema, datum })
     }
 
@@ -135,16 +151,13 @@ impl AvroValue {
     /// When it is not of that type.
     pub fn to<T: serde::de::DeserializeOwned>(&self) -> Result<T, UnreadableDatum> {
         let mut bytes = Vec::new();
-        write::write(&self.schema.plan, &self.datum, &mut bytes).map_err(|error| UnreadableDatum::new(error.reason))?;
-        super::read::read(&self.schema.plan, &bytes)
+        write::write(self.schema.plan(), &self.datum, &mut bytes).map_err(|error| UnreadableDatum::new(error.reason))?;
+        super::read::read(self.schema.plan(), &bytes)
     }
 
-    pub(super) fn read(schema: &Registered, plan: Arc<Plan>, payload: &[u8]) -> Result<Self, UnreadableDatum> {
-        let datum = whole(&plan, payload)?;
-        // Each reference comes after those that it needs: the flat list serves as well as the tree.
-        let references =
-            schema.references.iter().map(|reference| (reference.name.clone(), SchemaText::new(Arc::clone(&reference.text), [])));
-        Ok(Self { schema: ValueSchema { text: SchemaText::new(Arc::clone(&schema.text), references), plan }, datum })
+    pub(super) fn read(schema: ValueSchema, payload: &[u8]) -> Result<Self, UnreadableDatum> {
+        let datum = whole(schema.plan(), payload)?;
+        Ok(Self { schema, datum })
     }
 }
 
