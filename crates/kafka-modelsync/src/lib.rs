@@ -5,12 +5,15 @@
 //!
 //! In reading order: [`value`] and [`row`] are what a change is made of, [`change`] is the way from a message to it.
 //! [`table`] and [`model`] say what a table wants of messages, and [`sink`] writes them into it.
+//! [`transform`] makes other fields of them, and the schema that these have.
 
 pub mod change;
 pub mod model;
 pub mod row;
 pub mod sink;
 pub mod table;
+pub mod transform;
+pub mod types;
 pub mod value;
 
 /// What derives write against. Not for use by hand; names may change with any release.
