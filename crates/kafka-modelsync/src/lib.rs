@@ -13,7 +13,6 @@ pub mod row;
 pub mod sink;
 pub mod table;
 pub mod transform;
-pub mod types;
 pub mod value;
 
 /// What derives write against. Not for use by hand; names may change with any release.

@@ -1,4 +1,4 @@
-//! Every error of the attributes, and a column that the table does not have.
+//! Every error of the attributes.
 
 #[path = "../../fake_kafka.rs"]
 mod fake_kafka;
@@ -12,7 +12,7 @@ mod customers {
 }
 
 #[derive(ModelTopic)]
-#[model_topic(value = Text, exclude(a, a, 3), lookup(), deletion_key = "gone", deletion = is_gone, tabel = customers)]
+#[model_topic(value = Text, exclude(a, a, 3), lookup(), deletion_key = "gone", deletion = is_gone, tabel = customers, crate = crate::fake_kafka)]
 struct Nothing(#[model_topic(exclude)] i64);
 
 #[derive(ModelTopic)]
@@ -21,9 +21,5 @@ struct Wrong {
     #[model_topic(exclude, rename = "b")]
     a: i64,
 }
-
-#[derive(ModelTopic)]
-#[model_topic(name = "a", table = customers, exclude(nmae), crate = crate::fake_kafka)]
-struct NoColumn;
 
 fn main() {}

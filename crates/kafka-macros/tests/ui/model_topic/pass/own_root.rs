@@ -40,7 +40,7 @@ struct Small;
 
 #[derive(ModelTopic)]
 #[model_topic(
-    name = "shop.customers", key = i64, value = Text, table = crate::customers, exclude(internal), lookup(id, kind), deletion_key = "gone",
+    name = "shop.customers", key = i64, value = Text, table = customers, exclude(internal), lookup(id, kind), deletion_key = "gone",
     guard(partition = "p", offset = "o"), batch(max = 1000), concurrency(order = "key", max = 4), retry(max = 3, delay = 1), suppress,
     crate = crate::fake_kafka
 )]
