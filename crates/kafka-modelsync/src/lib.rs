@@ -1,4 +1,5 @@
 //! Diesel tables in step with Kafka topics: sinks, Debezium, reproducers, model sync.
 //!
-//! Empty so far: the crate holds the place that the architecture gives it, and the umbrella has no
-//! feature for it yet.
+//! [`sync`] is the declarative half: which table goes to which topic, and back.
+
+pub mod sync;
