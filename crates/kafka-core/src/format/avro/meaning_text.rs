@@ -77,7 +77,8 @@ fn timestamp(number: i64, unit: Unit) -> Option<NaiveDateTime> {
 }
 
 /// The number in big-endian two's complement; none if it takes more than 128 bits.
-pub(crate) fn integer(bytes: &[u8]) -> Option<i128> {
+#[must_use]
+pub fn integer(bytes: &[u8]) -> Option<i128> {
     let sign = if bytes.first().is_some_and(|first| first & 0x80 != 0) { 0xff } else { 0 };
     let surplus = bytes.len().saturating_sub(16);
     let (head, tail) = bytes.split_at(surplus);
@@ -90,7 +91,8 @@ pub(crate) fn integer(bytes: &[u8]) -> Option<i128> {
 }
 
 /// The decimal's digits, with as many behind the point as the scale says, however long it is.
-pub(crate) fn decimal(bytes: &[u8], scale: u32) -> String {
+#[must_use]
+pub fn decimal(bytes: &[u8], scale: u32) -> String {
     let (negative, digits) = match integer(bytes) {
         Some(number) => (number < 0, number.unsigned_abs().to_string()),
         None => long_digits(bytes),

@@ -1,13 +1,14 @@
 //! Avro with a schema registry.
 //!
 //! `plan` makes a schema ready, `read` and `write` go between bytes and serde types, `schema` says the schema of a
-//! Rust type, `value` is for who has no type. The Avro library judges the schemas that we write; its values and
+//! Rust type, `value` is for who has no type, and `shape` shows it the schema. The Avro library judges the schemas that we write; its values and
 //! its serializer are not used (see `read` and `write` for why).
 
 mod meaning_text;
 mod plan;
 mod read;
 mod schema;
+mod shape;
 mod value;
 mod write;
 mod writing;
@@ -19,10 +20,12 @@ use std::sync::{Arc, PoisonError, RwLock};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+pub use self::meaning_text::{decimal as decimal_text, integer};
 use self::plan::Plan;
-pub use self::plan::UnusableSchema;
+pub use self::plan::{Meaning, Unit, UnusableSchema};
 pub use self::read::UnreadableDatum;
 pub use self::schema::{AvroSchema, FieldSchema, RecordSchema, SchemaScope, SchemaText, TypeSchema};
+pub use self::shape::{SchemaShape, SchemaType};
 pub use self::value::{AvroValue, Datum, ValueSchema};
 pub use self::write::UnwritableDatum;
 use self::writing::Writing;

@@ -8,6 +8,7 @@ use serde::ser::{Serialize, Serializer};
 use super::plan::{Node, NodeId, Plan};
 use super::read::{Cursor, UnreadableDatum};
 use super::schema::SchemaText;
+use super::shape::SchemaType;
 use super::{UnusableSchema, UnwritableDatum, write};
 use crate::schema_registry::Registered;
 
@@ -67,6 +68,18 @@ impl ValueSchema {
         Ok(Self { text, plan })
     }
 
+    /// The type that the schema says.
+    #[must_use]
+    pub fn root(&self) -> SchemaType<'_> {
+        SchemaType::root(&self.plan)
+    }
+
+    /// Whether both are one and the same, as all schemas are that were read by one format with one id. Cheap.
+    #[must_use]
+    pub fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.plan, &other.plan)
+    }
+
     /// The schema's JSON, and the schemas that it names.
     #[must_use]
     pub fn text(&self) -> &SchemaText {
@@ -94,6 +107,12 @@ impl AvroValue {
     #[must_use]
     pub fn datum(&self) -> &Datum {
         &self.datum
+    }
+
+    /// The value, without its schema.
+    #[must_use]
+    pub fn into_datum(self) -> Datum {
+        self.datum
     }
 
     /// A field of a record.

@@ -13,7 +13,7 @@ impl Plan {
         // The reader's nodes come along as they are: defaults are of their types.
         let mut resolver = Resolver { writer: self, reader, nodes: reader.nodes.clone(), known: HashMap::new() };
         let root = resolver.pair(self.root, reader.root)?;
-        Ok(Self { nodes: resolver.nodes, root })
+        Ok(Self { nodes: resolver.nodes, root, semantics: HashMap::new() })
     }
 }
 
