@@ -13,7 +13,7 @@ use crate::error::BoxError;
 use crate::message::{Run, Segment};
 use crate::names::Subscription;
 use crate::producer::suppression::Suppression;
-use crate::topic::{Control, Handler, HandlerFailure, TopicSpec};
+use crate::topic::{Control, Handler, HandlerFailure, TopicSpec, Undecoded};
 
 /// One declared topic with everything a message of it passes.
 #[derive(Debug)]
@@ -68,6 +68,28 @@ pub(crate) enum Next {
 impl Pipeline {
     /// Takes the run as far as it goes. What is settled leaves the run and enters the journal.
     pub(crate) async fn process(&self, run: &mut Run, journal: &mut Journal, control: &Control) -> Next {
+        if self.gates.iter().all(|gate| gate.wants_decoded() == Decoding::NotNeeded) {
+            return self.pass(run, journal, control).await;
+        }
+        let Err(Undecoded { decoded, error }) = self.handler.decode(run).await else {
+            return self.pass(run, journal, control).await;
+        };
+        // What stands before the trouble is none of its business.
+        if decoded == 0 {
+            return Next::Trouble(error);
+        }
+        run.set_aside(decoded);
+        let next = self.pass(run, journal, control).await;
+        let all_settled = run.is_empty();
+        run.make_whole();
+        match next {
+            Next::GoOn if all_settled => Next::Trouble(error),
+            next => next,
+        }
+    }
+
+    /// Takes a run through gates and handler.
+    async fn pass(&self, run: &mut Run, journal: &mut Journal, control: &Control) -> Next {
         let admitted = match self.admit(run, journal).await {
             Ok(admitted) => admitted,
             Err(_) if planted(Defect::SkipOnGateTrouble) => return journal.skip(run),
@@ -93,9 +115,6 @@ impl Pipeline {
     /// Asks the gates. What they park leaves the run at once, wherever it stands: it is durable elsewhere,
     /// and whoever asked again would park it twice.
     async fn admit(&self, run: &mut Run, journal: &mut Journal) -> Result<Vec<Group>, BoxError> {
-        if self.gates.iter().any(|gate| gate.wants_decoded() == Decoding::Needed) {
-            self.handler.decode(run).await?;
-        }
         let mut holds: Vec<Option<Hold>> = vec![None; if self.gates.is_empty() { 0 } else { run.len() }];
         for gate in &self.gates {
             let Admissions::Each(each) = contained(|| gate.admit(run)).await? else { continue };

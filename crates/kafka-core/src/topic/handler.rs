@@ -20,10 +20,10 @@ use crate::settings::Settings;
 
 /// A topic's handler for runs of raw messages.
 pub trait Handler: Send + Sync {
-    /// Decodes the run for the gates; the handler will use the same decoding.
+    /// Decodes the run for the gates, from the front as far as it can; the handler will use the same decoding.
     ///
-    /// An error is trouble of the framework's own (a schema registry is down): the run waits, and nothing of it is settled.
-    fn decode<'a>(&'a self, run: &'a mut Run) -> BoxFuture<'a, Result<(), BoxError>>;
+    /// An error is trouble of the framework's own (a schema registry is down). What stands before it is decoded and may go on.
+    fn decode<'a>(&'a self, run: &'a mut Run) -> BoxFuture<'a, Result<(), Undecoded>>;
 
     /// Handles the first `limit` messages of the run.
     fn handle<'a>(&'a self, run: &'a mut Run, limit: usize, control: &'a Control) -> BoxFuture<'a, HandlerOutcome>;
@@ -60,6 +60,15 @@ pub struct HandlerOutcome {
     pub done: usize,
     /// What is with the message after them. `None` with fewer done than asked: interrupted by [`Control::stop`].
     pub failure: Option<HandlerFailure>,
+}
+
+/// Where the decoding of a run ended, because what the message needs is not to be had.
+#[derive(Debug)]
+pub struct Undecoded {
+    /// How many messages before it are decoded.
+    pub decoded: usize,
+    /// What cannot be had.
+    pub error: BoxError,
 }
 
 /// Why a message is not done.
@@ -177,16 +186,20 @@ where
         Some(run.iter().take(limit).map(part).collect())
     }
 
-    async fn decode_run(&self, run: &mut Run) -> Result<(), BoxError> {
+    async fn decode_run(&self, run: &mut Run) -> Result<(), Undecoded> {
         let mut decoded = Vec::with_capacity(run.len());
+        let mut ended = Ok(());
         for (raw, topic) in run.messages() {
             match self.decode(raw, topic).await {
-                Err((field, error @ DecodeError::Unavailable(_))) => return Err(Undecodable { field, error }.into()),
+                Err((field, error @ DecodeError::Unavailable(_))) => {
+                    ended = Err(Undecoded { decoded: decoded.len(), error: Undecodable { field, error }.into() });
+                    break;
+                }
                 parts => decoded.push(parts),
             }
         }
         run.set_decoded::<Decoded<KeyOf<T>, ValueOf<T>>>(decoded);
-        Ok(())
+        ended
     }
 }
 
@@ -302,7 +315,7 @@ where
     T::Key: Decode,
     T::Value: Decode,
 {
-    fn decode<'a>(&'a self, run: &'a mut Run) -> BoxFuture<'a, Result<(), BoxError>> {
+    fn decode<'a>(&'a self, run: &'a mut Run) -> BoxFuture<'a, Result<(), Undecoded>> {
         Box::pin(self.formats.decode_run(run))
     }
 
@@ -352,7 +365,7 @@ where
     T::Key: Decode,
     T::Value: Decode,
 {
-    fn decode<'a>(&'a self, run: &'a mut Run) -> BoxFuture<'a, Result<(), BoxError>> {
+    fn decode<'a>(&'a self, run: &'a mut Run) -> BoxFuture<'a, Result<(), Undecoded>> {
         Box::pin(self.formats.decode_run(run))
     }
 

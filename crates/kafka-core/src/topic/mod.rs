@@ -9,7 +9,7 @@ pub use consume::{Batched, Blocking, Cancelled, Consume, ConsumeBatch, ConsumeBl
 pub(crate) use handler::Formats;
 #[cfg(feature = "test-kit")]
 pub(crate) use handler::Undecodable;
-pub use handler::{Control, Decoded, Feed, Handler, HandlerFailure, HandlerOutcome, blocking_calls};
+pub use handler::{Control, Decoded, Feed, Handler, HandlerFailure, HandlerOutcome, Undecoded, blocking_calls};
 pub use spec::{BatchLimits, Concurrency, DeadLetterLimit, Suppress, TopicSpec};
 
 use crate::app::{MissingState, State};

@@ -11,6 +11,7 @@ mod overhead;
 mod produce;
 mod raw_batch;
 mod report;
+mod retry;
 mod side;
 
 use std::process::ExitCode;
@@ -18,7 +19,7 @@ use std::process::ExitCode;
 use anyhow::{Context, bail};
 use report::Format;
 
-const USAGE: &str = "bench WHAT [--format json] [--rounds N] [--messages N]   WHAT: consume, produce, lanes, overhead";
+const USAGE: &str = "bench WHAT [--format json] [--rounds N] [--messages N]   WHAT: consume, produce, lanes, retry, overhead";
 
 /// What to measure, and how often.
 #[derive(Debug)]
@@ -69,7 +70,8 @@ fn run(plan: &Plan) -> anyhow::Result<()> {
         "produce" => produce::run(plan),
         "lanes" => lanes::run(plan),
         "overhead" => overhead::run(plan),
-        "retry" | "resolver" | "modelsync" => bail!("the benchmark {} comes with its subsystem, which is not there yet", plan.what),
+        "retry" => retry::run(plan),
+        "resolver" | "modelsync" => bail!("the benchmark {} comes with its subsystem, which is not there yet", plan.what),
         other => bail!("{other} is no benchmark; {USAGE}"),
     }
 }

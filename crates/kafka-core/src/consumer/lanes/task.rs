@@ -196,6 +196,7 @@ impl Shared {
         };
         if next.is_none() {
             journal.settle(&mut run, control.done());
+            run.make_whole();
             tracing::warn!(
                 topic = %self.pipeline.spec.name, offset = run.iter().next().map_or(-1, crate::message::RawMessage::offset),
                 "handler outlived its time and was cut off; its message will come again"
@@ -227,7 +228,8 @@ impl Shared {
             lane.work = None;
             let trouble = lane.trouble.take();
             lane.pace(pace.0 - run.len(), now.saturating_duration_since(pace.1));
-            let fresh = run.tries() != tries || run.is_empty();
+            // The first message left is not the one that had trouble before.
+            let fresh = run.len() < pace.0;
             match next {
                 Next::GoOn => {
                     let same = run.tries();

@@ -19,7 +19,7 @@ pub trait AvroSchema {
 pub struct TypeSchema(Value);
 
 /// A whole schema: its text, and the schemas that are registered on their own and that it names.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct SchemaText {
     text: Arc<str>,
     references: Vec<(String, SchemaText)>,
@@ -30,6 +30,8 @@ pub struct SchemaText {
 pub struct SchemaScope {
     named: HashSet<String>,
     references: Vec<(String, SchemaText)>,
+    /// The Rust types that are being written as references of one another.
+    within: Vec<&'static str>,
 }
 
 /// A record under way.
@@ -138,12 +140,17 @@ impl SchemaScope {
         TypeSchema(json)
     }
 
-    /// The schema of a type is registered on its own, and this one names it.
+    /// The schema of a type is registered on its own, and this one names it. A type that refers to itself is named without.
     pub fn reference<T: AvroSchema>(&mut self) {
-        let schema = SchemaText::of::<T>();
+        let this = std::any::type_name::<T>();
+        if self.within.contains(&this) {
+            return;
+        }
+        let within = self.within.iter().copied().chain([this]).collect();
+        let schema = SchemaText::within::<T>(Self { within, ..Self::default() });
         let Some(name) = schema.plan().ok().and_then(|plan| plan.name().map(str::to_owned)) else { return };
-        if self.references.iter().all(|(known, _)| *known != name) {
-            self.named.insert(name.clone());
+        // It may be the one that is being written out.
+        if self.named.insert(name.clone()) {
             self.references.push((name, schema));
         }
     }
@@ -223,7 +230,10 @@ impl SchemaText {
     /// The schema of a type.
     #[must_use]
     pub fn of<T: AvroSchema>() -> Self {
-        let mut scope = SchemaScope::default();
+        Self::within::<T>(SchemaScope::default())
+    }
+
+    fn within<T: AvroSchema>(mut scope: SchemaScope) -> Self {
         let schema = T::avro_schema(&mut scope);
         Self { text: schema.0.to_string().into(), references: scope.references }
     }

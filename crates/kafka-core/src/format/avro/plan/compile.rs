@@ -43,7 +43,11 @@ fn primitive(word: &str, meaning: Meaning) -> Option<Node> {
 
 impl Compiler {
     fn text(&mut self, text: &str) -> Compiled<NodeId> {
-        let json = serde_json::from_str(text).map_err(|error| UnusableSchema::new(format!("it is not JSON: {error}")))?;
+        // The parser bounds how deep the text may be nested, and with it how deep we go.
+        let json = serde_json::from_str(text).map_err(|error| match error.to_string() {
+            words if words.starts_with("recursion limit exceeded") => UnusableSchema::new("it is nested more than 127 times"),
+            words => UnusableSchema::new(format!("it is not JSON: {words}")),
+        })?;
         self.schema(&json, "")
     }
 
@@ -56,7 +60,10 @@ impl Compiler {
         match json {
             Value::String(word) => self.word(word, namespace),
             Value::Array(branches) => {
-                let branches = branches.iter().map(|branch| self.schema(branch, namespace)).collect::<Compiled<_>>()?;
+                let branches = branches.iter().map(|branch| self.schema(branch, namespace)).collect::<Compiled<Vec<_>>>()?;
+                if branches.iter().any(|branch| matches!(self.nodes[*branch], Node::Union(_))) {
+                    return Err(UnusableSchema::new("a union stands directly within a union; write their branches as one"));
+                }
                 Ok(self.add(Node::Union(branches)))
             }
             Value::Object(object) => self.object(object, namespace),

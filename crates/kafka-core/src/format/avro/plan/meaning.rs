@@ -27,6 +27,8 @@ pub enum Meaning {
     BigDecimal,
     /// Text or 16 bytes.
     Uuid,
+    /// A date or time as text, with its zone at the end.
+    Zoned,
 }
 
 /// The unit of a time.
@@ -81,7 +83,7 @@ impl Meaning {
         }
     }
 
-    /// Debezium's zoned times, JSON, XML, enumerations, intervals and bits are the text, number or bytes that they are.
+    /// Debezium's JSON, XML, enumerations, intervals and bits are the text, number or bytes that they are.
     fn connect(name: &str, attributes: &Map<String, Value>) -> Self {
         match name {
             "io.debezium.time.Date" | "org.apache.kafka.connect.data.Date" => Self::Date,
@@ -101,6 +103,9 @@ impl Meaning {
             }
             "io.debezium.data.VariableScaleDecimal" => Self::VariableScaleDecimal,
             "io.debezium.data.Uuid" => Self::Uuid,
+            "io.debezium.time.ZonedTimestamp" | "io.debezium.time.ZonedTime" => Self::Zoned,
+            // What `time.precision.mode=isostring` writes.
+            "io.debezium.time.IsoDate" | "io.debezium.time.IsoTime" | "io.debezium.time.IsoTimestamp" => Self::Zoned,
             _ => Self::Plain,
         }
     }
@@ -113,6 +118,7 @@ impl Meaning {
             Self::Decimal { .. } => base == "bytes" || base == "fixed",
             Self::VariableScaleDecimal => base == "record",
             Self::BigDecimal => base == "bytes",
+            Self::Zoned => base == "string",
             Self::Uuid => match base {
                 "string" | "bytes" => true,
                 "fixed" => attributes.get("size").and_then(Value::as_u64) == Some(16),
