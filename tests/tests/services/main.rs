@@ -17,6 +17,7 @@ mod in_process;
 mod kafka_skip;
 mod key_offset_tracker;
 mod keys;
+mod mirror;
 mod odd_messages;
 mod outages;
 mod parking;

@@ -7,6 +7,7 @@
 
 mod consume;
 mod lanes;
+mod modelsync;
 mod overhead;
 mod produce;
 mod raw_batch;
@@ -71,7 +72,8 @@ fn run(plan: &Plan) -> anyhow::Result<()> {
         "lanes" => lanes::run(plan),
         "overhead" => overhead::run(plan),
         "retry" => retry::run(plan),
-        "resolver" | "modelsync" => bail!("the benchmark {} comes with its subsystem, which is not there yet", plan.what),
+        "modelsync" => modelsync::run(plan),
+        "resolver" => bail!("the benchmark {} comes with its subsystem, which is not there yet", plan.what),
         other => bail!("{other} is no benchmark; {USAGE}"),
     }
 }
