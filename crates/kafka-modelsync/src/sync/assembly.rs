@@ -230,7 +230,8 @@ mod tests {
 
     use super::*;
     use crate::sync::jdbc::JdbcSink;
-    use crate::sync::spec::{Enricher, SyncTable};
+    use crate::sync::spec::Enricher;
+    use crate::table::Table;
 
     struct Shared;
 
@@ -277,7 +278,7 @@ mod tests {
     }
 
     fn sync(name: &str) -> SyncSpec {
-        SyncSpec::new(name, SyncTable::new(name.to_lowercase(), ["id", "name", "kafka_skip"]))
+        SyncSpec::new(name, Table::named(&name.to_lowercase(), ["id", "name", "kafka_skip"], ["id"]))
     }
 
     fn here() -> Sink {

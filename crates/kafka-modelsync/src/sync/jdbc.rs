@@ -63,11 +63,11 @@ impl JdbcSink {
 mod tests {
     use super::*;
     use crate::sync::settings::ModelSyncSettings;
-    use crate::sync::spec::SyncTable;
+    use crate::table::Table;
 
     #[test]
     fn a_sink_upserts_by_key_and_deletes() {
-        let spec = SyncSpec::new("Customers", SyncTable::new("customers", ["id", "name", "note"])).topic("crm.customers");
+        let spec = SyncSpec::new("Customers", Table::named("customers", ["id", "name", "note"], ["id"])).topic("crm.customers");
         let spec = spec.fields(Fields::Only(vec!["name".to_owned()]));
         let names = SyncNames::of(&spec, &ModelSyncSettings::default());
         let sink = JdbcSink::new("jdbc:postgresql://db/app").set("connection.password", "${env:P}").set("tasks.max", 2);

@@ -21,8 +21,8 @@ impl SyncNames {
     /// The names by a declaration and the settings. With an enricher the raw topic has the table's name; without, it is the public one.
     #[must_use]
     pub fn of(spec: &SyncSpec, settings: &ModelSyncSettings) -> Self {
-        let schema = spec.table.schema.as_deref().unwrap_or(&settings.db_schema);
-        let table = format!("{schema}.{}", spec.table.name);
+        let schema = spec.table.schema().unwrap_or(&settings.db_schema);
+        let table = format!("{schema}.{}", spec.table.name());
         let by_table = settings.topic_prefix.as_deref().map(|prefix| format!("{prefix}.{table}"));
         let public = spec.topic.clone().or_else(|| by_table.clone());
         let raw = if spec.enricher.is_some() { by_table.clone() } else { public.clone() };
@@ -39,16 +39,16 @@ impl SyncNames {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sync::spec::{Enricher, SyncTable};
+    use crate::sync::spec::Enricher;
+    use crate::table::Table;
     use kafka_core::error::ConfigErrors;
 
     #[test]
     fn topics_are_named_after_the_table_unless_said_otherwise() {
         let settings = ModelSyncSettings { topic_prefix: Some("app".to_owned()), ..ModelSyncSettings::default() };
-        let spec = || SyncSpec::new("Customers", SyncTable::new("customers", ["id"]));
+        let spec = || SyncSpec::new("Customers", Table::named("customers", ["id"], ["id"]));
         let enriched = || spec().enricher(Enricher::made_by(|_, _, _| Err(ConfigErrors::new())));
-        let mut elsewhere = spec();
-        elsewhere.table.schema = Some("crm".to_owned());
+        let elsewhere = SyncSpec::new("Customers", Table::named("crm.customers", ["id"], ["id"]));
         for (spec, raw, public, rerouted) in [
             (spec(), "app.public.customers", "app.public.customers", false),
             (spec().topic("customers"), "customers", "customers", true),

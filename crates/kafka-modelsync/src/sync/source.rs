@@ -113,7 +113,7 @@ fn escaped(name: &str) -> String {
 mod tests {
     use super::*;
     use crate::sync::settings::ModelSyncSettings;
-    use crate::sync::spec::SyncTable;
+    use crate::table::Table;
     use kafka_connect::config::ConnectorConfig;
 
     fn merged(own: ConnectorConfig, specs: &[SyncSpec]) -> String {
@@ -129,11 +129,11 @@ mod tests {
     }
 
     fn orders() -> SyncSpec {
-        SyncSpec::new("Orders", SyncTable::new("orders", ["id", "note"])).source(Source::shared())
+        SyncSpec::new("Orders", Table::named("orders", ["id", "note"], ["id"])).source(Source::shared())
     }
 
     fn customers() -> SyncSpec {
-        SyncSpec::new("Customers", SyncTable::new("customers", ["id", "name", "secret", "kafka_skip"]).schema("crm"))
+        SyncSpec::new("Customers", Table::named("crm.customers", ["id", "name", "secret", "kafka_skip"], ["id"]))
     }
 
     #[test]

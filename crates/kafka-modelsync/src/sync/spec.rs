@@ -6,19 +6,32 @@ use std::sync::Arc;
 use kafka_connect::skip;
 use kafka_core::consumer::DeclaredTopic;
 use kafka_core::error::ConfigErrors;
+use kafka_core::format::{Decode, Format};
 
 use super::jdbc::JdbcSink;
+use crate::model::ModelTopic;
+use crate::reading::ReadChange;
+use crate::sink;
+use crate::table::Table;
 
 /// A table kept in step with a topic. Derive it, or write it by hand:
 ///
 /// ```
-/// use kafka_modelsync::sync::{ModelSync, Source, SyncSpec, SyncTable};
+/// use kafka_modelsync::sync::{ModelSync, Source, SyncSpec};
+/// use kafka_modelsync::table::Table;
+///
+/// diesel::table! {
+///     customers {
+///         id -> BigInt,
+///         name -> Text,
+///     }
+/// }
 ///
 /// struct Customers;
 ///
 /// impl ModelSync for Customers {
 ///     fn spec() -> SyncSpec {
-///         SyncSpec::new("Customers", SyncTable::new("customers", ["id", "name"])).source(Source::shared()).topic("crm.customers")
+///         SyncSpec::new("Customers", Table::of(customers::table)).source(Source::shared()).topic("crm.customers")
 ///     }
 /// }
 /// ```
@@ -34,7 +47,7 @@ pub struct SyncSpec {
     /// What it is called in errors and in the names of its connectors.
     pub name: String,
     /// Its table.
-    pub table: SyncTable,
+    pub table: Table,
     /// The public topic. Default: `{prefix}.{schema}.{table}`; said, the source reroutes to it.
     pub topic: Option<String>,
     /// The columns that are sent and written. Default: all.
@@ -47,20 +60,6 @@ pub struct SyncSpec {
     pub enricher: Option<Enricher>,
     /// How messages of the topic get into the table. Default: not here.
     pub sink: Option<Sink>,
-}
-
-/// A table, by its names.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct SyncTable {
-    /// Its schema. Default: the setting `model_sync_db_schema`.
-    pub schema: Option<String>,
-    /// Its name.
-    pub name: String,
-    /// Its columns.
-    pub columns: Vec<String>,
-    /// The columns of its primary key. Default: `id`.
-    pub key: Vec<String>,
 }
 
 /// Which columns are sent and written. The primary key always is, and so are foreign keys that were waited for.
@@ -130,38 +129,10 @@ pub type MakeTopic = dyn Fn(&SyncSpec, &str) -> Result<DeclaredTopic, ConfigErro
 /// Makes the topic that reads the raw one, by the names of the raw and of the public topic.
 pub type MakeEnricher = dyn Fn(&SyncSpec, &str, &str) -> Result<DeclaredTopic, ConfigErrors> + Send + Sync;
 
-impl SyncTable {
-    /// A table with these columns, whose primary key is `id`.
-    #[must_use]
-    pub fn new(name: impl Into<String>, columns: impl IntoIterator<Item = impl Into<String>>) -> Self {
-        Self { schema: None, name: name.into(), columns: columns.into_iter().map(Into::into).collect(), key: vec!["id".to_owned()] }
-    }
-
-    /// Its schema.
-    #[must_use]
-    pub fn schema(mut self, schema: impl Into<String>) -> Self {
-        self.schema = Some(schema.into());
-        self
-    }
-
-    /// The columns of its primary key.
-    #[must_use]
-    pub fn key(mut self, columns: impl IntoIterator<Item = impl Into<String>>) -> Self {
-        self.key = columns.into_iter().map(Into::into).collect();
-        self
-    }
-
-    /// Whether it has a column.
-    #[must_use]
-    pub fn has(&self, column: &str) -> bool {
-        self.columns.iter().any(|known| known == column)
-    }
-}
-
 impl SyncSpec {
     /// A declaration of this name for a table, which does nothing yet.
     #[must_use]
-    pub fn new(name: impl Into<String>, table: SyncTable) -> Self {
+    pub fn new(name: impl Into<String>, table: Table) -> Self {
         let (fields, direction) = (Fields::All, Direction::OneWay);
         Self { name: name.into(), table, topic: None, fields, direction, source: None, enricher: None, sink: None }
     }
@@ -178,6 +149,18 @@ impl SyncSpec {
     pub fn fields(mut self, fields: Fields) -> Self {
         self.fields = fields;
         self
+    }
+
+    /// Only these columns, and the primary key.
+    #[must_use]
+    pub fn only(self, columns: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        self.fields(Fields::Only(columns.into_iter().map(Into::into).collect()))
+    }
+
+    /// All columns but these; the primary key stays.
+    #[must_use]
+    pub fn except(self, columns: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        self.fields(Fields::Except(columns.into_iter().map(Into::into).collect()))
     }
 
     /// Changes go both ways.
@@ -213,14 +196,14 @@ impl SyncSpec {
     pub fn written(&self) -> Vec<&str> {
         let is_written = |column: &str| {
             column != skip::COLUMN
-                && (self.table.key.iter().any(|key| key == column)
+                && (self.table.primary_key().iter().any(|key| **key == *column)
                     || match &self.fields {
                         Fields::All => true,
                         Fields::Only(names) => names.iter().any(|name| name == column),
                         Fields::Except(names) => names.iter().all(|name| name != column),
                     })
         };
-        self.table.columns.iter().map(String::as_str).filter(|column| is_written(column)).collect()
+        self.table.columns().iter().map(|column| &**column).filter(|column| is_written(column)).collect()
     }
 
     /// Everything that is wrong with it, whatever the application.
@@ -241,7 +224,7 @@ impl SyncSpec {
         if self.direction == Direction::Bidirectional {
             if !self.table.has(skip::COLUMN) {
                 let problem = "a bidirectional sync needs the column `kafka_skip`, or changes would go round for ever; add it to the table";
-                errors.push(path("bidirectional"), format!("{problem} (`connect skip-sql {}` prints the SQL)", self.table.name));
+                errors.push(path("bidirectional"), format!("{problem} (`connect skip-sql {}` prints the SQL)", self.table.name()));
             }
             if self.topic.is_none() {
                 errors.push(path("topic"), "both sides of a bidirectional sync share one topic; write its name as `topic`");
@@ -253,8 +236,8 @@ impl SyncSpec {
         let unknown = |name: &String| !self.table.has(name);
         let (Fields::Only(named) | Fields::Except(named)) = &self.fields else { return errors };
         for name in named.iter().filter(|name| unknown(name)) {
-            let table = &self.table.name;
-            errors.push(path("fields"), format!("the table {table} has no column `{name}`; there are: {}", self.table.columns.join(", ")));
+            let (table, columns) = (&self.table, self.table.columns().join(", "));
+            errors.push(path("fields"), format!("the table {table} has no column `{name}`; there are: {columns}"));
         }
         errors
     }
@@ -296,6 +279,26 @@ impl Enricher {
 }
 
 impl Sink {
+    /// A topic of this application that writes what `M` says, of the sync's columns alone. What the sync is called decides the topic's
+    /// name; in a bidirectional sync the rows are marked, so that they do not go back.
+    #[must_use]
+    pub fn of<M: ModelTopic<Key: Decode, Value: Decode>>() -> Self
+    where
+        <M::Value as Format>::Data: ReadChange<<M::Key as Format>::Data>,
+    {
+        Self::made_by(|sync, topic| {
+            let mut spec = M::spec();
+            topic.clone_into(&mut spec.name);
+            if sync.direction == Direction::Bidirectional {
+                spec = spec.suppress_all();
+            }
+            let written = sync.written();
+            let left_out = sync.table.columns().iter().filter(|column| !written.contains(&&***column) && ***column != *skip::COLUMN);
+            let model = left_out.fold(M::model(), |model, column| model.exclude(column));
+            Ok(sink::Sink::<M>::declared(spec, model))
+        })
+    }
+
     /// A topic of this application that is made of the name of the public topic.
     pub fn made_by(make: impl Fn(&SyncSpec, &str) -> Result<DeclaredTopic, ConfigErrors> + Send + Sync + 'static) -> Self {
         Self::Here(Arc::new(make))
@@ -340,7 +343,7 @@ mod tests {
     use super::*;
 
     fn customers() -> SyncSpec {
-        SyncSpec::new("Customers", SyncTable::new("customers", ["id", "name", "note", "kafka_skip"]))
+        SyncSpec::new("Customers", Table::named("customers", ["id", "name", "note", "kafka_skip"], ["id"]))
     }
 
     fn topic(_: &SyncSpec, name: &str) -> Result<DeclaredTopic, ConfigErrors> {
@@ -364,7 +367,7 @@ mod tests {
         let both = || customers().source(Source::shared()).sink(Sink::made_by(topic));
         let enricher = || Enricher::made_by(|spec, _, public| topic(spec, public));
         let mut without_flag = both().bidirectional().topic("crm.customers");
-        without_flag.table.columns.pop();
+        without_flag.table = Table::named("customers", ["id"], ["id"]);
         for (spec, problems) in [
             (both(), vec![]),
             (both().bidirectional().topic("crm.customers"), vec![]),
