@@ -235,7 +235,8 @@ impl Model {
             problems.push(format!("`{table}` has no column `{column}`; name one of its columns"));
         }
         if self.key().is_empty() {
-            problems.push(format!("nothing says by which columns rows of `{table}` are found; give the table a primary key, or say `lookup`"));
+            problems
+                .push(format!("nothing says by which columns rows of `{table}` are found; give the table a primary key, or say `lookup`"));
         }
         for column in self.key().iter().filter(|column| !table.has(column)) {
             problems.push(format!("`{table}` has no column `{column}` to find rows by; name one of its columns in `lookup`"));
@@ -246,7 +247,8 @@ impl Model {
             }
         }
         if self.guard != Guard::Off && self.truncations == Truncations::Applied {
-            problems.push("truncations are applied beside a guard, and an old one would empty a newer table; leave out one of the two".into());
+            problems
+                .push("truncations are applied beside a guard, and an old one would empty a newer table; leave out one of the two".into());
         }
         problems.sort_unstable();
         problems

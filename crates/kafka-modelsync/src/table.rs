@@ -45,20 +45,12 @@ impl Table {
     {
         let path = identifiers(&sql(&table.from_clause())).pop().unwrap_or_default();
         let last = |fragment: &dyn Fn() -> String| identifiers(&fragment()).into_iter().filter_map(|mut path| path.pop()).collect();
-        Self {
-            columns: last(&|| sql(&T::all_columns())),
-            primary_key: last(&|| sql(&table.primary_key())),
-            ..Self::at(path)
-        }
+        Self { columns: last(&|| sql(&T::all_columns())), primary_key: last(&|| sql(&table.primary_key())), ..Self::at(path) }
     }
 
     /// A table that no `table!` declares: `customers` or `shop.customers`.
     #[must_use]
-    pub fn named<C: Into<Arc<str>>>(
-        name: &str,
-        columns: impl IntoIterator<Item = C>,
-        primary_key: impl IntoIterator<Item = C>,
-    ) -> Self {
+    pub fn named<C: Into<Arc<str>>>(name: &str, columns: impl IntoIterator<Item = C>, primary_key: impl IntoIterator<Item = C>) -> Self {
         Self {
             columns: columns.into_iter().map(Into::into).collect(),
             primary_key: primary_key.into_iter().map(Into::into).collect(),
@@ -172,7 +164,7 @@ mod tests {
 
     #[derive(diesel::sql_types::SqlType, diesel::query_builder::QueryId)]
     #[diesel(postgres_type(name = "mood"))]
-    pub(super) struct Mood;
+    pub struct Mood;
 
     #[test]
     fn names_are_read_whatever_is_in_them_and_whatever_the_types() {

@@ -1,6 +1,7 @@
 //! The topic of `items`, and the table that it is written into.
 
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::Parser;
 use diesel_async::pooled_connection::AsyncDieselConnectionManager;
@@ -9,8 +10,12 @@ use diesel_async::{AsyncConnection, AsyncPgConnection, SimpleAsyncConnection};
 use kafka_kit::cli;
 use kafka_kit::consumer::ConsumerSpec;
 use kafka_kit::format::AvroValue;
+use kafka_kit::modelsync::model::{Guard, Model, ModelTopic};
+use kafka_kit::modelsync::sink::{Sink, Tables};
+use kafka_kit::modelsync::table::Table;
 use kafka_kit::prelude::*;
-use kafka_kit::settings::{ClientProperties, Settings};
+use kafka_kit::settings::{ClientProperties, SchemaRegistrySettings, Settings};
+use kafka_kit::topic::TopicSpec;
 
 use super::SCHEMA;
 
@@ -39,4 +44,96 @@ struct Arguments {
     /// A property of the consumer's client; may be given again
     #[arg(long = "set", value_name = "PROPERTY=VALUE", value_parser = property)]
     properties: Vec<(String, String)>,
+}
+
+fn property(text: &str) -> Result<(String, String), String> {
+    let (name, value) = text.split_once('=').ok_or_else(|| format!("{text:?} has no '='; write PROPERTY=VALUE"))?;
+    Ok((name.to_owned(), value.to_owned()))
+}
+
+diesel::table! {
+    // Types that diesel does not know stand as texts here: a sink asks the database.
+    items {
+        id -> BigInt,
+        is_new -> Nullable<Bool>,
+        small -> Nullable<SmallInt>,
+        whole -> Nullable<Integer>,
+        large -> Nullable<BigInt>,
+        single -> Nullable<Float>,
+        double -> Nullable<Double>,
+        price -> Nullable<Text>,
+        exact -> Nullable<Text>,
+        name -> Nullable<Text>,
+        code -> Nullable<Text>,
+        fixed -> Nullable<Text>,
+        mood -> Nullable<Text>,
+        raw -> Nullable<Binary>,
+        born -> Nullable<Date>,
+        at_time -> Nullable<Time>,
+        at_time_tz -> Nullable<Text>,
+        at_stamp -> Nullable<Timestamp>,
+        at_stamp_tz -> Nullable<Timestamptz>,
+        lasting -> Nullable<Interval>,
+        ext -> Nullable<Uuid>,
+        doc -> Nullable<Json>,
+        docb -> Nullable<Jsonb>,
+        address -> Nullable<Text>,
+        network -> Nullable<Text>,
+        hardware -> Nullable<Text>,
+        flags -> Nullable<Text>,
+        numbers -> Nullable<Array<Nullable<Integer>>>,
+        words -> Nullable<Array<Nullable<Text>>>,
+        amounts -> Nullable<Array<Nullable<Text>>>,
+        kafka_skip -> Bool,
+        story -> Nullable<Text>,
+    }
+}
+
+struct Items;
+
+impl ModelTopic for Items {
+    type Key = Avro<AvroValue>;
+    type Value = Avro<AvroValue>;
+
+    /// The name is an argument's.
+    fn spec() -> TopicSpec {
+        TopicSpec::named("items")
+    }
+
+    fn model() -> Model {
+        Model::of(Table::of(items::table))
+    }
+}
+
+/// Where a guard keeps how new a row is.
+const GUARD: &str = "ALTER TABLE items ADD COLUMN IF NOT EXISTS source_lsn bigint;";
+
+pub async fn run() -> anyhow::Result<ExitCode> {
+    let arguments = Arguments::parse();
+    cli::log_to_stderr();
+    let mut tables = format!("SELECT pg_advisory_xact_lock(4711); {SCHEMA}");
+    let mut model = Items::model();
+    if arguments.guard {
+        tables += GUARD;
+        model = model.guard(Guard::Lsn { column: "source_lsn".into() });
+    }
+    // Every process may be the first on an empty database: one at a time.
+    let mut connection = AsyncPgConnection::establish(&arguments.database_url).await?;
+    connection.transaction(async |connection| connection.batch_execute(&tables).await).await?;
+    let pool = Pool::builder().max_size(8).build(AsyncDieselConnectionManager::new(&arguments.database_url)).await?;
+    let database = Tables::postgres(pool);
+
+    let topic = TopicSpec::named(arguments.topic).batch(arguments.batch, Duration::ZERO);
+    let mut consumer = ConsumerSpec::new("mirror", arguments.group).config("auto.offset.reset", "earliest");
+    if arguments.exactly_once {
+        consumer = consumer.offset_storage(database.offset_storage());
+    }
+    for (name, value) in arguments.properties {
+        consumer = consumer.config(name, value);
+    }
+    let mut settings = Settings::default().global_config(ClientProperties::from([("bootstrap.servers", arguments.bootstrap_servers)]));
+    settings.schema_registry = Some(SchemaRegistrySettings::new(arguments.schema_registry_url));
+    let consumer = consumer.declared(Sink::<Items>::declared(topic, model));
+    let app = App::builder(settings).without_discovery().state(database).consumer_spec(consumer).build()?;
+    Ok(cli::run(app, &[]).await)
 }

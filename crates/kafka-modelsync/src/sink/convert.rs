@@ -160,9 +160,7 @@ fn instant(value: Value) -> Result<DateTime<Utc>, Unfit> {
     let at = match &value {
         Value::TimestampTz(at) => Some(*at),
         Value::Timestamp(at) => Some(at.and_utc()),
-        Value::Text(text) => {
-            DateTime::parse_from_rfc3339(text).ok().map(|at| at.to_utc()).or_else(|| naive(text).map(|at| at.and_utc()))
-        }
+        Value::Text(text) => DateTime::parse_from_rfc3339(text).ok().map(|at| at.to_utc()).or_else(|| naive(text).map(|at| at.and_utc())),
         _ => None,
     };
     at.map_or_else(|| unfit(value), Ok)

@@ -6,7 +6,7 @@
 //!                       position, in the same transaction ─▶ database ◀───────┘  refused? search: up to the message that fails
 //! ```
 //!
-//! A batch is one transaction. What the database refuses is halved until the message that fails is alone: those before it are written,
+//! A batch is one transaction. A state that a later message of the batch replaces is not written, and so not judged. What the database refuses is halved until the message that fails is alone: those before it are written,
 //! and it is its topic's retry rules that say what follows, as for any other handler. A database that is away is nobody's failure: the
 //! lane holds until it is back.
 //!

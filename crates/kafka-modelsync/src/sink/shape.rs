@@ -124,7 +124,9 @@ impl Shape {
         }
         let known = |name: &str| {
             let found = found.columns.iter().find(|found| found.name == name);
-            found.ok_or_else(|| problem(format!("table `{table}` has no column `{name}` in the database; migrate it, or exclude the column")))
+            found.ok_or_else(|| {
+                problem(format!("table `{table}` has no column `{name}` in the database; migrate it, or exclude the column"))
+            })
         };
         let mut columns = Vec::new();
         let mut add = |name: &Arc<str>, field: Field| {
@@ -163,7 +165,8 @@ impl Shape {
         let place = |name: &Arc<str>| columns.iter().position(|column: &Column| column.name == *name);
         let key: Option<Vec<_>> = model.key().iter().map(place).collect();
         let key = key.filter(|key| !key.is_empty());
-        let key = key.ok_or_else(|| problem(format!("the columns by which rows of `{table}` are found are not among those that are written")))?;
+        let key =
+            key.ok_or_else(|| problem(format!("the columns by which rows of `{table}` are found are not among those that are written")))?;
         let has_skip = found.columns.iter().any(|found| found.name == skip::COLUMN);
         let required = (0..columns.len()).filter(|at| columns[*at].demand == Demand::Required).collect();
         Ok(Self {

@@ -330,7 +330,12 @@ fn write_rows(connection: &mut SqliteConnection, reduced: &Reduced<'_>, shape: &
 }
 
 /// Changes the row, or inserts it: an upsert would ask for what may not be null even where the row is there.
-fn put(connection: &mut SqliteConnection, (group, row, key): (&Group<'_>, &[&Cell], &RowKey), shape: &Shape, skip: bool) -> QueryResult<()> {
+fn put(
+    connection: &mut SqliteConnection,
+    (group, row, key): (&Group<'_>, &[&Cell], &RowKey),
+    shape: &Shape,
+    skip: bool,
+) -> QueryResult<()> {
     let mut sql = Sql::default();
     sql.push("UPDATE ").push(&shape.quoted).push(" SET ");
     let mut first = true;
@@ -411,10 +416,7 @@ fn advance(connection: &mut SqliteConnection, ledger: &Ledger, position: Option<
 }
 
 /// In a transaction, or in a savepoint within one.
-fn in_transaction<T>(
-    connection: &mut SqliteConnection,
-    work: impl FnOnce(&mut SqliteConnection) -> Result<T, Stop>,
-) -> Result<T, Stop> {
+fn in_transaction<T>(connection: &mut SqliteConnection, work: impl FnOnce(&mut SqliteConnection) -> Result<T, Stop>) -> Result<T, Stop> {
     type Manager = <SqliteConnection as Connection>::TransactionManager;
     use diesel::connection::TransactionManager;
 

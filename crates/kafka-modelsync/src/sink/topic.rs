@@ -10,7 +10,7 @@ use kafka_core::consumer::{BatchError, DeclaredTopic};
 use kafka_core::error::ConfigErrors;
 use kafka_core::format::Decode;
 use kafka_core::message::{MessageBatch, RawMessage};
-use kafka_core::names::{Subscription, TopicPartition};
+use kafka_core::names::TopicPartition;
 use kafka_core::settings::Settings;
 use kafka_core::topic::{Batched, Concurrency, ConsumeBatch, Handler, KeyOf, Style, Topic, TopicSpec, ValueOf};
 
@@ -19,8 +19,8 @@ use super::error::{DatabaseError, SinkError};
 use super::event::{Place, Reader};
 use super::shape::Shape;
 use super::tables::Tables;
-use crate::reading::ReadChange;
 use crate::model::{Model, ModelTopic};
+use crate::reading::ReadChange;
 
 /// Where a message from a retry topic first stood: the contract of retries on the wire.
 const ORIGIN: (&str, &str) = ("ORIGIN_PARTITION", "ORIGIN_OFFSET");
@@ -34,7 +34,6 @@ const ORIGIN: (&str, &str) = ("ORIGIN_PARTITION", "ORIGIN_OFFSET");
 pub struct Sink<M> {
     tables: Tables,
     model: Arc<Model>,
-    subscription: Option<Subscription>,
     concurrency: Concurrency,
     shape: Mutex<Option<Arc<Shape>>>,
     messages: PhantomData<fn() -> M>,
@@ -63,7 +62,6 @@ impl<M: ModelTopic> Sink<M> {
         Ok(Self {
             tables: state.get()?,
             model: Arc::new(model),
-            subscription: spec.subscription().ok(),
             concurrency: spec.concurrency,
             shape: Mutex::default(),
             messages: PhantomData,
@@ -111,8 +109,8 @@ where
 {
     async fn consume_batch(&self, batch: MessageBatch<KeyOf<Self>, ValueOf<Self>>) -> Result<(), BatchError> {
         let shape = self.shape().await.map_err(|error| BatchError::unavailable(0, error))?;
-        let (origin, places) = self.places(&batch);
-        let ledger = self.ledger(&batch, &origin).map_err(|error| BatchError::unavailable(0, error))?;
+        let (origin, places) = Self::places(&batch);
+        let ledger = self.ledger(&batch).map_err(|error| BatchError::unavailable(0, error))?;
         let (mut events, mut reader) = (Vec::with_capacity(batch.len()), Reader::default());
         let mut messages = batch.len();
         let mut broken = None;
@@ -154,14 +152,13 @@ impl<M: ModelTopic> Sink<M> {
     }
 
     /// Where the messages first stood.
-    fn places<K, V>(&self, batch: &MessageBatch<K, V>) -> (Origin, Vec<Option<Place>>) {
+    fn places<K, V>(batch: &MessageBatch<K, V>) -> (Origin, Vec<Option<Place>>) {
         let mut origin = None;
         let places = batch.iter().map(|message| {
             let (topic, partition) = (message.topic().as_str(), message.partition());
-            let declared = self.subscription.as_ref().is_some_and(|subscription| subscription.matches(topic));
-            if !declared {
+            if let Some(place) = returned(message.raw()) {
                 origin = Some(Origin::Elsewhere);
-                return origin_of(message.raw());
+                return place;
             }
             match &origin {
                 None => origin = Some(Origin::Partition { topic: topic.to_owned(), partition }),
@@ -175,24 +172,32 @@ impl<M: ModelTopic> Sink<M> {
     }
 
     /// The position that the batch moves, if it is kept in the database.
-    fn ledger<K, V>(&self, batch: &MessageBatch<K, V>, origin: &Origin) -> Result<Option<Ledger>, DatabaseError> {
-        let (Origin::Partition { topic, partition }, Some(first)) = (origin, batch.iter().next()) else { return Ok(None) };
-        let name = TopicPartition::new(first.topic().clone(), *partition);
-        let Some(epoch) = self.tables.claims.epoch(first.group(), &name) else { return Ok(None) };
+    fn ledger<K, V>(&self, batch: &MessageBatch<K, V>) -> Result<Option<Ledger>, DatabaseError> {
+        let Some(first) = batch.iter().next() else { return Ok(None) };
+        let (topic, partition) = (first.topic(), first.partition());
+        let Some(epoch) = self.tables.claims.epoch(first.group(), &TopicPartition::new(topic.clone(), partition)) else { return Ok(None) };
         if self.concurrency != Concurrency::Partition {
-            let problem = format!("topic `{topic}` keeps its positions in the database, and handles messages side by side; leave out `concurrency`");
+            let problem =
+                format!("topic `{topic}` keeps its positions in the database, and handles messages side by side; leave out `concurrency`");
             return Err(DatabaseError::Table { problem });
         }
         let positions = batch.iter().map(|message| message.offset() + 1).collect();
-        Ok(Some(Ledger { group: first.group().as_str().to_owned(), topic: topic.clone(), partition: *partition, epoch, positions }))
+        Ok(Some(Ledger { group: first.group().as_str().to_owned(), topic: topic.to_string(), partition, epoch, positions }))
     }
 }
 
-/// Where a message from a retry topic first stood.
-fn origin_of(message: &RawMessage) -> Option<Place> {
-    let number = |name: &str| String::from_utf8(message.header(name)?).ok()?.parse::<i64>().ok();
-    let (partition, offset) = ORIGIN;
-    Some(Place { partition: i32::try_from(number(partition)?).ok()?, offset: number(offset)? })
+/// Whether a message comes back from a retry topic or from the dead letters, and where it first stood.
+fn returned(message: &RawMessage) -> Option<Option<Place>> {
+    let (mut seen, mut partition, mut offset) = (false, None, None);
+    message.visit_headers(&mut |name, value| {
+        let number = || std::str::from_utf8(value?).ok()?.parse::<i64>().ok();
+        if name == ORIGIN.0.as_bytes() {
+            (seen, partition) = (true, number().and_then(|number| i32::try_from(number).ok()));
+        } else if name == ORIGIN.1.as_bytes() {
+            (seen, offset) = (true, number());
+        }
+    });
+    seen.then(|| Some(Place { partition: partition?, offset: offset? }))
 }
 
 impl<M> fmt::Debug for Sink<M> {

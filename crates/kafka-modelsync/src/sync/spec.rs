@@ -284,7 +284,7 @@ impl Sink {
     #[must_use]
     pub fn of<M: ModelTopic<Key: Decode, Value: Decode>>() -> Self
     where
-        <M::Value as Format>::Data: ReadChange<<M::Key as Format>::Data>,
+        <M::Value as Format>::Value: ReadChange<<M::Key as Format>::Value>,
     {
         Self::made_by(|sync, topic| {
             let mut spec = M::spec();

@@ -8,9 +8,9 @@ use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 use std::fmt;
 
+use diesel::QueryableByName;
 use diesel::result::{DatabaseErrorKind, Error};
 use diesel::sql_types::{BigInt, Integer, Nullable, Text};
-use diesel::QueryableByName;
 use diesel_async::pooled_connection::bb8::{Pool, PooledConnection};
 use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection, TransactionManager};
 use futures_util::future::BoxFuture;
@@ -36,7 +36,8 @@ pub(super) const SCHEMA: &str = include_str!("schema.sql");
 const PREPARE: &str = concat!("BEGIN; SELECT pg_advisory_xact_lock(7305402836017284913); ", include_str!("schema.sql"), " COMMIT;");
 
 /// Who may not create tables can still use those that are there.
-const PREPARED: &str = "SELECT (to_regclass('kafka_row_tombstones') IS NOT NULL AND to_regclass('kafka_positions') IS NOT NULL)::int4 AS is";
+const PREPARED: &str =
+    "SELECT (to_regclass('kafka_row_tombstones') IS NOT NULL AND to_regclass('kafka_positions') IS NOT NULL)::int4 AS is";
 
 const CLAIM: &str = "
     INSERT INTO kafka_positions AS known (group_id, topic, partition, epoch)
@@ -271,7 +272,8 @@ async fn known(connection: &mut AsyncPgConnection, batch: &Batch) -> Result<Know
     let mut seen = HashSet::new();
     let keys: Vec<&RowKey> = batch.events.iter().filter_map(Event::key).filter(|key| seen.insert(*key)).collect();
     let texts: Vec<String> = keys.iter().map(|key| key.to_text()).collect();
-    let rows: Vec<KnownRow> = statements::known_rows(&keys, shape).load(connection).await.map_err(stop("asking for the positions of rows"))?;
+    let rows: Vec<KnownRow> =
+        statements::known_rows(&keys, shape).load(connection).await.map_err(stop("asking for the positions of rows"))?;
     let graves: Vec<KnownRow> =
         statements::known_tombstones(&texts, shape).load(connection).await.map_err(stop("asking for rows that were deleted"))?;
     let key_of = |row: &KnownRow| usize::try_from(row.nth - 1).ok().and_then(|at| keys.get(at)).copied();

@@ -1,13 +1,12 @@
 //! SQL with its binds as diesel takes it. Prepared once for each text, which `diesel::sql_query` is not.
 
-
 use chrono::{DateTime, NaiveDate, NaiveDateTime, Utc};
+use diesel::QueryResult;
 use diesel::pg::Pg;
 use diesel::query_builder::{AstPass, Query, QueryFragment, QueryId};
 use diesel::sql_types::{
     Array, BigInt, Binary, Bool, Date, Double, Float, Integer, Nullable, SmallInt, Text, Timestamp, Timestamptz, Untyped,
 };
-use diesel::QueryResult;
 
 use crate::sink::cell::Cell;
 use crate::sink::shape::Kind;
@@ -100,7 +99,9 @@ impl<'a> Bind<'a> {
             Kind::Int8 => Self::Longs(cells.map(int).collect()),
             Kind::Float4 => Self::Floats(cells.map(|cell| real(cell).map(|value| value as f32)).collect()),
             Kind::Float8 => Self::Doubles(cells.map(real).collect()),
-            Kind::Bytes => Self::Bytes(cells.map(|cell| if let Cell::Bytes(value) = cell { Some(value.as_slice()) } else { None }).collect()),
+            Kind::Bytes => {
+                Self::Bytes(cells.map(|cell| if let Cell::Bytes(value) = cell { Some(value.as_slice()) } else { None }).collect())
+            }
             Kind::Date => Self::Dates(cells.map(|cell| if let Cell::Date(value) = cell { Some(*value) } else { None }).collect()),
             Kind::Timestamp => {
                 Self::Timestamps(cells.map(|cell| if let Cell::Timestamp(value) = cell { Some(*value) } else { None }).collect())

@@ -41,7 +41,11 @@ fn unnest<'a>(sql: &mut Sql<'a>, columns: &[&'a Column], rows: &[impl AsRef<[&'a
     sql.push("unnest(").list(columns.iter().enumerate(), |sql, (at, column)| {
         sql.bind(Bind::column(column.kind, rows.iter().map(|row| row.as_ref()[at]))).push(array_cast(column.kind));
     });
-    sql.push(") AS u(").list(0..columns.len(), |sql, at| { sql.push(&format!("c{at}")); }).push(")");
+    sql.push(") AS u(")
+        .list(0..columns.len(), |sql, at| {
+            sql.push(&format!("c{at}"));
+        })
+        .push(")");
 }
 
 fn array_cast(kind: Kind) -> &'static str {
@@ -80,23 +84,35 @@ fn compared(column: &Column, at: usize) -> String {
 fn upsert<'a>(group: &Group<'a>, shape: &'a Shape, skip: bool) -> Sql<'a> {
     let columns: Vec<_> = group.mask.iter().map(|at| &shape.columns[*at]).collect();
     let mut sql = Sql::default();
-    sql.push("INSERT INTO ").push(&shape.quoted).push(" (").list(&columns, |sql, column| { sql.push(&column.quoted); });
+    sql.push("INSERT INTO ").push(&shape.quoted).push(" (").list(&columns, |sql, column| {
+        sql.push(&column.quoted);
+    });
     if shape.skip == Skip::Flagged {
         sql.push(", kafka_skip");
     }
     sql.push(") OVERRIDING SYSTEM VALUE SELECT ");
-    sql.list(columns.iter().enumerate(), |sql, (at, column)| { sql.push(&taken(column, at)); });
+    sql.list(columns.iter().enumerate(), |sql, (at, column)| {
+        sql.push(&taken(column, at));
+    });
     if shape.skip == Skip::Flagged {
         sql.push(", ").bind(Bind::Flag(skip)).push("::bool");
     }
     sql.push(" FROM ");
     unnest(&mut sql, &columns, &group.rows);
-    sql.push(" ON CONFLICT (").list(&shape.key, |sql, at| { sql.push(&shape.columns[*at].quoted); }).push(") DO ");
+    sql.push(" ON CONFLICT (")
+        .list(&shape.key, |sql, at| {
+            sql.push(&shape.columns[*at].quoted);
+        })
+        .push(") DO ");
     let mut set: Vec<String> = changed(group, shape).map(|column| format!("{0} = excluded.{0}", column.quoted)).collect();
     if shape.skip == Skip::Flagged {
         set.push("kafka_skip = excluded.kafka_skip".to_owned());
     }
-    if set.is_empty() { sql.push("NOTHING") } else { sql.push("UPDATE SET ").push(&set.join(", ")) };
+    if set.is_empty() {
+        sql.push("NOTHING")
+    } else {
+        sql.push("UPDATE SET ").push(&set.join(", "))
+    };
     sql
 }
 
@@ -131,11 +147,15 @@ fn change_or_insert<'a>(group: &Group<'a>, shape: &'a Shape, skip: bool) -> Sql<
         set.extend(last);
         sql.push(&set.join(", ")).push(" FROM new WHERE ").push(&same_row("new")).push(")");
     }
-    sql.push(" INSERT INTO ").push(&shape.quoted).push(" (").list(&columns, |sql, column| { sql.push(&column.quoted); });
+    sql.push(" INSERT INTO ").push(&shape.quoted).push(" (").list(&columns, |sql, column| {
+        sql.push(&column.quoted);
+    });
     if shape.skip == Skip::Flagged {
         sql.push(", kafka_skip");
     }
-    sql.push(") OVERRIDING SYSTEM VALUE SELECT ").list(&columns, |sql, column| { sql.push("new.").push(&column.quoted); });
+    sql.push(") OVERRIDING SYSTEM VALUE SELECT ").list(&columns, |sql, column| {
+        sql.push("new.").push(&column.quoted);
+    });
     if shape.skip == Skip::Flagged {
         sql.push(", ").bind(Bind::Flag(skip)).push("::bool");
     }
@@ -184,7 +204,11 @@ pub(super) fn known_rows<'a>(keys: &[&'a RowKey], shape: &'a Shape) -> Sql<'a> {
     sql.push("SELECT u.nth AS nth, ").push(&positions).push(" FROM unnest(").list(columns.iter().enumerate(), |sql, (at, column)| {
         sql.bind(Bind::column(column.kind, rows.iter().map(|row| row[at]))).push(array_cast(column.kind));
     });
-    sql.push(") WITH ORDINALITY AS u(").list(0..columns.len(), |sql, at| { sql.push(&format!("c{at}")); }).push(", nth) JOIN ");
+    sql.push(") WITH ORDINALITY AS u(")
+        .list(0..columns.len(), |sql, at| {
+            sql.push(&format!("c{at}"));
+        })
+        .push(", nth) JOIN ");
     let same = columns.iter().enumerate().map(|(at, column)| format!("t.{} = {}", column.quoted, compared(column, at)));
     sql.push(&shape.quoted).push(" AS t ON ").push(&same.collect::<Vec<_>>().join(" AND "));
     sql
@@ -201,7 +225,12 @@ pub(super) fn known_tombstones<'a>(texts: &'a [String], shape: &'a Shape) -> Sql
 }
 
 /// Tombstones for the rows that go, and none for those that are put again.
-pub(super) fn tombstones<'a>(reduced: &Reduced<'a>, buried: &HashSet<&RowKey>, texts: &'a mut Vec<String>, shape: &'a Shape) -> Vec<Sql<'a>> {
+pub(super) fn tombstones<'a>(
+    reduced: &Reduced<'a>,
+    buried: &HashSet<&RowKey>,
+    texts: &'a mut Vec<String>,
+    shape: &'a Shape,
+) -> Vec<Sql<'a>> {
     let gone: Vec<&Removed<'_>> = reduced.removed.iter().filter(|removed| removed.fate == Fate::Gone).collect();
     let back: Vec<&RowKey> = reduced.groups.iter().flat_map(|group| &group.keys).copied().filter(|key| buried.contains(key)).collect();
     texts.extend(gone.iter().map(|removed| removed.key.to_text()).chain(back.iter().map(|key| key.to_text())));

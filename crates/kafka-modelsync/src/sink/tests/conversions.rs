@@ -19,7 +19,11 @@ async fn errors_name_the_column_its_type_and_the_value() {
     let stage = Stage::new(TYPES, types()).await;
     let table: [(&str, Value, &str); 10] = [
         ("flag", text("maybe"), "column `flag` of `types` is BOOLEAN and cannot hold a text `\"maybe\"`"),
-        ("small", Value::Int(40_000), "column `small` of `types` is SMALLINT and cannot hold a whole number `40000` (the least is -32768, the most 32767)"),
+        (
+            "small",
+            Value::Int(40_000),
+            "column `small` of `types` is SMALLINT and cannot hold a whole number `40000` (the least is -32768, the most 32767)",
+        ),
         ("small", text("12a"), "column `small` of `types` is SMALLINT and cannot hold a text `\"12a\"`"),
         ("real", Value::Bool(true), "column `real` of `types` is DOUBLE and cannot hold a boolean `true`"),
         ("words", Value::Bytes(vec![1, 255]), "column `words` of `types` is TEXT and cannot hold bytes `\\x01ff`"),
@@ -96,9 +100,7 @@ async fn transforms_rename_and_change_and_their_failures_name_the_column() {
 async fn the_row_is_found_by_value_then_key_then_the_whole_key() {
     let stage = Stage::new(TYPES, types()).await;
     let named = |name: &str, id: i64| Some(Key::Row(row(&[(name, Value::Int(id))])));
-    let upsert = |key: Option<Key>, fields: &[(&str, Value)]| {
-        Change::new(key, Operation::Upsert { before: None, after: row(fields) })
-    };
+    let upsert = |key: Option<Key>, fields: &[(&str, Value)]| Change::new(key, Operation::Upsert { before: None, after: row(fields) });
     let changes = [
         upsert(named("id", 9), &[("id", Value::Int(1)), ("words", text("value"))]),
         upsert(named("id", 2), &[("words", text("key"))]),

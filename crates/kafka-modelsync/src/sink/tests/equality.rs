@@ -43,10 +43,20 @@ fn model(changes: &[Change]) -> (Vec<String>, Vec<usize>) {
             Operation::Truncate | Operation::Nothing => {}
         }
     }
-    let line = |(id, (name, note, big)): (i64, Item)| {
-        format!("{id} {name} {} {}", note.as_deref().unwrap_or("-"), big.as_deref().unwrap_or("-"))
-    };
+    let line =
+        |(id, (name, note, big)): (i64, Item)| format!("{id} {name} {} {}", note.as_deref().unwrap_or("-"), big.as_deref().unwrap_or("-"));
     (table.into_iter().map(line).collect(), refused)
+}
+
+/// Leaves out what is refused one by one, unless it is the last of its key: a state that a later message of the batch replaces is not
+/// written, and so not judged.
+fn judged(mut changes: Vec<Change>) -> Vec<Change> {
+    loop {
+        let (_, refused) = model(&changes);
+        let superseded = |place: &usize| changes[place + 1..].iter().any(|later| later.key == changes[*place].key);
+        let Some(place) = refused.into_iter().find(superseded) else { return changes };
+        changes.remove(place);
+    }
 }
 
 fn field(values: Vec<Value>) -> impl Strategy<Value = Option<Value>> {
@@ -70,7 +80,7 @@ proptest! {
 
     #[test]
     fn batches_of_any_size_come_to_the_same_as_one_by_one(
-        changes in proptest::collection::vec(change(), 1..40),
+        changes in proptest::collection::vec(change(), 1..40).prop_map(judged),
         sizes in proptest::collection::vec(1..12_usize, 1..5),
         guarded in any::<bool>(),
     ) {

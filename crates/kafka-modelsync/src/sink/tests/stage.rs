@@ -108,7 +108,8 @@ impl Stage {
 
     /// All rows of `items`.
     pub(super) async fn items(&self) -> Vec<String> {
-        self.lines("SELECT id || ' ' || name || ' ' || coalesce(note, '-') || ' ' || coalesce(big, '-') AS line FROM items ORDER BY id").await
+        self.lines("SELECT id || ' ' || name || ' ' || coalesce(note, '-') || ' ' || coalesce(big, '-') AS line FROM items ORDER BY id")
+            .await
     }
 
     pub(super) async fn claim(&self, topic: &str) -> Claim {
