@@ -9,7 +9,6 @@
 
 pub mod change;
 pub mod model;
-pub mod reading;
 pub mod row;
 pub mod sink;
 pub mod sync;

@@ -9,8 +9,8 @@ use kafka_core::error::ConfigErrors;
 use kafka_core::format::{Decode, Format};
 
 use super::jdbc::JdbcSink;
+use crate::change::Event;
 use crate::model::ModelTopic;
-use crate::reading::ReadChange;
 use crate::sink;
 use crate::table::Table;
 
@@ -284,7 +284,8 @@ impl Sink {
     #[must_use]
     pub fn of<M: ModelTopic<Key: Decode, Value: Decode>>() -> Self
     where
-        <M::Value as Format>::Value: ReadChange<<M::Key as Format>::Value>,
+        <M::Key as Format>::Value: Event,
+        <M::Value as Format>::Value: Event,
     {
         Self::made_by(|sync, topic| {
             let mut spec = M::spec();
