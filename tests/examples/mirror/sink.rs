@@ -74,7 +74,7 @@ impl ModelTopic for Items {
 /// Where a guard keeps how new a row is.
 const GUARD: &str = "ALTER TABLE items ADD COLUMN IF NOT EXISTS source_lsn bigint;";
 
-pub async fn run() -> anyhow::Result<ExitCode> {
+pub(crate) async fn run() -> anyhow::Result<ExitCode> {
     let arguments = Arguments::parse();
     cli::log_to_stderr();
     let mut tables = format!("SELECT pg_advisory_xact_lock(4711); {SCHEMA}");

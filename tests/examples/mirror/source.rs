@@ -28,7 +28,7 @@ struct Database {
 }
 
 /// Runs `connect` with what is left of the arguments when ours are taken out.
-pub async fn connect(mut arguments: Vec<String>) -> anyhow::Result<ExitCode> {
+pub(crate) async fn connect(mut arguments: Vec<String>) -> anyhow::Result<ExitCode> {
     let url = taken(&mut arguments, "--connect-url")?.context("--connect-url is missing")?;
     let source = taken(&mut arguments, "--source-database-url")?.context("--source-database-url is missing")?;
     let prefix = taken(&mut arguments, "--prefix")?.unwrap_or_else(|| "mirror".to_owned());

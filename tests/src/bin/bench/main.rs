@@ -7,12 +7,14 @@
 
 mod avro;
 mod consume;
+mod family;
 mod lanes;
 mod modelsync;
 mod overhead;
 mod produce;
 mod raw_batch;
 mod report;
+mod resolver;
 mod retry;
 mod side;
 
@@ -21,7 +23,7 @@ use std::process::ExitCode;
 use anyhow::{Context, bail};
 use report::Format;
 
-const USAGE: &str = "bench WHAT [--format json] [--rounds N] [--messages N]   WHAT: consume, produce, lanes, retry, overhead";
+const USAGE: &str = "bench WHAT [--format json] [--rounds N] [--messages N]   WHAT: avro, consume, produce, lanes, modelsync, overhead, resolver, retry";
 
 /// What to measure, and how often.
 #[derive(Debug)]
@@ -73,8 +75,8 @@ fn run(plan: &Plan) -> anyhow::Result<()> {
         "lanes" => lanes::run(plan),
         "overhead" => overhead::run(plan),
         "retry" => retry::run(plan),
+        "resolver" => resolver::run(plan),
         "modelsync" => modelsync::run(plan),
-        "resolver" => bail!("the benchmark {} comes with its subsystem, which is not there yet", plan.what),
         other => bail!("{other} is no benchmark; {USAGE}"),
     }
 }
