@@ -90,6 +90,9 @@ pub use kafka_macros::Connector;
 #[cfg(feature = "macros")]
 #[doc = include_str!("../docs/consumer.md")]
 pub use kafka_macros::Consumer;
+#[cfg(all(feature = "macros", feature = "modelsync"))]
+#[doc = include_str!("../docs/model_sync.md")]
+pub use kafka_macros::ModelSync;
 #[cfg(feature = "macros")]
 #[doc = include_str!("../docs/topic.md")]
 pub use kafka_macros::Topic;
@@ -114,6 +117,14 @@ kafka_core::__private::inventory::submit! {
     registry::DefaultPlugin {
         name: "connect",
         install: |app| app::Plugin::install(kafka_connect::connectors::Connectors::new(), app),
+    }
+}
+
+#[cfg(feature = "modelsync")]
+kafka_core::__private::inventory::submit! {
+    registry::DefaultPlugin {
+        name: "modelsync",
+        install: |app| app::Plugin::install(kafka_modelsync::sync::ModelSyncs::new(), app),
     }
 }
 

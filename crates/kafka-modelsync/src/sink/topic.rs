@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use kafka_connect::skip::{self, Given, Scope};
 use kafka_core::app::{MissingState, State};
-use kafka_core::consumer::BatchError;
+use kafka_core::consumer::{BatchError, DeclaredTopic};
 use kafka_core::error::ConfigErrors;
 use kafka_core::format::Decode;
 use kafka_core::message::{MessageBatch, RawMessage};
@@ -54,7 +54,12 @@ impl<M: ModelTopic> Topic for Sink<M> {
     }
 
     fn from_state(state: &State) -> Result<Self, MissingState> {
-        let model = M::model();
+        Self::new(state, &M::spec(), M::model())
+    }
+}
+
+impl<M: ModelTopic> Sink<M> {
+    fn new(state: &State, spec: &TopicSpec, model: Model) -> Result<Self, MissingState> {
         let reader = match (&model.deletion, &model.deletion_key) {
             (None, Some(field)) => ChangeReader::new().deletion_field(field),
             (None, None) => ChangeReader::new(),
@@ -65,9 +70,29 @@ impl<M: ModelTopic> Topic for Sink<M> {
             tables: state.get()?,
             model: Arc::new(model),
             reader,
-            concurrency: M::spec().concurrency,
+            concurrency: spec.concurrency,
             shape: Mutex::default(),
             messages: PhantomData,
+        })
+    }
+
+    /// The topic with another declaration and model than those of `M`, for names that are known only at run time.
+    #[must_use]
+    pub fn declared(spec: TopicSpec, model: Model) -> DeclaredTopic
+    where
+        M::Key: Decode,
+        M::Value: Decode,
+        KeyOf<Self>: Event,
+        ValueOf<Self>: Event,
+    {
+        let own = spec.clone();
+        DeclaredTopic::with_handler(spec, move |state, settings| {
+            let topic = Self::new(state, &own, model.clone()).map_err(|missing| {
+                let mut errors = ConfigErrors::new();
+                errors.push(format!("topics.{}", own.name), missing.to_string());
+                errors
+            })?;
+            Sinking::handler(Arc::new(topic), settings)
         })
     }
 }
