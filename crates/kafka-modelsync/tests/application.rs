@@ -1,6 +1,6 @@
 //! Sinks in an application, on a broker in memory and a file of SQLite.
 
-#![allow(clippy::unwrap_used, reason = "a test may panic")]
+#![allow(clippy::unwrap_used, missing_docs, reason = "a test may panic, and is nobody's to read from outside")]
 
 use diesel::connection::SimpleConnection;
 use diesel::sql_types::Text;
