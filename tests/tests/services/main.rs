@@ -9,6 +9,7 @@ mod command_line;
 mod configuration;
 mod connect;
 mod crashes;
+mod dead_letter_topics;
 mod dead_letters;
 mod django_kafka;
 mod failures;
@@ -31,6 +32,8 @@ mod secured;
 mod slow_handlers;
 mod static_members;
 mod stopping;
+#[cfg(feature = "temporal")]
+mod temporal;
 mod transactions;
 mod warehouse;
 
