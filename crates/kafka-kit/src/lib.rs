@@ -48,6 +48,7 @@
 //! | `tls-vendored` | no | the same with an OpenSSL that is compiled in: perl, and some minutes |
 //! | `postgres`, `sqlite` | no | stores in these databases; `postgres` with `connect` also `kafka_skip` in diesel's queries |
 //! | `resolver` | no | messages that wait for their rows: [`resolver`], with `postgres` for the store |
+//! | `modelsync` | no | [`modelsync`]: diesel tables in step with topics; with `postgres` or `sqlite` for sinks into them |
 //! | `test-kit` | no | [`TestApp`](test_kit::TestApp) and the simulation of an application; brokers for tests, on a socket of this process and in memory |
 
 // What derives write names this crate from outside.
@@ -64,6 +65,8 @@ pub use kafka_core::{app, broker, clock, consumer, error, format, message, names
 pub use kafka_connect as connect;
 #[cfg(any(feature = "avro", feature = "json-schema", feature = "protobuf"))]
 pub use kafka_core::schema_registry;
+#[cfg(feature = "modelsync")]
+pub use kafka_modelsync as modelsync;
 #[cfg(feature = "retry")]
 pub use kafka_retry as retry;
 

@@ -4,7 +4,12 @@
 //! gave it; what a row holds is a [`Value`](value::Value), which knows neither the wire nor the database.
 //!
 //! In reading order: [`value`] and [`row`] are what a change is made of, [`change`] is the way from a message to it.
+//! [`table`] and [`model`] say what a table wants of messages, and [`sink`] writes them into it.
 
 pub mod change;
+pub mod model;
+pub mod reading;
 pub mod row;
+pub mod sink;
+pub mod table;
 pub mod value;

@@ -25,7 +25,7 @@ use serde::de::DeserializeOwned;
 
 pub use self::meaning_text::{decimal as decimal_text, integer};
 use self::plan::Plan;
-pub use self::plan::{Meaning, Unit, UnusableSchema};
+pub use self::plan::UnusableSchema;
 pub use self::read::UnreadableDatum;
 pub use self::schema::{AvroSchema, FieldSchema, RecordSchema, SchemaScope, SchemaText, TypeSchema};
 pub use self::shape::{SchemaShape, SchemaType};
