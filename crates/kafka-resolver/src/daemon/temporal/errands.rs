@@ -57,8 +57,8 @@ impl Errands {
         &self.releases.clock
     }
 
-    /// Releases what waits for the errand's reason.
-    pub(super) async fn release(&self, client: &Client, errand: &Errand) -> Result<u64, BoxError> {
+    /// Releases what waits for the errand's reason. An attempt that is not the first takes up what the one before it left behind.
+    pub(super) async fn release(&self, client: &Client, errand: &Errand, attempt: u32) -> Result<u64, BoxError> {
         let Errand { group, reason, .. } = errand;
         let reason = Reason::from_text(reason);
         let Some((_, topics)) = self.releases.topics.groups().find(|(known, _)| known == group) else {
@@ -70,7 +70,12 @@ impl Errands {
         }
         // Lost with an error, and with it what it holds.
         let mut session = self.session().await?;
-        let released = self.releases.release(&mut *session, group, &topics, Which::Reasons(&[reason.id()])).await?;
+        let mut released = self.releases.release(&mut *session, group, &topics, Which::Reasons(&[reason.id()])).await?;
+        if attempt > 1 {
+            let abandoned = self.releases.release(&mut *session, group, &topics, Which::Abandoned).await?;
+            released.done += abandoned.done;
+            released.due_ms.extend(abandoned.due_ms);
+        }
         self.keep(session);
         self.start_due(client, group, released.due_ms).await?;
         self.unless_stopped(u64::try_from(released.done).unwrap_or(u64::MAX))
