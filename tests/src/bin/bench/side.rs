@@ -4,9 +4,10 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context, bail, ensure};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use crate::{consume, lanes, overhead, produce};
+use crate::{consume, lanes, overhead, produce, resolver, retry};
 
 /// What a side cost.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
@@ -29,6 +30,11 @@ impl Side {
     }
 
     pub(crate) fn run(&self) -> anyhow::Result<Figures> {
+        self.output()
+    }
+
+    /// Runs it, and reads what it prints.
+    pub(crate) fn output<T: DeserializeOwned>(&self) -> anyhow::Result<T> {
         let program = std::env::current_exe()?;
         let output = Command::new(program).arg("side").args(&self.0).stderr(Stdio::inherit()).output()?;
         ensure!(output.status.success(), "the side {:?} failed", self.0);
@@ -40,6 +46,8 @@ impl Side {
 pub(crate) fn measure(words: &[String]) -> anyhow::Result<()> {
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     let figures = match words.as_slice() {
+        ["retry", rest @ ..] => return retry::side(rest).map(|figures| println!("{figures}")),
+        ["resolver", rest @ ..] => return resolver::side(rest).map(|figures| println!("{figures}")),
         ["consume", rest @ ..] => consume::side(rest)?,
         ["produce", rest @ ..] => produce::side(rest)?,
         ["lanes", rest @ ..] => lanes::side(rest)?,
