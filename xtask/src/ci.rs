@@ -21,8 +21,16 @@ const TEMPORAL: &str = "kafka-tests/temporal";
 const STEPS: [Step; 5] = [
     Step { name: "fmt", arguments: &["fmt", "--all", "--check"], variable: None },
     Step { name: "tidy", arguments: &["xtask", "tidy"], variable: None },
-    Step { name: "clippy", arguments: &["clippy", "--workspace", "--all-targets", "--features", TEMPORAL, "--", "-D", "warnings"], variable: None },
-    Step { name: "doc", arguments: &["doc", "--workspace", "--no-deps", "--features", TEMPORAL], variable: Some(("RUSTDOCFLAGS", "-D warnings")) },
+    Step {
+        name: "clippy",
+        arguments: &["clippy", "--workspace", "--all-targets", "--features", TEMPORAL, "--", "-D", "warnings"],
+        variable: None,
+    },
+    Step {
+        name: "doc",
+        arguments: &["doc", "--workspace", "--no-deps", "--features", TEMPORAL],
+        variable: Some(("RUSTDOCFLAGS", "-D warnings")),
+    },
     Step { name: "test", arguments: &["xtask", "test"], variable: None },
 ];
 

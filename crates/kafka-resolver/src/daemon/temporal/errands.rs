@@ -19,6 +19,9 @@ use crate::daemon::release::Releases;
 use crate::reason::{Reason, Relation};
 use crate::store::{Asked, Session, Which};
 
+/// So many attempts are made to find a worker whose application has the group.
+const PATIENCE: u32 = 10;
+
 /// Finds and releases, and starts the workflows that do.
 #[derive(Debug)]
 pub(super) struct Errands {
@@ -62,7 +65,11 @@ impl Errands {
         let Errand { group, reason, .. } = errand;
         let reason = Reason::from_text(reason);
         let Some((_, topics)) = self.releases.topics.groups().find(|(known, _)| known == group) else {
-            return Err(Unfinished::Stranger { group: group.clone() }.into());
+            if attempt < PATIENCE {
+                return Err(Unfinished::Stranger { group: group.clone() }.into());
+            }
+            // A search of an application that has the group begins it anew.
+            return Ok(0);
         };
         if let Reason::Due { at_ms } = reason {
             // The server's clock is not ours.
