@@ -63,7 +63,7 @@ impl Connect {
             return operation.run(&declared, output).await;
         }
         if !is_step {
-            let mut arguments = Arguments::command();
+            let mut arguments = Arguments::command().bin_name(program());
             arguments.build();
             if let Some(connect) = arguments.find_subcommand_mut("connect") {
                 output.raw(&connect.render_help().to_string());
