@@ -3,13 +3,13 @@
 use std::sync::{Arc, OnceLock};
 
 use futures_util::future::BoxFuture;
-use kafka_core::app::{App, AppBuilder, Background, GateSource, Plugin, StartStep, Surroundings, Tools};
+use kafka_core::app::{App, AppBuilder, Background, Component, GateSource, Plugin, StartStep, State, Surroundings, Tools};
 use kafka_core::consumer::{ConsumerSpec, Gate, Role, WakeSource};
 use kafka_core::error::{BoxError, ConfigErrors};
 use kafka_core::names::GroupId;
 use kafka_core::topic::{Concurrency, TopicSpec};
 
-use crate::daemon::{Daemon, EmbeddedDaemon, Parking, listening};
+use crate::daemon::{Daemon, EmbeddedDaemon, Parking, SyncMode, SyncedSchedule, listening};
 use crate::decision::{Decide, KeepOrder};
 use crate::existence::{Existence, Existences};
 use crate::gate::RelationGate;
@@ -92,6 +92,9 @@ impl Plugin for RelationResolver {
         let shared =
             Arc::new(Installed { store, kinds, decide, daemon, settings, hints, drained: Arc::default(), effective: OnceLock::new() });
         app.push_section(SECTION);
+        #[cfg(feature = "temporal")]
+        crate::daemon::temporal::SECTIONS.into_iter().for_each(|section| app.push_section(section));
+        app.component::<AtBuild>().0 = Some(Arc::clone(&shared));
         app.push_gate(Gates(Arc::clone(&shared)));
         app.push_start_step(Prepare(Arc::clone(&shared)));
         app.push_background(shared);
@@ -120,6 +123,39 @@ impl Installed {
         };
         let problems = resolver.problems();
         problems.or_ok(resolver)
+    }
+}
+
+/// The resolver of an application, for its command line: `app.state::<InstalledResolver>()`.
+#[derive(Debug, Clone)]
+pub struct InstalledResolver(Arc<Installed>);
+
+impl InstalledResolver {
+    /// Brings the schedules of its daemon up to date; empty when it keeps none.
+    ///
+    /// # Errors
+    /// When the settings are wrong, or the scheduler does not answer.
+    pub async fn sync_schedules(&self, app: &App, mode: SyncMode) -> Result<Vec<SyncedSchedule>, BoxError> {
+        let settings = self.0.settings(app.settings())?;
+        match &self.0.daemon {
+            Some(daemon) => daemon.sync_schedules(&settings, mode).await,
+            None => Ok(Vec::new()),
+        }
+    }
+}
+
+/// The resolver while its application is built.
+#[derive(Debug, Default)]
+struct AtBuild(Option<Arc<Installed>>);
+
+impl Component for AtBuild {
+    fn build(self: Box<Self>, tools: &Tools<'_>, made: &mut State) -> Result<(), ConfigErrors> {
+        let Some(installed) = self.0 else { return Ok(()) };
+        if let Some(daemon) = &installed.daemon {
+            daemon.configure(tools.settings)?;
+        }
+        made.insert(InstalledResolver(installed));
+        Ok(())
     }
 }
 

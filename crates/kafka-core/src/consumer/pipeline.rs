@@ -50,6 +50,13 @@ pub(crate) struct Pending {
     pub(crate) failure: Failure,
 }
 
+/// A forwarded message that was not acknowledged.
+pub(crate) struct Refused {
+    pub(crate) segments: Vec<Segment>,
+    pub(crate) failure: Failure,
+    pub(crate) error: BoxError,
+}
+
 /// How the lane goes on.
 #[derive(Debug)]
 pub(crate) enum Next {
@@ -187,24 +194,23 @@ impl Pipeline {
     }
 
     /// Waits for an acknowledgement; forwards again, with back-off, until there is one.
-    ///
-    /// `blocked` is told when the first try failed, so that the lanes stand still meanwhile.
-    pub(crate) async fn acknowledge(&self, pending: Pending, blocked: &(dyn Fn(&BoxError) + Sync)) -> Result<Vec<Segment>, BoxError> {
-        let Pending { segments, mut ack, failure } = pending;
+    pub(crate) async fn acknowledge(&self, pending: Pending) -> Result<Vec<Segment>, BoxError> {
+        match pending.acknowledged().await {
+            Ok(segments) => Ok(segments),
+            Err(refused) => self.forward_again(refused).await,
+        }
+    }
+
+    /// Forwards again what was refused, with back-off, until it is acknowledged.
+    pub(crate) async fn forward_again(&self, refused: Refused) -> Result<Vec<Segment>, BoxError> {
+        let Refused { segments, failure, mut error } = refused;
         let mut tries = 0;
         loop {
-            let Err(error) = contained(|| ack).await else { return Ok(segments) };
-            if planted(Defect::RefusedForwardSettled) {
-                return Ok(segments);
-            }
-            if tries == 0 && !planted(Defect::RefusedForwardBlocksNothing) {
-                blocked(&error);
-            }
             tracing::warn!(
                 topic = %failure.message.topic(), partition = failure.message.partition(), offset = failure.message.raw().offset(), error = %error,
                 "forwarded message was not acknowledged, its partition holds"
             );
-            ack = loop {
+            let ack = loop {
                 tries += 1;
                 self.clock.sleep(Backoff::FRAMEWORK.after(tries)).await;
                 match contained(|| self.failure_handler.resolve(&failure)).await {
@@ -215,6 +221,22 @@ impl Pipeline {
                     Err(error) => tracing::warn!(error = %error, "message could not be forwarded"),
                 }
             };
+            match contained(|| ack).await {
+                Ok(()) => return Ok(segments),
+                Err(again) => error = again,
+            }
+        }
+    }
+}
+
+impl Pending {
+    /// Waits for the acknowledgement.
+    pub(crate) async fn acknowledged(self) -> Result<Vec<Segment>, Refused> {
+        let Self { segments, ack, failure } = self;
+        match contained(|| ack).await {
+            Ok(()) => Ok(segments),
+            Err(_) if planted(Defect::RefusedForwardSettled) => Ok(segments),
+            Err(error) => Err(Refused { segments, failure, error }),
         }
     }
 }

@@ -72,7 +72,7 @@ impl TopicAtWork {
             let mut journal = Journal::default();
             let next = self.pipeline.handle(run, run.len(), &mut journal, control).await;
             for pending in journal.pending {
-                if let Err(error) = self.pipeline.acknowledge(pending, &|_| {}).await {
+                if let Err(error) = self.pipeline.acknowledge(pending).await {
                     return Replayed::Stop(error);
                 }
             }

@@ -34,7 +34,7 @@ pub(crate) fn run(plan: &Plan) -> anyhow::Result<()> {
         let (mut ours, mut ideals) = (Vec::new(), Vec::new());
         for round in 0..plan.rounds.min(3) {
             eprintln!("lanes {name}: round {}", round + 1);
-            let figures = Side::new(["lanes", order, keys]).run()?;
+            let figures: Figures = Side::new(["lanes", order, keys]).run()?;
             // The side gives its ideal in place of its memory, which is of no interest here.
             ideals.push(Figures { rate: figures.peak_mib, cpu_micros: 0.0, peak_mib: f64::NAN });
             ours.push(figures);

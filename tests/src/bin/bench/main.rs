@@ -5,12 +5,15 @@
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program whose output is its purpose")]
 
+mod avro;
 mod consume;
+mod family;
 mod lanes;
 mod overhead;
 mod produce;
 mod raw_batch;
 mod report;
+mod resolver;
 mod retry;
 mod side;
 
@@ -19,7 +22,7 @@ use std::process::ExitCode;
 use anyhow::{Context, bail};
 use report::Format;
 
-const USAGE: &str = "bench WHAT [--format json] [--rounds N] [--messages N]   WHAT: consume, produce, lanes, retry, overhead";
+const USAGE: &str = "bench WHAT [--format json] [--rounds N] [--messages N]   WHAT: consume, produce, lanes, retry, resolver, overhead";
 
 /// What to measure, and how often.
 #[derive(Debug)]
@@ -71,7 +74,8 @@ fn run(plan: &Plan) -> anyhow::Result<()> {
         "lanes" => lanes::run(plan),
         "overhead" => overhead::run(plan),
         "retry" => retry::run(plan),
-        "resolver" | "modelsync" => bail!("the benchmark {} comes with its subsystem, which is not there yet", plan.what),
+        "resolver" => resolver::run(plan),
+        "modelsync" => bail!("the benchmark {} comes with its subsystem, which is not there yet", plan.what),
         other => bail!("{other} is no benchmark; {USAGE}"),
     }
 }

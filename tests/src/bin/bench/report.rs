@@ -39,7 +39,7 @@ pub(crate) fn compare(plan: &Plan, case: &Case) -> anyhow::Result<()> {
     if plan.case.as_ref().is_some_and(|only| *only != case.name) {
         return Ok(());
     }
-    let (mut ours, mut baselines) = (Vec::new(), Vec::new());
+    let (mut ours, mut baselines): (Vec<Figures>, Vec<Figures>) = (Vec::new(), Vec::new());
     for round in 0..plan.rounds {
         eprintln!("{} {}: round {} of {}", plan.what, case.name, round + 1, plan.rounds);
         // Each goes first as often as the other: what the first leaves behind helps or hurts both.

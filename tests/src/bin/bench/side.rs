@@ -7,7 +7,7 @@ use anyhow::{Context, bail, ensure};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use crate::{consume, lanes, overhead, produce, retry};
+use crate::{consume, lanes, overhead, produce, resolver, retry};
 
 /// What a side cost.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
@@ -47,6 +47,7 @@ pub(crate) fn measure(words: &[String]) -> anyhow::Result<()> {
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     let figures = match words.as_slice() {
         ["retry", rest @ ..] => return retry::side(rest).map(|figures| println!("{figures}")),
+        ["resolver", rest @ ..] => return resolver::side(rest).map(|figures| println!("{figures}")),
         ["consume", rest @ ..] => consume::side(rest)?,
         ["produce", rest @ ..] => produce::side(rest)?,
         ["lanes", rest @ ..] => lanes::side(rest)?,

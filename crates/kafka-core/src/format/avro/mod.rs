@@ -1,8 +1,9 @@
 //! Avro with a schema registry.
 //!
 //! `plan` makes a schema ready, `read` and `write` go between bytes and serde types, `schema` says the schema of a
-//! Rust type, `value` is for who has no type, and `shape` shows it the schema. The Avro library judges the schemas that we write; its values and
-//! its serializer are not used (see `read` and `write` for why).
+//! Rust type (`types` of those that are not the user's), `value` is for who has no type, and `shape` shows it the schema.
+//! The Avro library judges the schemas that we write; its values and its serializer are not used (see `read` and `write`
+//! for why).
 
 mod meaning_text;
 mod plan;
@@ -178,10 +179,9 @@ impl<K: Hash + Eq, V: Clone> Known<K, V> {
         self.0.read().unwrap_or_else(PoisonError::into_inner).get(key).cloned()
     }
 
-    /// Keeps a value, and gives it back.
+    /// Keeps a value, and gives what is known from now on: another may have been first.
     fn keep(&self, key: K, value: V) -> V {
-        self.0.write().unwrap_or_else(PoisonError::into_inner).insert(key, value.clone());
-        value
+        self.0.write().unwrap_or_else(PoisonError::into_inner).entry(key).or_insert(value).clone()
     }
 }
 

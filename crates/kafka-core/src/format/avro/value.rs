@@ -83,13 +83,13 @@ impl ValueSchema {
     /// The type that the schema says.
     #[must_use]
     pub fn root(&self) -> SchemaType<'_> {
-        SchemaType::root(&self.plan)
+        SchemaType::root(self.plan())
     }
 
     /// Whether both are one and the same, as all schemas are that were read by one format with one id. Cheap.
     #[must_use]
     pub fn is(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.plan, &other.plan)
+        Arc::ptr_eq(&self.0, &other.0)
     }
 
     /// The schema's JSON, and the schemas that it names.
