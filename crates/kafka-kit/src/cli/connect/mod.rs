@@ -19,6 +19,7 @@ use self::steps::Steps;
 use super::command::Arguments;
 use super::command_error::CommandError;
 use super::output::Output;
+use super::program;
 
 /// Validate, publish and check the application's connectors, or operate what runs
 ///
