@@ -10,6 +10,7 @@ mod plan;
 mod read;
 mod schema;
 mod shape;
+mod types;
 mod value;
 mod write;
 mod writing;
