@@ -79,12 +79,7 @@ impl Settings {
     }
 
     /// These settings with what can be read of both layers over them.
-    pub(super) fn overlay(
-        mut self,
-        file: Option<(&Path, &str)>,
-        variables: &BTreeMap<String, String>,
-        errors: &mut ConfigErrors,
-    ) -> Self {
+    pub(super) fn overlay(mut self, file: Option<(&Path, &str)>, variables: &BTreeMap<String, String>, errors: &mut ConfigErrors) -> Self {
         let mut layers = std::mem::take(&mut self.layers);
         let mut merged = self.to_dict();
         layers.record_code(&merged, &Self::default().to_dict());

@@ -13,12 +13,12 @@ use crate::clock::{Clock, ManualClock};
 use crate::consumer::{Command, Spawner, Turned};
 use crate::producer::Producer;
 use crate::settings::Settings;
-use crate::test_kit::schemas::Schemas;
 use crate::sim::dice::Dice;
 use crate::sim::history::{Happening, History};
 use crate::sim::tasks::Tasks;
 use crate::test_kit::member_broker::{Kind, MemberBroker};
 use crate::test_kit::process::{self, InHand, ItsClient};
+use crate::test_kit::schemas::Schemas;
 use crate::test_kit::watch::Witness;
 use crate::test_kit::words;
 
