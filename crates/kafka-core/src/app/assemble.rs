@@ -149,9 +149,8 @@ pub(super) fn build(mut app: AppBuilder) -> Result<App, ConfigErrors> {
     for plugin in registry::default_plugins().into_iter().filter(|plugin| !app.plugins.contains(&plugin.name)).collect::<Vec<_>>() {
         (plugin.install)(&mut app);
     }
-    let mut errors = ConfigErrors::new();
-    // Declarations are checked with default settings too, so that all errors come at once.
-    let settings = Arc::new(errors.take(app.settings).unwrap_or_default());
+    // Declarations are checked with what could be read of the settings, so that all errors come at once.
+    let (mut errors, settings) = (app.unread, Arc::new(app.settings));
     // A broker that was given by hand knows its own address.
     let (broker, address): (Arc<dyn Broker>, _) = match app.broker {
         Some(broker) => (broker, Address::Known),

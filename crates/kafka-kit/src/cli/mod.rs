@@ -52,7 +52,7 @@ pub trait AppMain {
 
 impl AppMain for AppBuilder {
     async fn main(self) -> ExitCode {
-        let matches = Arguments::command().get_matches();
+        let matches = Arguments::command().display_name(program()).get_matches();
         let arguments = Arguments::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
         let output = Output::to_terminal(arguments.output);
         let command = match arguments.command {
