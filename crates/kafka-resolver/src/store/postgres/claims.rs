@@ -61,9 +61,12 @@ const END: &str = "
         ended AS (DELETE FROM kafka_resolving_fences WHERE fence = ANY($2))
     SELECT 0::bigint AS id FROM pg_notify($3, 'drained')";
 
-const LOCK: &str = "SELECT id AS fence FROM unnest($1) AS asked (id) WHERE pg_try_advisory_lock(id)";
+/// Advisory locks are the whole database's: another schema's fences of the same name are none of ours.
+const LOCK: &str =
+    "SELECT id AS fence FROM unnest($1) AS asked (id) WHERE pg_try_advisory_lock(id # hashtextextended(current_schema(), 0))";
 
-const UNLOCK: &str = "SELECT id AS fence FROM unnest($1) AS asked (id) WHERE pg_advisory_unlock(id)";
+const UNLOCK: &str =
+    "SELECT id AS fence FROM unnest($1) AS asked (id) WHERE pg_advisory_unlock(id # hashtextextended(current_schema(), 0))";
 
 impl PgSession {
     pub(super) fn new(connection: AsyncPgConnection, channel: String) -> Self {
@@ -73,13 +76,13 @@ impl PgSession {
     async fn claim_fences(&mut self, wanted: &Wanted<'_>) -> Result<Vec<Claim>, StoreError> {
         let held = &mut self.held;
         let limit = i64::try_from(wanted.limit).unwrap_or(i64::MAX);
-        let messages: Vec<MessageRow> = self
+        let (messages, locked): (Vec<MessageRow>, Vec<i64>) = self
             .connection
             .transaction(async |connection| {
                 let found = find(connection, wanted, limit, held).await?;
                 let found: Vec<i64> = found.into_iter().filter(|fence| !held.contains(fence)).collect::<HashSet<_>>().into_iter().collect();
                 if found.is_empty() {
-                    return Ok(Vec::new());
+                    return Ok((Vec::new(), Vec::new()));
                 }
                 let locked: Vec<FenceRow> = diesel::sql_query(LOCK).bind::<Array<BigInt>, _>(found).load(connection).await?;
                 let locked: Vec<i64> = locked.into_iter().map(|row| row.fence).collect();
@@ -92,18 +95,18 @@ impl PgSession {
                         .await?;
                 // Nothing waits there any more, or it did not fit: what somebody left there is a claim no longer.
                 let claimed: HashSet<i64> = messages.iter().map(|row| row.fence).collect();
-                let empty: Vec<i64> = locked.into_iter().filter(|fence| !claimed.contains(fence)).collect();
+                let empty: Vec<i64> = locked.iter().copied().filter(|fence| !claimed.contains(fence)).collect();
                 if !empty.is_empty() {
                     diesel::sql_query(DISCLAIM).bind::<Array<BigInt>, _>(empty).execute(connection).await?;
                 }
-                Ok::<_, diesel::result::Error>(messages)
+                Ok::<_, diesel::result::Error>((messages, locked))
             })
             .await
             .map_err(failed("claiming parked messages"))?;
         let claims = claims(messages);
         // Fences of which no message fitted, or whose messages were gone before they were locked.
         let claimed: HashSet<i64> = claims.iter().map(|claim| claim.fence.0).collect();
-        let unused: Vec<i64> = self.held.difference(&claimed).copied().collect();
+        let unused: Vec<i64> = locked.into_iter().filter(|fence| !claimed.contains(fence)).collect();
         self.unlock(unused).await?;
         Ok(claims)
     }

@@ -33,7 +33,8 @@ const PARK: &str = "
     SELECT * FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)
     ON CONFLICT (group_id, topic, message_partition, message_offset) DO NOTHING";
 
-const TRY_LOCK: &str = "SELECT id AS fence FROM unnest($1) AS asked (id) WHERE pg_try_advisory_xact_lock(id)";
+const TRY_LOCK: &str =
+    "SELECT id AS fence FROM unnest($1) AS asked (id) WHERE pg_try_advisory_xact_lock(id # hashtextextended(current_schema(), 0))";
 
 const DISCARD: &str = "
     DELETE FROM kafka_waiting_messages AS waiting USING unnest($1, $2) AS gone (fence, message_key)

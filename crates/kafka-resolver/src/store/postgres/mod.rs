@@ -92,6 +92,7 @@ const REASONS: &str = "
     CROSS JOIN LATERAL (
         SELECT reason FROM kafka_waiting_messages WHERE group_id = $1 AND reason_id = page.reason_id LIMIT 1
     ) AS first
+    WHERE page.reason_id IS NOT NULL
     LIMIT $3";
 
 /// Topics, each found by one step down the index of places, and how they were declared.
@@ -103,8 +104,9 @@ const TOPICS: &str = "
         FROM topics WHERE topics.topic IS NOT NULL
     )
     SELECT DISTINCT first.declared_topic AS topic FROM topics CROSS JOIN LATERAL (
-        SELECT declared_topic FROM kafka_waiting_messages WHERE group_id = $1 AND topic = topics.topic LIMIT 1
-    ) AS first ORDER BY 1";
+        SELECT declared_topic FROM kafka_waiting_messages WHERE group_id = $1 AND topic = topics.topic
+        ORDER BY message_partition, message_offset LIMIT 1
+    ) AS first WHERE topics.topic IS NOT NULL ORDER BY 1";
 
 fn unreachable(error: impl std::error::Error + Send + Sync + 'static) -> StoreError {
     StoreError::Unreachable { source: error.into() }
