@@ -37,7 +37,8 @@ struct Arguments {
     /// Who releases what waits
     #[arg(long, value_enum, default_value = "embedded")]
     daemon: Daemon,
-    #[arg(long)]
+    /// Where Temporal is; localhost:7233 by default
+    #[arg(long, value_name = "HOST:PORT")]
     temporal_address: Option<String>,
     /// A property of the consumer's client; may be given again
     #[arg(long = "set", value_name = "PROPERTY=VALUE", value_parser = property)]
@@ -155,6 +156,18 @@ async fn connect(url: String, schema: String) -> diesel::ConnectionResult<AsyncP
     Ok(connection)
 }
 
+/// Each group is an application of its own here, and so has a task queue of its own.
+#[cfg(feature = "temporal")]
+fn by_temporal(resolver: RelationResolver, address: Option<String>, group: &str) -> anyhow::Result<RelationResolver> {
+    let daemon = kafka_kit::resolver::TemporalDaemon::new().task_queue(format!("warehouse-{group}"));
+    Ok(resolver.daemon(address.into_iter().fold(daemon, |daemon, address| daemon.address(address))))
+}
+
+#[cfg(not(feature = "temporal"))]
+fn by_temporal(_: RelationResolver, _: Option<String>, _: &str) -> anyhow::Result<RelationResolver> {
+    anyhow::bail!("this build has no Temporal; build it with the feature: `--example warehouse --features temporal`, or use --daemon embedded")
+}
+
 /// A topic whose name has the prefix before it.
 fn prefixed<T: Topic<Style: Style<T>>>(prefix: &str) -> DeclaredTopic {
     let mut topic = DeclaredTopic::of::<T>();
@@ -173,14 +186,19 @@ async fn main() -> ExitCode {
 }
 
 async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
-    let Arguments { bootstrap_servers, database_url, group, prefix, schema, daemon, temporal_address: _, properties } = arguments;
-    anyhow::ensure!(daemon != Daemon::Temporal, "this build has no Temporal; build with the feature `temporal`, or use --daemon embedded");
+    let Arguments { bootstrap_servers, database_url, group, prefix, schema, daemon, temporal_address, properties } = arguments;
     let connection = {
         let schema = schema.clone();
         move || connect(database_url.clone(), schema.clone()).boxed()
     };
-    connection().await?.transaction(async |connection| connection.batch_execute(&tables(&schema)).await).await?;
     let store = PostgresStore::connected_by(connection.clone());
+    let resolver = RelationResolver::new(store.clone());
+    let resolver = match daemon {
+        Daemon::Embedded => resolver,
+        Daemon::Temporal => by_temporal(resolver, temporal_address, &group)?,
+        Daemon::None => resolver.without_daemon(),
+    };
+    connection().await?.transaction(async |connection| connection.batch_execute(&tables(&schema)).await).await?;
     for table in ["customers", "orders"] {
         store.install_notify_trigger(table, "id").await?;
     }
@@ -195,8 +213,6 @@ async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     for (name, value) in properties {
         consumer = consumer.config(name, value);
     }
-    let resolver = RelationResolver::new(store);
-    let resolver = if daemon == Daemon::None { resolver.without_daemon() } else { resolver };
     let settings = Settings::default().global_config(ClientProperties::from([("bootstrap.servers", bootstrap_servers)]));
     let app = App::builder(settings).state(db).without_discovery().consumer_spec(consumer).plugin(resolver).build()?;
     Ok(cli::run(app, &[]).await)

@@ -6,30 +6,19 @@ Arguments: topic, count. Prints a JSON line for each: {"key", "value"}.
 import json
 import os
 import sys
-import time
 
-from confluent_kafka import Consumer, TopicPartition
 from confluent_kafka.schema_registry import SchemaRegistryClient
 from confluent_kafka.schema_registry.avro import AvroDeserializer
 from confluent_kafka.serialization import MessageField, SerializationContext
 
+import records
 from avro_values import to_json
 
 topic, count = sys.argv[1], int(sys.argv[2])
 registry = SchemaRegistryClient({"url": os.environ["SCHEMA_REGISTRY_URL"]})
 deserialize = AvroDeserializer(registry, return_record_name=True)
-consumer = Consumer({"bootstrap.servers": os.environ["KAFKA_BOOTSTRAP"], "group.id": "avro-read", "enable.auto.commit": False})
-consumer.assign([TopicPartition(topic, 0, 0)])
 
-deadline = time.monotonic() + 30
-while count:
-    message = consumer.poll(1)
-    if message is None or message.error():
-        if time.monotonic() > deadline:
-            sys.exit(f"{count} messages more were expected in time")
-        continue
+for message in records.read(topic, count):
     parts = {"key": (message.key(), MessageField.KEY), "value": (message.value(), MessageField.VALUE)}
     read = {name: to_json(deserialize(data, SerializationContext(topic, field))) for name, (data, field) in parts.items()}
     print(json.dumps(read))
-    count -= 1
-consumer.close()

@@ -9,7 +9,6 @@ import json
 import os
 import sys
 
-from confluent_kafka import Producer
 from confluent_kafka.schema_registry import (
     Schema,
     SchemaReference,
@@ -21,6 +20,7 @@ from confluent_kafka.schema_registry import (
 from confluent_kafka.schema_registry.avro import AvroSerializer
 from confluent_kafka.serialization import MessageField, SerializationContext
 
+import records
 from avro_values import from_json
 
 STRATEGIES = {
@@ -51,16 +51,9 @@ def encode(part, field):
 for schema in told.get("registered", []):
     registry.register_schema(schema["subject"], Schema(schema["schema"], "AVRO"))
 
-refused = []
-producer = Producer({"bootstrap.servers": os.environ["KAFKA_BOOTSTRAP"], "enable.idempotence": True})
-for record in told["records"]:
-    producer.produce(
-        told["topic"],
-        key=encode(record.get("key"), MessageField.KEY),
-        value=encode(record.get("value"), MessageField.VALUE),
-        partition=record.get("partition", 0),
-        on_delivery=lambda error, _: refused.append(str(error)) if error else None,
-    )
-left = producer.flush(30)
-if left or refused:
-    sys.exit(f"{left} not acknowledged, refused: {refused}")
+def encoded(record):
+    parts = {"key": encode(record.get("key"), MessageField.KEY), "value": encode(record.get("value"), MessageField.VALUE)}
+    return {**parts, "partition": record.get("partition", 0)}
+
+
+records.write(told["topic"], map(encoded, told["records"]))

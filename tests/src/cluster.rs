@@ -3,7 +3,7 @@
 use std::sync::OnceLock;
 use std::time::Duration;
 
-use rdkafka::admin::{AdminClient, AdminOptions, NewPartitions, NewTopic, ResourceSpecifier, TopicReplication};
+use rdkafka::admin::{AdminClient, AdminOptions, AlterConfig, NewPartitions, NewTopic, ResourceSpecifier, TopicReplication};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::config::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
@@ -110,6 +110,16 @@ pub fn add_partitions(name: &str, partitions: i32) {
     let made = answer(admin().create_partitions([&more], &patient()));
     assert!(made.iter().all(Result::is_ok), "partitions of {name}: {made:?}");
     drop(ends(name, partitions));
+}
+
+/// Sets one property of a topic's configuration; the others go back to their defaults.
+///
+/// # Panics
+/// When the broker refuses.
+pub fn configure_topic(name: &str, property: &str, value: &str) {
+    let change = AlterConfig::new(ResourceSpecifier::Topic(name)).set(property, value);
+    let changed = answer(admin().alter_configs([&change], &patient()));
+    assert!(changed.iter().all(Result::is_ok), "{property} of {name}: {changed:?}");
 }
 
 /// How many partitions a topic gets that asks for none.

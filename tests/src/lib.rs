@@ -4,7 +4,7 @@
 //! [`produce`] fills the topic by a client that is not ours; [`process`] runs the example `ledger` and
 //! ends it softly or by `kill -9`; [`calls`] reads what its handler wrote down; [`checks`] judges it.
 //! [`warehouse`] runs the example of that name on a schema of its own, which [`database`] looks into.
-//! [`until`] waits with a deadline, [`proxy`] cuts connections, [`wire`] sends what no client will, [`python`] runs a client
+//! `temporal` asks a Temporal server what it knows. [`until`] waits with a deadline, [`proxy`] cuts connections, [`wire`] sends what no client will, [`python`] runs a client
 //! in another language.
 
 pub mod calls;
@@ -18,6 +18,8 @@ pub mod proxy;
 pub mod python;
 pub mod read;
 pub mod story;
+#[cfg(feature = "temporal")]
+pub mod temporal;
 pub mod until;
 pub mod warehouse;
 pub mod wire;

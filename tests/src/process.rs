@@ -201,6 +201,9 @@ pub(crate) fn example(package: &str, name: &str) -> PathBuf {
     // Together with these tests, so that it has the features they have, TLS for one.
     let packages = ["--package", "kafka-kit", "--package", "kafka-tests"];
     cargo.current_dir(root).args(["build", "--quiet", "--example", name, "--profile", profile]).args(packages);
+    if cfg!(feature = "temporal") {
+        cargo.args(["--features", "kafka-tests/temporal"]);
+    }
     let status = cargo.status().expect("cargo runs");
     assert!(status.success(), "cargo build --package {package} --example {name} failed");
     program

@@ -54,8 +54,8 @@ enum What {
 impl What {
     fn services(self) -> &'static [&'static str] {
         match self {
-            Self::Consume | Self::Produce | Self::Lanes | Self::Retry | Self::Overhead => &["kafka"],
-            Self::Resolver | Self::Modelsync => &["kafka", "postgres"],
+            Self::Consume | Self::Produce | Self::Lanes | Self::Overhead => &["kafka"],
+            Self::Retry | Self::Resolver | Self::Modelsync => &["kafka", "postgres"],
         }
     }
 }

@@ -16,6 +16,9 @@ use crate::secrets::Secrets;
 use crate::settings::{ConnectAuth, ConnectRetry, ConnectSettings, Trouble, retry_after};
 use crate::wire::ErrorBody;
 
+/// What TLS calls a certificate that it does not accept. The type of that error is buried in the client's own.
+const CERTIFICATE: &str = "invalid peer certificate";
+
 /// A client of Kafka Connect's REST API. Cheap to clone; keeps its connections.
 #[derive(Clone)]
 pub struct ConnectClient {
@@ -152,9 +155,13 @@ impl ConnectClient {
         let (method, path) = (request.method.name(), request.path.clone());
         let error = error.without_url();
         let (is_connect, is_timeout) = (error.is_connect(), error.is_timeout());
+        let host = self.host.to_string();
+        let is_untrusted = is_connect && chain(&error).contains(CERTIFICATE);
         let source: BoxError = Box::new(error);
+        if is_untrusted {
+            return Failed::at_once(ConnectError::Untrusted { method, path, host, source });
+        }
         let (error, trouble) = if is_connect {
-            let host = self.host.to_string();
             (ConnectError::Unreachable { method, path, host, tries, source }, Trouble::Connect)
         } else if is_timeout {
             (ConnectError::TimedOut { method, path, timeout: self.timeout, tries }, Trouble::Read)

@@ -8,7 +8,7 @@ use kafka_core::error::BoxError;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ConnectError {
-    /// No connection, after all tries: the address is wrong, the worker is down, or its certificate is not trusted.
+    /// No connection, after all tries: the address is wrong, or the worker is down.
     #[error("{method} {path}: no connection to Kafka Connect at {host} ({})", counted(*tries))]
     Unreachable {
         /// The HTTP method.
@@ -20,6 +20,19 @@ pub enum ConnectError {
         /// How many times it was tried.
         tries: u32,
         /// What the HTTP client said.
+        #[source]
+        source: BoxError,
+    },
+    /// The certificate of the worker is not trusted, has expired, or is for another name. It is not tried again.
+    #[error("{method} {path}: the certificate of {host} is not accepted; name the PEM file of its authority as `connect_ca_file`")]
+    Untrusted {
+        /// The HTTP method.
+        method: &'static str,
+        /// The path.
+        path: String,
+        /// The worker's address.
+        host: String,
+        /// What is wrong with the certificate, as the HTTP client says.
         #[source]
         source: BoxError,
     },

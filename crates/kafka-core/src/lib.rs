@@ -46,5 +46,5 @@ pub mod __private {
     pub use crate::registry::{ProducedTopic, Registration};
     pub use crate::retry_policy::{ErrorKind, MaxRetries, RetryPolicy};
     pub use crate::settings::SubjectStrategy;
-    pub use crate::topic::{Batched, Blocking, Concurrency, Produce, Single, Topic, TopicSpec};
+    pub use crate::topic::{Batched, Blocking, Concurrency, DeadLetterLimit, Produce, Single, Topic, TopicSpec};
 }

@@ -19,7 +19,7 @@ use kafka_core::error::{BoxError, ConfigErrors};
 use kafka_core::message::{Record, Run};
 use kafka_core::names::TopicName;
 use kafka_core::settings::Settings;
-use kafka_core::topic::{Control, Feed, Handler, HandlerFailure, HandlerOutcome, TopicSpec};
+use kafka_core::topic::{Control, Feed, Handler, HandlerFailure, HandlerOutcome, TopicSpec, Undecoded};
 use tokio::sync::Semaphore;
 
 /// Longer than the default of `unhealthy_after`.
@@ -32,7 +32,7 @@ struct Scripted {
 }
 
 impl Handler for Scripted {
-    fn decode<'a>(&'a self, _: &'a mut Run) -> BoxFuture<'a, Result<(), BoxError>> {
+    fn decode<'a>(&'a self, _: &'a mut Run) -> BoxFuture<'a, Result<(), Undecoded>> {
         Box::pin(std::future::ready(Ok(())))
     }
 

@@ -3,8 +3,8 @@
 
 #![allow(clippy::unwrap_used, reason = "all of it is tests")]
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
@@ -12,11 +12,11 @@ use kafka_core::app::{App, AppBuilder, FailureHandlerSource, GateSource, Missing
 use kafka_core::consumer::{Admissions, BatchError, ConsumerSpec, Decoding, Failure, FailureHandler, Gate, HandlerError, Settlement};
 use kafka_core::error::{BoxError, ConfigError, ConfigErrors};
 use kafka_core::format::{Decode, DecodeError, Format, FormatContext, Part};
-use kafka_core::message::{Message, MessageBatch, Record, Run};
+use kafka_core::message::{Message, MessageBatch, RawMessage, Record, Run};
 use kafka_core::names::TopicName;
 use kafka_core::settings::Settings;
 use kafka_core::test_kit::{Outcome, TestApp};
-use kafka_core::topic::{Batched, Blocking, Cancelled, Consume, ConsumeBatch, ConsumeBlocking, Single, Style, Topic, TopicSpec};
+use kafka_core::topic::{Batched, Blocking, Cancelled, Consume, ConsumeBatch, ConsumeBlocking, Decoded, Single, Style, Topic, TopicSpec};
 
 /// Whether what the format needs is there. Each test runs on a thread of its own.
 mod registry {
@@ -116,17 +116,19 @@ impl FailureHandlerSource for Asked {
     }
 }
 
-/// Lets everything in, and wants to see it decoded.
+/// Lets everything in, and wants to see it decoded. Notes the offsets of each run that it is shown.
 #[derive(Debug, Clone, Default)]
-struct Looks(Arc<AtomicBool>);
+struct Looks(Arc<Mutex<Vec<Vec<i64>>>>);
 
 impl Gate for Looks {
     fn wants_decoded(&self) -> Decoding {
         Decoding::Needed
     }
 
-    fn admit<'a>(&'a self, _: &'a Run) -> BoxFuture<'a, Result<Admissions, BoxError>> {
-        self.0.store(true, Ordering::SeqCst);
+    fn admit<'a>(&'a self, run: &'a Run) -> BoxFuture<'a, Result<Admissions, BoxError>> {
+        let decoded = run.decoded::<Decoded<bytes::Bytes, String>>().unwrap();
+        assert_eq!(decoded.len(), run.len(), "each message that it is shown is decoded");
+        self.0.lock().unwrap().push(run.iter().map(RawMessage::offset).collect());
         Box::pin(std::future::ready(Ok(Admissions::AllProceed)))
     }
 }
@@ -155,21 +157,26 @@ fn committed(app: &TestApp) -> Option<i64> {
     app.stored("reads", "words").get(&0).copied()
 }
 
-/// The outage and its end, for a handler of any form.
-async fn waits_and_goes_on<T: Topic<Style: Style<T>>>() {
+/// The outage and its end, for a handler of any form, with what gates there are.
+async fn waits_and_goes_on<T: Topic<Style: Style<T>>>(gate: Option<&Looks>) {
     let asked = Asked::default();
     registry::set_down(true);
-    let mut test = TestApp::start(app::<T>(&asked)).await.unwrap();
+    let mut builder = app::<T>(&asked);
+    if let Some(gate) = gate {
+        builder.push_gate(gate.clone());
+    }
+    let mut test = TestApp::start(builder).await.unwrap();
     publish(&test);
     test.until_idle().await;
-    assert_eq!(committed(&test), Some(2), "what stands before it is settled");
-    let held = test.held();
-    assert_eq!((held.len(), held[0].offset, held[0].attempt, held[0].behind), (1, 2, 1, 1));
-    assert!(
-        test.handled::<T>()
-            .iter()
-            .any(|call| matches!(&call.outcome, Outcome::Unavailable(words) if words.contains("the registry is down")))
-    );
+    for wait in [200, 400, 800].map(Duration::from_millis) {
+        assert_eq!(committed(&test), Some(2), "what stands before it is settled");
+        let held = test.held();
+        assert_eq!((held.len(), held[0].offset, held[0].attempt, held[0].behind), (1, 2, 1, 1));
+        assert_eq!(held[0].wait, wait);
+        test.advance(wait).await;
+    }
+    let unavailable = |outcome: &Outcome| matches!(outcome, Outcome::Unavailable(words) if words.contains("the registry is down"));
+    assert_eq!(test.handled::<T>().iter().any(|call| unavailable(&call.outcome)), gate.is_none(), "a gate's decoding goes first");
     test.advance(Duration::from_secs(300)).await;
     assert_eq!((test.held()[0].offset, test.held()[0].attempt), (2, 1), "however long it lasts, it is nobody's attempt");
     registry::set_down(false);
@@ -177,36 +184,37 @@ async fn waits_and_goes_on<T: Topic<Style: Style<T>>>() {
     assert_eq!(committed(&test), Some(4), "it goes on by itself");
     assert!(test.handled::<T>().iter().all(|call| call.attempt == 1));
     assert_eq!(asked.0.load(Ordering::SeqCst), 0, "no case for a dead letter");
+    if let Some(gate) = gate {
+        assert_eq!(*gate.0.lock().unwrap(), [[0, 1], [2, 3]], "it is shown what can be decoded, once");
+    }
 }
 
 #[tokio::test]
 async fn a_handler_of_single_messages_waits() {
-    waits_and_goes_on::<Each>().await;
+    waits_and_goes_on::<Each>(None).await;
 }
 
 #[tokio::test]
 async fn a_batch_handler_waits_with_what_stands_before_it_done() {
-    waits_and_goes_on::<Whole>().await;
+    waits_and_goes_on::<Whole>(None).await;
 }
 
 #[tokio::test]
 async fn a_blocking_handler_waits() {
-    waits_and_goes_on::<Slow>().await;
+    waits_and_goes_on::<Slow>(None).await;
 }
 
 #[tokio::test]
-async fn a_gate_that_looks_at_decoded_messages_waits_with_its_run() {
-    let (asked, looks) = (Asked::default(), Looks::default());
-    registry::set_down(true);
-    let mut builder = app::<Each>(&asked);
-    builder.push_gate(looks.clone());
-    let mut test = TestApp::start(builder).await.unwrap();
-    publish(&test);
-    test.until_idle().await;
-    assert!(!looks.0.load(Ordering::SeqCst), "there is nothing to show to the gate yet");
-    assert_eq!(test.held().len(), 1);
-    registry::set_down(false);
-    test.advance(Duration::from_secs(60)).await;
-    assert_eq!(committed(&test), Some(4));
-    assert_eq!(asked.0.load(Ordering::SeqCst), 0);
+async fn a_gate_that_looks_at_decoded_messages_holds_none_that_came_before() {
+    waits_and_goes_on::<Each>(Some(&Looks::default())).await;
+}
+
+#[tokio::test]
+async fn a_gate_before_a_batch_handler_holds_none_that_came_before() {
+    waits_and_goes_on::<Whole>(Some(&Looks::default())).await;
+}
+
+#[tokio::test]
+async fn a_gate_before_a_blocking_handler_holds_none_that_came_before() {
+    waits_and_goes_on::<Slow>(Some(&Looks::default())).await;
 }

@@ -137,6 +137,8 @@ mod book {
     }
     #[cfg(feature = "avro")]
     pages!(Formats = "../../../docs/book/formats.md");
+    #[cfg(all(feature = "resolver", feature = "postgres"))]
+    pages!(Relations = "../../../docs/book/relations.md");
     pages!(
         Readme = "../../../README.md",
         DeadLetters = "../../../docs/book/dead-letters.md",
@@ -147,7 +149,6 @@ mod book {
         Topics = "../../../docs/book/topics.md",
         Consumers = "../../../docs/book/consumers.md",
         Producing = "../../../docs/book/producing.md",
-        Relations = "../../../docs/book/relations.md",
         Connect = "../../../docs/book/connect.md",
         Running = "../../../docs/book/running.md",
         Secured = "../../../docs/book/secured.md",

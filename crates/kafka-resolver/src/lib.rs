@@ -35,12 +35,14 @@ pub mod store;
 #[cfg(test)]
 mod tests;
 
+#[cfg(feature = "temporal")]
+pub use daemon::TemporalDaemon;
 pub use daemon::{Daemon, EmbeddedDaemon, Parking};
 pub use existence::{Existence, UnknownKind};
 pub use fence::{Fence, FenceId};
 pub use hints::{Hint, Hints};
 pub use parked::{ParkedMessage, Status, StoredMessage};
-pub use plugin::RelationResolver;
+pub use plugin::{InstalledResolver, RelationResolver};
 pub use reason::{Reason, ReasonId, Relation, RelationValue};
 pub use relations::{DeclaredRelations, DeletionMark, Nature, Needs, RelationKey, Relations, RelationsOf};
 pub use replay::Expired;

@@ -57,7 +57,16 @@ impl Forwarder {
         let mut parcel = Parcel { message: message.clone(), target, headers, droppable: Droppable::Detail };
         let receipt = self.submit(&mut parcel).await?;
         let forwarder = self.clone();
-        Ok(Box::pin(async move { forwarder.acknowledged(parcel, receipt).await }))
+        Ok(Box::pin(async move {
+            match receipt.await {
+                Ok(_) => {
+                    forwarder.troubles.over(parcel.target.name.as_str());
+                    Ok(())
+                }
+                // Boxed, so that what waits for the broker stays small.
+                Err(error) => Box::pin(forwarder.refused(parcel, error)).await,
+            }
+        }))
     }
 
     /// Hands over what the client takes of it.
@@ -70,19 +79,16 @@ impl Forwarder {
         }
     }
 
-    /// Waits for the broker, and sends again what it refuses for something that can be mended here.
-    async fn acknowledged(self, mut parcel: Parcel, receipt: Receipt) -> Result<(), BoxError> {
-        let mut receipt = receipt;
+    /// Sends again what was refused for something that can be mended here, and waits for the broker.
+    async fn refused(self, mut parcel: Parcel, mut error: ProduceError) -> Result<(), BoxError> {
         loop {
-            match receipt.await {
+            self.mend(&mut parcel, error)?;
+            match self.submit(&mut parcel).await?.await {
                 Ok(_) => {
                     self.troubles.over(parcel.target.name.as_str());
                     return Ok(());
                 }
-                Err(error) => {
-                    self.mend(&mut parcel, error)?;
-                    receipt = self.submit(&mut parcel).await?;
-                }
+                Err(again) => error = again,
             }
         }
     }

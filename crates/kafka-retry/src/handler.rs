@@ -141,8 +141,7 @@ impl Retries {
                 tracing::warn!(%topic, partition, offset, attempt, %error, "message failed for good, goes to the dead-letter topic");
             }
             Verdict::Retry(wait) => {
-                let every = self.policy.as_ref().and_then(|policy| policy.log_every);
-                if every.is_some_and(|every| attempt.is_multiple_of(every.max(1))) {
+                if is_told(self.policy.as_ref(), attempt) {
                     tracing::warn!(%topic, partition, offset, attempt, ?wait, %error, "message failed, is tried again");
                 } else {
                     tracing::debug!(%topic, partition, offset, attempt, ?wait, %error, "message failed, is tried again");
@@ -150,6 +149,11 @@ impl Retries {
             }
         }
     }
+}
+
+/// Whether the failure of this attempt is logged where everybody reads: each `log_every`th.
+fn is_told(policy: Option<&RetryPolicy>, attempt: u32) -> bool {
+    policy.and_then(|policy| policy.log_every).is_some_and(|every| attempt.is_multiple_of(every.max(1)))
 }
 
 /// The number of the retry topic that comes next. Retried for ever, messages go round the last of `most`.
@@ -173,6 +177,16 @@ impl fmt::Debug for Retries {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn each_nth_attempt_is_told_of() {
+        let policy = || RetryPolicy::new(MaxRetries::Forever, Duration::from_secs(1));
+        let told = |policy: Option<&RetryPolicy>| (1..=7).filter(|attempt| is_told(policy, *attempt)).collect::<Vec<_>>();
+        assert_eq!(told(Some(&policy().log_every(3))), [3, 6]);
+        assert_eq!(told(Some(&policy().log_every(1))), [1, 2, 3, 4, 5, 6, 7]);
+        assert_eq!(told(Some(&policy().log_every(0))), [1, 2, 3, 4, 5, 6, 7], "0 has no meaning of its own");
+        assert_eq!((told(Some(&policy())), told(None)), (vec![], vec![]), "never, unless it is asked for");
+    }
 
     #[test]
     fn numbers_grow_to_the_last_topic() {

@@ -184,6 +184,7 @@ impl CompanionSource for Wiring {
         companion.role = Role::Retry { of: consumer.name.clone(), group: consumer.group.clone() };
         companion.config.clone_from(&consumer.config);
         companion.suppress = consumer.suppress.clone();
+        companion.max_in_flight_messages = consumer.max_in_flight_messages;
         for topic in &consumer.topics {
             // A name that cannot be subscribed is told of with the declared consumer.
             let Ok(subscription) = topic.spec.subscription() else { continue };

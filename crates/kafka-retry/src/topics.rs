@@ -1,6 +1,7 @@
 //! Before the first poll: retry and dead-letter topics are made, or whoever must make them is told which are missing.
 
 use std::collections::BTreeMap;
+use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -18,6 +19,8 @@ use crate::targets::{Purpose, Target, Targets};
 
 /// How long the start waits for a cluster that does not answer.
 const PATIENCE: Duration = Duration::from_secs(2);
+/// How long it may take to make topics.
+const MADE_WITHIN: Duration = Duration::from_secs(10);
 /// How long new topics may take to be seen.
 const SEEN_WITHIN: Duration = Duration::from_secs(10);
 /// How often is looked.
@@ -68,7 +71,7 @@ pub(crate) struct MissingTopics {
     names: Vec<String>,
 }
 
-/// Topics that were to be made and were refused.
+/// Topics that were to be made and were refused, all of them.
 #[derive(Debug, thiserror::Error)]
 #[error(
     "topics could not be created: {}; create them by hand, or allow this client to (ACL: CREATE on topics prefixed with the group's name)",
@@ -131,7 +134,7 @@ impl From<ClientError> for Trouble {
 
 impl TopicsExist {
     async fn see_to(&self, admin: &dyn Admin) -> Result<(), Trouble> {
-        let topics = self.patiently(admin.topics()).await?;
+        let topics = self.within(PATIENCE, admin.topics()).await?;
         let wanted = self.wanted(&topics).map_err(Trouble::Answered)?;
         let missing: Vec<_> = wanted.iter().filter(|target| !topics.contains_key(&target.name)).cloned().collect();
         let (to_make, refused): (Vec<_>, Vec<_>) =
@@ -144,11 +147,11 @@ impl TopicsExist {
         Ok(())
     }
 
-    /// The cluster's answer, or that there was none in time.
-    async fn patiently<T>(&self, answer: BoxFuture<'_, Result<T, ClientError>>) -> Result<T, ClientError> {
-        match select(answer, Box::pin(self.clock.sleep(PATIENCE))).await {
+    /// The cluster's answer, or that there was none in time: it may fall silent between any two.
+    async fn within<T, E: From<ClientError>>(&self, time: Duration, answer: impl Future<Output = Result<T, E>>) -> Result<T, E> {
+        match select(pin!(answer), pin!(self.clock.sleep(time))).await {
             Either::Left((answer, _)) => answer,
-            Either::Right(_) => Err(ClientError::transient("_TIMED_OUT", format!("no answer within {PATIENCE:?}"))),
+            Either::Right(_) => Err(ClientError::transient("_TIMED_OUT", format!("no answer within {time:?}")).into()),
         }
     }
 
@@ -171,15 +174,13 @@ impl TopicsExist {
         topics: &BTreeMap<TopicName, i32>,
         to_make: &[Target],
     ) -> Result<BTreeMap<TopicName, i32>, Trouble> {
-        let new = self.targets.new_topics(admin, topics, to_make).await;
-        admin.create_topics(&new).await.map_err(|error| match error {
-            CreateTopicsError::Client(error) => Trouble::from(error),
-            refused => Trouble::Answered(NotCreated { names: names(to_make), source: refused.into() }.into()),
-        })?;
+        let new = async { Ok::<_, ClientError>(self.targets.new_topics(admin, topics, to_make).await) };
+        let new = self.within(PATIENCE, new).await?;
+        self.within(MADE_WITHIN, admin.create_topics(&new)).await.map_err(|error| not_created(error, to_make))?;
         tracing::info!(topics = names(to_make).join(", "), "created");
         let until = self.clock.now() + SEEN_WITHIN;
         loop {
-            let seen = admin.topics().await?;
+            let seen = self.within(PATIENCE, admin.topics()).await?;
             if to_make.iter().all(|target| seen.contains_key(&target.name)) || self.clock.now() >= until {
                 return Ok(seen);
             }
@@ -188,6 +189,25 @@ impl TopicsExist {
     }
 }
 
+fn not_created(error: CreateTopicsError, to_make: &[Target]) -> Trouble {
+    let error = match error {
+        CreateTopicsError::Client(error) => match Trouble::from(error) {
+            Trouble::Away(error) => return Trouble::Away(error),
+            Trouble::Answered(source) => NotCreated { names: names(to_make), source },
+        },
+        CreateTopicsError::Refused { refused } => {
+            let names = refused.iter().map(|(name, _)| name.to_string()).collect();
+            NotCreated { names, source: CreateTopicsError::Refused { refused }.into() }
+        }
+        other => NotCreated { names: names(to_make), source: other.into() },
+    };
+    Trouble::Answered(error.into())
+}
+
 fn names(targets: &[Target]) -> Vec<String> {
     targets.iter().map(|target| target.name.to_string()).collect()
 }
+
+#[cfg(test)]
+#[path = "topics_tests.rs"]
+mod tests;

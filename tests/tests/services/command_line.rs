@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 /// The topic that the shop only produces to.
 const INVOICES: &str = "shop-invoices";
 
-fn shop(story: &Story, line: &str) -> Command {
+pub(crate) fn shop(story: &Story, line: &str) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_shop"));
     command.args(line.split(' ')).stdin(Stdio::null()).current_dir(story.path("")).env("RUST_LOG", "info").env("NO_COLOR", "1");
     command.env("SHOP_TOPIC", &story.name).env("SHOP_SEEN", story.path("seen"));
@@ -23,7 +23,7 @@ fn shop(story: &Story, line: &str) -> Command {
     command
 }
 
-fn run(story: &Story, line: &str) -> (Option<i32>, String) {
+pub(crate) fn run(story: &Story, line: &str) -> (Option<i32>, String) {
     let Output { status, stdout, stderr } = shop(story, line).output().unwrap();
     println!("$ shop {line}\n{}", String::from_utf8_lossy(&stderr));
     (status.code(), String::from_utf8(stdout).unwrap())
@@ -31,7 +31,7 @@ fn run(story: &Story, line: &str) -> (Option<i32>, String) {
 
 /// The one object on the one line of an answer.
 #[track_caller]
-fn object(answer: &str) -> Value {
+pub(crate) fn object(answer: &str) -> Value {
     assert_eq!((answer.lines().count(), answer.ends_with('\n')), (1, true), "one line: {answer:?}");
     serde_json::from_str(answer).unwrap()
 }

@@ -1,6 +1,8 @@
 //! The way of a failed message through retry topics to the dead-letter topic and back, read by another client than ours.
 
+use std::collections::BTreeSet;
 use std::num::NonZeroU32;
+use std::process::Stdio;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -11,12 +13,16 @@ use kafka_kit::prelude::*;
 use kafka_kit::retry::Retry;
 use kafka_kit::retry::dead_letters::{DeadLetters, Ended, Filter, Replay, Trim};
 use kafka_kit::settings::Settings;
-use kafka_tests::cluster::{bootstrap, delete_topic};
-use kafka_tests::produce::Record;
+use kafka_tests::cluster::{bootstrap, create_topic, delete_topic, ends};
+use kafka_tests::process;
+use kafka_tests::produce::{Record, produce};
 use kafka_tests::python;
+use kafka_tests::read::everything;
 use kafka_tests::story::{SOON, Story};
 use kafka_tests::until::until;
 use serde_json::{Value, json};
+
+use crate::command_line::{object, run, shop};
 
 /// The wait of a retry that nobody wants to wait for.
 const SHORT: Duration = Duration::from_millis(100);
@@ -114,6 +120,37 @@ fn a_message_goes_all_the_way_and_another_client_reads_it_at_every_hop() {
     assert_eq!(header(&hops[3], "DEAD_LETTER_SUMMARY"), Some("ours fails"));
     assert_eq!(header(&hops[3], "RETRY_TIMESTAMP"), None);
     retries.iter().for_each(|topic| delete_topic(topic));
+}
+
+#[test]
+fn a_replay_that_is_killed_and_run_again_loses_no_letter() {
+    const COUNT: i64 = 6_000;
+    let story = Story::new("replay-killed", 3);
+    let letters = format!("{0}.{0}.dlt", story.name);
+    create_topic(&letters, 3);
+    let origin = |n: i64| Record::empty().key(format!("k{n}")).value(n.to_string()).header("ORIGIN_TOPIC", story.name.clone());
+    let letter =
+        |n: i64| origin(n).header("ORIGIN_PARTITION", (n % 3).to_string()).header("DEAD_LETTER_SUMMARY", "failed").to((n % 3) as i32);
+    produce(&letters, (0..COUNT).map(letter));
+    let line = format!("dlt replay {} --rate 3000", story.name);
+    let sent = || ends(&story.name, 3).values().sum::<i64>();
+    for kill in 1..=2_i64 {
+        let mut replay = shop(&story, &line);
+        let before = sent();
+        let replay = process::Running::start(replay.stdout(Stdio::null()), story.path("log"));
+        until("it is at work", SOON, || sent() > before + 300 * kill);
+        replay.kill_9();
+    }
+    assert!(sent() < 2 * COUNT, "it must not have come to its end");
+    let (code, answer) = run(&story, &format!("dlt replay {} --output json", story.name));
+    assert_eq!((code, &object(&answer)["letters"]), (Some(0), &json!(COUNT)));
+    let replayed = everything(&story.name, 3);
+    let values: BTreeSet<_> = replayed.iter().map(|record| record.value.clone().unwrap()).collect();
+    println!("{} records of {COUNT} letters", replayed.len());
+    assert_eq!(values, (0..COUNT).map(|n| n.to_string().into_bytes()).collect(), "none is lost; some came twice");
+    assert!(replayed.iter().all(|record| record.headers.is_empty()), "as new messages");
+    assert_eq!(everything(&letters, 3).len(), COUNT as usize, "all letters stay");
+    delete_topic(&letters);
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::hash::{BuildHasher, RandomState};
 use std::time::Duration;
 
 use kafka_tests::calls::Call;
-use kafka_tests::checks::{Order, never_beside};
+use kafka_tests::checks::{Order, handled_once, never_beside};
 use kafka_tests::cluster::{bootstrap, delete_topic};
 use kafka_tests::process::Ledger;
 use kafka_tests::produce::Record;
@@ -186,6 +186,23 @@ fn a_pattern_retries_by_the_real_topics_name() {
     assert_eq!(topics, [story.name.clone(), story.name.clone(), format!("{0}.{0}.retry.1", story.name)]);
     ledger.stop(SOON);
     names(&story.name, &story.name, 2).iter().for_each(|topic| delete_topic(topic));
+}
+
+#[test]
+fn a_batch_of_retries_forwards_what_failed_again_and_counts_the_rest() {
+    let story = Story::new("retry-batch", 1);
+    story.send((0..50_i64).map(|n| Record::work(json!({ "n": n, "fail": if n == 20 { 2 } else { 1 } }))));
+    let ledger = story.ledger().flag("--batch", 50).retrying("non-blocking", 3, 500).start();
+    let calls = story.until_handled(50);
+    let levels = names(&story.name, &story.name, 3);
+    let done: BTreeMap<_, _> = calls.iter().filter(|call| call.is_ok()).map(|call| (call.n.unwrap(), call.topic.clone())).collect();
+    let expected = (0..50).map(|n| (n, levels[usize::from(n == 20)].clone())).collect();
+    assert_eq!(done, expected, "the rest counts where it was, and the failed one goes on");
+    assert_eq!(handled_once(&calls), Ok(()));
+    let forwarded = |topic: &str| everything(topic, 1).len();
+    assert_eq!([forwarded(&levels[0]), forwarded(&levels[1]), forwarded(&levels[2]), forwarded(&levels[3])], [50, 1, 0, 0]);
+    story.stop_at_the_end(ledger);
+    levels.iter().for_each(|topic| delete_topic(topic));
 }
 
 #[test]

@@ -9,23 +9,25 @@ use kafka_tests::until::{throughout, until};
 use kafka_tests::warehouse::{TABLES, Warehouse, customer, order, order_line, tombstone};
 
 /// A dead member is noticed as soon as the broker allows.
-const QUICK: [&str; 6] = ["--set", "session.timeout.ms=1000", "--set", "heartbeat.interval.ms=300", "--set", "auto.commit.interval.ms=100"];
+pub(crate) const QUICK: [&str; 6] = ["--set", "session.timeout.ms=1000", "--set", "heartbeat.interval.ms=300", "--set", "auto.commit.interval.ms=100"];
 
 /// How long a machine with much else to do may take.
-const LONG: Duration = Duration::from_secs(900);
+pub(crate) const LONG: Duration = Duration::from_secs(900);
 
 /// What is sent: so many customers, orders (in two versions) and lines.
-struct Load {
-    customers: i64,
-    orders: i64,
-    lines: i64,
+pub(crate) struct Load {
+    pub(crate) customers: i64,
+    pub(crate) orders: i64,
+    pub(crate) lines: i64,
+    /// How many messages of one kind follow one another at most.
+    pub(crate) piece: usize,
 }
 
-const LARGE: Load = Load { customers: 10_000, orders: 20_000, lines: 50_000 };
+const LARGE: Load = Load { customers: 10_000, orders: 20_000, lines: 50_000, piece: 2_500 };
 
 impl Load {
     /// Pieces of all topics in random order, but most children before their parents.
-    fn send(&self, warehouse: &Warehouse) {
+    pub(crate) fn send(&self, warehouse: &Warehouse) {
         let mut pieces: Vec<(u64, &str, Vec<Record>)> = Vec::new();
         let lines: Vec<_> = (0..self.lines).map(|id| order_line(id, id * 7 % self.orders)).collect();
         let first: Vec<_> = (0..self.orders).map(|id| order(id, (id % 10 != 0).then(|| id * 3 % self.customers), 1)).collect();
@@ -34,7 +36,7 @@ impl Load {
         for (weight, table, records) in
             [(0, "order_lines", lines), (1, "orders", first), (3, "orders", second), (4, "customers", customers)]
         {
-            for (at, piece) in records.chunks(2_500).enumerate() {
+            for (at, piece) in records.chunks(self.piece).enumerate() {
                 pieces.push((weight * 1_000 + RandomState::new().hash_one(at) % 1_500, table, piece.to_vec()));
             }
         }
@@ -45,13 +47,30 @@ impl Load {
         }
     }
 
-    fn has_landed(&self, warehouse: &mut Warehouse) -> bool {
+    pub(crate) fn has_landed(&self, warehouse: &mut Warehouse) -> bool {
         let waiting = warehouse.database.count("kafka_waiting_messages");
         let second = warehouse.database.number("SELECT count(*) AS number FROM orders WHERE note = '2'").unwrap_or(0);
         waiting == 0
             && second == self.orders
             && TABLES.map(|table| warehouse.database.count(table)) == [self.customers, self.orders, self.lines]
     }
+}
+
+/// Notes every write of an order, in the order in which they came.
+pub(crate) fn watch_orders(warehouse: &mut Warehouse) {
+    until("tables to watch", SOON, || warehouse.database.count("order_lines") >= 0);
+    warehouse.database.run(
+        "CREATE TABLE written (n BIGINT GENERATED ALWAYS AS IDENTITY, id BIGINT, note TEXT);
+         CREATE FUNCTION note() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+             INSERT INTO written (id, note) VALUES (NEW.id, NEW.note); RETURN NULL; END $$;
+         CREATE TRIGGER note AFTER INSERT OR UPDATE ON orders FOR EACH ROW EXECUTE FUNCTION note();",
+    );
+}
+
+#[track_caller]
+pub(crate) fn were_written_in_order(warehouse: &mut Warehouse) {
+    let back = "SELECT count(*) AS number FROM written AS earlier JOIN written AS later USING (id) WHERE earlier.n < later.n AND earlier.note > later.note";
+    assert_eq!(warehouse.database.number(back), Some(0), "versions of an order were written in order");
 }
 
 #[test]
@@ -61,18 +80,10 @@ fn a_hundred_thousand_messages_in_any_order_all_land() {
     LARGE.send(&warehouse);
     let started = Instant::now();
     let process = warehouse.start(&QUICK);
-    until("tables to watch", SOON, || warehouse.database.count("order_lines") >= 0);
-    // Every write of an order, in the order in which they came.
-    warehouse.database.run(
-        "CREATE TABLE written (n BIGINT GENERATED ALWAYS AS IDENTITY, id BIGINT, note TEXT);
-         CREATE FUNCTION note() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
-             INSERT INTO written (id, note) VALUES (NEW.id, NEW.note); RETURN NULL; END $$;
-         CREATE TRIGGER note AFTER INSERT OR UPDATE ON orders FOR EACH ROW EXECUTE FUNCTION note();",
-    );
+    watch_orders(&mut warehouse);
     until("everything landed", LONG, || LARGE.has_landed(&mut warehouse));
     println!("100,000 messages landed in {:?}", started.elapsed());
-    let back = "SELECT count(*) AS number FROM written AS earlier JOIN written AS later USING (id) WHERE earlier.n < later.n AND earlier.note > later.note";
-    assert_eq!(warehouse.database.number(back), Some(0), "versions of an order were written in order");
+    were_written_in_order(&mut warehouse);
     assert_eq!((process.logged("violates"), process.logged("failed")), (0, 0));
     process.stop(SOON);
     warehouse.is_at_the_end();

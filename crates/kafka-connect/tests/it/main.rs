@@ -5,4 +5,6 @@
 mod application;
 mod client;
 mod publishing;
+mod reading;
 mod stub;
+mod tls;

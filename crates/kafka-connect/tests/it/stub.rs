@@ -8,6 +8,7 @@ use axum::Router;
 use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::{HeaderMap, Method, Response, StatusCode, Uri};
+use axum::serve::Listener;
 use kafka_connect::client::ConnectClient;
 use kafka_connect::settings::ConnectSettings;
 use kafka_core::clock::{Clock, ManualClock};
@@ -58,9 +59,18 @@ pub(crate) struct Stub {
 impl Stub {
     /// A server with these answers, in their order; then it answers 418.
     pub(crate) async fn with(answers: impl IntoIterator<Item = Answer>) -> Self {
-        let script = Script { answers: Arc::new(Mutex::new(answers.into_iter().collect())), seen: Arc::default() };
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
+        Self::listening(listener, url, answers)
+    }
+
+    /// The same behind a listener of one's own.
+    pub(crate) fn listening<L: Listener<Addr: std::fmt::Debug>>(
+        listener: L,
+        url: String,
+        answers: impl IntoIterator<Item = Answer>,
+    ) -> Self {
+        let script = Script { answers: Arc::new(Mutex::new(answers.into_iter().collect())), seen: Arc::default() };
         let app = Router::new().fallback(answer).with_state(script.clone());
         tokio::spawn(async move { axum::serve(listener, app).await });
         let (clock, hand) = Clock::manual();

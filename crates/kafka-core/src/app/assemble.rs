@@ -1,6 +1,7 @@
 //! The one check: from what was pushed together to an application, or to all that is wrong with it.
 
 use std::collections::BTreeMap;
+use std::num::NonZeroUsize;
 use std::sync::Arc;
 
 use super::background::Background;
@@ -50,6 +51,7 @@ pub(crate) struct AssembledConsumer {
     pub(crate) pipelines: Vec<Arc<Pipeline>>,
     pub(crate) subscriptions: Vec<Subscription>,
     pub(crate) storage: OffsetStorage,
+    pub(super) max_in_flight_messages: usize,
 }
 
 impl App {
@@ -324,6 +326,7 @@ impl Assembly<'_> {
                 pipelines,
                 subscriptions,
                 storage: spec.offset_storage,
+                max_in_flight_messages: spec.max_in_flight_messages.map_or(self.settings.max_in_flight_messages, NonZeroUsize::get),
             }),
             _ => Err(errors),
         }

@@ -237,7 +237,7 @@ impl App {
             shutdown_timeout: self.settings.shutdown_timeout,
             poll_interval: self.settings.polling_frequency,
             max_in_flight_bytes: self.settings.max_in_flight_bytes,
-            max_in_flight_messages: self.settings.max_in_flight_messages,
+            max_in_flight_messages: consumer.max_in_flight_messages,
         };
         Ok((ConsumerLoop::new(config, client, reporter.clone()), reporter))
     }

@@ -13,7 +13,7 @@ use crate::error::BoxError;
 use crate::message::{Run, Segment};
 use crate::names::Subscription;
 use crate::producer::suppression::Suppression;
-use crate::topic::{Control, Handler, HandlerFailure, TopicSpec};
+use crate::topic::{Control, Handler, HandlerFailure, TopicSpec, Undecoded};
 
 /// One declared topic with everything a message of it passes.
 #[derive(Debug)]
@@ -50,6 +50,13 @@ pub(crate) struct Pending {
     pub(crate) failure: Failure,
 }
 
+/// A forwarded message that was not acknowledged.
+pub(crate) struct Refused {
+    pub(crate) segments: Vec<Segment>,
+    pub(crate) failure: Failure,
+    pub(crate) error: BoxError,
+}
+
 /// How the lane goes on.
 #[derive(Debug)]
 pub(crate) enum Next {
@@ -68,6 +75,28 @@ pub(crate) enum Next {
 impl Pipeline {
     /// Takes the run as far as it goes. What is settled leaves the run and enters the journal.
     pub(crate) async fn process(&self, run: &mut Run, journal: &mut Journal, control: &Control) -> Next {
+        if self.gates.iter().all(|gate| gate.wants_decoded() == Decoding::NotNeeded) {
+            return self.pass(run, journal, control).await;
+        }
+        let Err(Undecoded { decoded, error }) = self.handler.decode(run).await else {
+            return self.pass(run, journal, control).await;
+        };
+        // What stands before the trouble is none of its business.
+        if decoded == 0 {
+            return Next::Trouble(error);
+        }
+        run.set_aside(decoded);
+        let next = self.pass(run, journal, control).await;
+        let all_settled = run.is_empty();
+        run.make_whole();
+        match next {
+            Next::GoOn if all_settled => Next::Trouble(error),
+            next => next,
+        }
+    }
+
+    /// Takes a run through gates and handler.
+    async fn pass(&self, run: &mut Run, journal: &mut Journal, control: &Control) -> Next {
         let admitted = match self.admit(run, journal).await {
             Ok(admitted) => admitted,
             Err(_) if planted(Defect::SkipOnGateTrouble) => return journal.skip(run),
@@ -93,9 +122,6 @@ impl Pipeline {
     /// Asks the gates. What they park leaves the run at once, wherever it stands: it is durable elsewhere,
     /// and whoever asked again would park it twice.
     async fn admit(&self, run: &mut Run, journal: &mut Journal) -> Result<Vec<Group>, BoxError> {
-        if self.gates.iter().any(|gate| gate.wants_decoded() == Decoding::Needed) {
-            self.handler.decode(run).await?;
-        }
         let mut holds: Vec<Option<Hold>> = vec![None; if self.gates.is_empty() { 0 } else { run.len() }];
         for gate in &self.gates {
             let Admissions::Each(each) = contained(|| gate.admit(run)).await? else { continue };
@@ -168,24 +194,23 @@ impl Pipeline {
     }
 
     /// Waits for an acknowledgement; forwards again, with back-off, until there is one.
-    ///
-    /// `blocked` is told when the first try failed, so that the lanes stand still meanwhile.
-    pub(crate) async fn acknowledge(&self, pending: Pending, blocked: &(dyn Fn(&BoxError) + Sync)) -> Result<Vec<Segment>, BoxError> {
-        let Pending { segments, mut ack, failure } = pending;
+    pub(crate) async fn acknowledge(&self, pending: Pending) -> Result<Vec<Segment>, BoxError> {
+        match pending.acknowledged().await {
+            Ok(segments) => Ok(segments),
+            Err(refused) => self.forward_again(refused).await,
+        }
+    }
+
+    /// Forwards again what was refused, with back-off, until it is acknowledged.
+    pub(crate) async fn forward_again(&self, refused: Refused) -> Result<Vec<Segment>, BoxError> {
+        let Refused { segments, failure, mut error } = refused;
         let mut tries = 0;
         loop {
-            let Err(error) = contained(|| ack).await else { return Ok(segments) };
-            if planted(Defect::RefusedForwardSettled) {
-                return Ok(segments);
-            }
-            if tries == 0 && !planted(Defect::RefusedForwardBlocksNothing) {
-                blocked(&error);
-            }
             tracing::warn!(
                 topic = %failure.message.topic(), partition = failure.message.partition(), offset = failure.message.raw().offset(), error = %error,
                 "forwarded message was not acknowledged, its partition holds"
             );
-            ack = loop {
+            let ack = loop {
                 tries += 1;
                 self.clock.sleep(Backoff::FRAMEWORK.after(tries)).await;
                 match contained(|| self.failure_handler.resolve(&failure)).await {
@@ -196,6 +221,22 @@ impl Pipeline {
                     Err(error) => tracing::warn!(error = %error, "message could not be forwarded"),
                 }
             };
+            match contained(|| ack).await {
+                Ok(()) => return Ok(segments),
+                Err(again) => error = again,
+            }
+        }
+    }
+}
+
+impl Pending {
+    /// Waits for the acknowledgement.
+    pub(crate) async fn acknowledged(self) -> Result<Vec<Segment>, Refused> {
+        let Self { segments, ack, failure } = self;
+        match contained(|| ack).await {
+            Ok(()) => Ok(segments),
+            Err(_) if planted(Defect::RefusedForwardSettled) => Ok(segments),
+            Err(error) => Err(Refused { segments, failure, error }),
         }
     }
 }

@@ -54,7 +54,7 @@ impl TopicAtWork {
     /// # Errors
     /// When what decoding needs is not available: a schema registry that is down.
     pub async fn decode(&self, run: &mut Run) -> Result<(), BoxError> {
-        self.pipeline.handler.decode(run).await
+        self.pipeline.handler.decode(run).await.map_err(|undecoded| undecoded.error)
     }
 
     /// Whether the handler takes messages as batches.
@@ -72,7 +72,7 @@ impl TopicAtWork {
             let mut journal = Journal::default();
             let next = self.pipeline.handle(run, run.len(), &mut journal, control).await;
             for pending in journal.pending {
-                if let Err(error) = self.pipeline.acknowledge(pending, &|_| {}).await {
+                if let Err(error) = self.pipeline.acknowledge(pending).await {
                     return Replayed::Stop(error);
                 }
             }

@@ -2,6 +2,7 @@
 
 use std::any::type_name;
 use std::fmt;
+use std::num::NonZeroUsize;
 use std::sync::Arc;
 
 use super::seams::{OffsetStorage, Returns};
@@ -33,6 +34,9 @@ pub struct ConsumerSpec {
     pub suppress: Suppress,
     /// Who keeps its positions. Default: the group.
     pub offset_storage: OffsetStorage,
+    /// How many messages of one partition it holds at most, in place of the setting `max_in_flight_messages`; the bound in bytes
+    /// stays. Default: the setting.
+    pub max_in_flight_messages: Option<NonZeroUsize>,
     /// What it is for.
     pub role: Role,
 }
@@ -133,6 +137,7 @@ impl ConsumerSpec {
             config: Vec::new(),
             suppress: Suppress::Nothing,
             offset_storage: OffsetStorage::Group,
+            max_in_flight_messages: None,
             role: Role::Main,
         }
     }
@@ -170,6 +175,13 @@ impl ConsumerSpec {
     #[must_use]
     pub fn suppress<T: Into<String>>(mut self, topics: impl IntoIterator<Item = T>) -> Self {
         self.suppress = Suppress::Topics(topics.into_iter().map(Into::into).collect());
+        self
+    }
+
+    /// Holds so many messages of one partition at most, for batches that the setting `max_in_flight_messages` would never let grow.
+    #[must_use]
+    pub fn max_in_flight_messages(mut self, messages: NonZeroUsize) -> Self {
+        self.max_in_flight_messages = Some(messages);
         self
     }
 

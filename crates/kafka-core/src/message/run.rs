@@ -173,6 +173,8 @@ pub struct Run {
     /// The try in this lane that this is for the first message.
     tries: u32,
     decoded: Option<Box<dyn Decoded>>,
+    /// What stands behind it and is no part of it for now.
+    aside: Vec<Segment>,
 }
 
 /// The decoded messages of a run, of a type that only the topic's handler and its gates know.
@@ -204,7 +206,7 @@ impl fmt::Debug for dyn Decoded {
 impl Run {
     pub(crate) fn new(segments: Vec<Segment>, tries: u32) -> Self {
         let len = segments.iter().map(Segment::len).sum();
-        Self { segments, len, tries, decoded: None }
+        Self { segments, len, tries, decoded: None, aside: Vec::new() }
     }
 
     /// A run made by hand, of messages that no poll brought: those that were parked, for example. The first message is at
@@ -310,6 +312,7 @@ impl Run {
             len: count,
             tries: self.tries,
             decoded: self.decoded.as_mut().map(|decoded| decoded.split_front(count)),
+            aside: Vec::new(),
         };
         self.len -= count;
         if count > 0 {
@@ -333,7 +336,7 @@ impl Run {
         if !gone.contains(&true) {
             return taken;
         }
-        let (tries, mut decoded) = (self.tries, self.decoded.take());
+        let (tries, mut decoded, aside) = (self.tries, self.decoded.take(), std::mem::take(&mut self.aside));
         for part in gone.chunk_by(|one, other| one == other) {
             let piece = self.split_front(part.len()).segments;
             if part[0] { taken.extend(piece) } else { kept.extend(piece) }
@@ -342,7 +345,8 @@ impl Run {
             decoded.take_out(gone);
         }
         // A message that comes to the front is at its first attempt.
-        *self = Self { len: kept.iter().map(Segment::len).sum(), segments: kept, tries: if gone[0] { 1 } else { tries }, decoded };
+        let tries = if gone[0] { 1 } else { tries };
+        *self = Self { len: kept.iter().map(Segment::len).sum(), segments: kept, tries, decoded, aside };
         taken
     }
 
@@ -360,6 +364,19 @@ impl Run {
             }
         }
         piece
+    }
+
+    /// Sets aside what stands behind the first `count` messages; it is no part of the run until this is whole again.
+    pub(crate) fn set_aside(&mut self, count: usize) {
+        self.aside = self.piece(count, self.len.saturating_sub(count));
+        self.segments = self.piece(0, count);
+        self.len = self.segments.iter().map(Segment::len).sum();
+    }
+
+    /// Takes back what was set aside.
+    pub(crate) fn make_whole(&mut self) {
+        self.len += self.aside.iter().map(Segment::len).sum::<usize>();
+        self.segments.append(&mut self.aside);
     }
 
     pub(crate) fn into_segments(self) -> Vec<Segment> {
@@ -417,6 +434,19 @@ mod tests {
         assert_eq!(run.decoded::<&str>(), Some(&vec!["1", "5"]));
         run.take_out(&[true, false]);
         assert_eq!((offsets(&run), run.attempt()), (vec![5], 1));
+    }
+
+    #[test]
+    fn what_is_set_aside_comes_back_whatever_was_taken_meanwhile() {
+        let (a, b) = (batch(&[1, 2, 5]), batch(&[9, 10]));
+        let mut run = Run::new(vec![Segment::whole(&a), Segment::whole(&b)], 3);
+        run.set_aside(4);
+        assert_eq!((offsets(&run), run.len(), run.last_offset()), (vec![1, 2, 5, 9], 4, 9));
+        run.take_out(&[false, true, false, false]);
+        run.split_front(1);
+        assert_eq!(offsets(&run), [5, 9]);
+        run.make_whole();
+        assert_eq!((offsets(&run), run.len()), (vec![5, 9, 10], 3));
     }
 
     #[test]

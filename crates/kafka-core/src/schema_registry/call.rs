@@ -1,5 +1,6 @@
 //! Requests to the registry: one address after the other, and what an answer means.
 
+use std::collections::HashSet;
 use std::error::Error;
 use std::fmt;
 use std::sync::Arc;
@@ -83,22 +84,30 @@ impl Caller {
         })?;
         let (kind, text) = (SchemaKind::parse(raw.schema_type.as_deref()), text(&raw));
         let mut references = Vec::new();
-        self.references(raw, &mut references).await?;
+        self.references(raw, &mut HashSet::new(), &mut references).await?;
         Ok(Registered { kind, text, references })
     }
 
     /// Adds what a schema refers to, each after those that it refers to itself.
-    fn references<'a>(&'a self, of: RawRegisteredSchema, into: &'a mut Vec<Referenced>) -> BoxFuture<'a, Result<(), RegistryError>> {
+    ///
+    /// A name means one schema in all of it, the one that is met first, as for the registry and its clients: where two versions of a
+    /// subject are referred to by one name, writers wrote by the first.
+    fn references<'a>(
+        &'a self,
+        of: RawRegisteredSchema,
+        met: &'a mut HashSet<String>,
+        into: &'a mut Vec<Referenced>,
+    ) -> BoxFuture<'a, Result<(), RegistryError>> {
         Box::pin(async move {
             for reference in of.references.unwrap_or_default() {
-                if into.iter().any(|known| known.name == reference.name) {
+                if !met.insert(reference.name.clone()) {
                     continue;
                 }
                 let call = SrCall::GetBySubjectAndVersion(&reference.subject, reference.version);
                 // The registry has no schema that refers to nothing: a gap here is a replica's, and passes.
                 let raw = self.call(call, Unknown::AskOthers).await.map_err(Failed::trouble)?;
                 let text = text(&raw);
-                self.references(raw, into).await?;
+                self.references(raw, met, into).await?;
                 into.push(Referenced { name: reference.name, text });
             }
             Ok(())

@@ -34,7 +34,7 @@ use crate::format::FormatContext;
 use crate::settings::SchemaRegistrySettings;
 
 /// The languages of schemas.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum SchemaKind {
     /// Avro.
@@ -103,7 +103,8 @@ pub(crate) struct WrittenReference {
 pub(crate) struct Registry {
     caller: Arc<Caller>,
     schemas: Cache<u32, Arc<Registered>>,
-    ids: Cache<(String, Written), u32>,
+    /// The same text may be a schema in two languages.
+    ids: Cache<(SchemaKind, String, Written), u32>,
 }
 
 impl Registry {
@@ -138,7 +139,7 @@ impl Registry {
             let (caller, kind, subject, schema) = (Arc::clone(caller), kind.clone(), subject.to_owned(), schema.clone());
             async move { caller.id(&kind, &subject, &schema).await }
         };
-        self.ids.get(&(subject.to_owned(), schema.clone()), fetch).await
+        self.ids.get(&(kind.clone(), subject.to_owned(), schema.clone()), fetch).await
     }
 }
 

@@ -126,6 +126,7 @@ async fn register(State(shared): State<Shared>, Path(subject): Path<String>, hea
         let at = known.registered.iter().position(|(_, schema)| *schema == body);
         let id = at.unwrap_or(known.registered.len()) as u32 + 1;
         known.registered.push((subject.clone(), body.clone()));
+        known.by_version.insert((subject.clone(), 1), body.clone());
         known.by_id.insert(id, body);
         Some(json!({ "id": id }))
     };

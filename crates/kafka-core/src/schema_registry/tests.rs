@@ -153,9 +153,9 @@ async fn a_schema_is_registered_once_or_only_looked_up() {
     for _ in 0..2 {
         assert_eq!(client.id(&SchemaKind::Avro, "orders-value", &schema("1")).await.unwrap(), 1);
     }
-    assert_eq!(client.id(&SchemaKind::Json, "orders-value", &schema("1")).await.unwrap(), 1, "kept by subject and text");
+    assert_eq!(client.id(&SchemaKind::Json, "orders-value", &schema("1")).await.unwrap(), 2, "the same text in another language");
     assert_eq!(looks.id(&SchemaKind::Avro, "orders-value", &schema("1")).await.unwrap(), 1);
-    assert_eq!(stub.requests(), ["FIND orders-value", "REGISTER orders-value", "FIND orders-value"]);
+    assert_eq!(stub.requests(), ["FIND orders-value", "REGISTER orders-value", "REGISTER orders-value", "FIND orders-value"]);
 
     for (status, wanted) in [(409, "not compatible"), (422, "does not take")] {
         stub.mood(Mood::Says(status, json!({ "error_code": status, "message": "field `a`" })));
@@ -188,14 +188,37 @@ async fn references_go_first_and_come_first() {
     );
     assert_eq!(body["schemaType"], "PROTOBUF");
 
-    stub.with(|known| {
-        for (subject, body) in known.registered.clone() {
-            known.by_version.insert((subject, 1), json!({ "id": 1, "schema": body["schema"], "references": body.get("references") }));
-        }
-    });
     let read = client.schema(id).await.unwrap();
     assert_eq!(read.kind, SchemaKind::Protobuf);
     assert_eq!(read.references.iter().map(|reference| reference.name.as_str()).collect::<Vec<_>>(), ["Inner", "Middle"]);
+}
+
+#[tokio::test]
+async fn a_name_means_the_schema_that_is_met_first() {
+    let stub = Stub::start().await;
+    let refers = |to: &[(&str, &str, u32)]| {
+        let one = |(name, subject, version): &(&str, &str, u32)| json!({ "name": name, "subject": subject, "version": version });
+        json!(to.iter().map(one).collect::<Vec<_>>())
+    };
+    stub.with(|known| {
+        let mut version = |subject: &str, version: u32, text: &str, to: &[(&str, &str, u32)]| {
+            known.by_version.insert((subject.to_owned(), version), json!({ "schema": text, "references": refers(to) }));
+        };
+        version("inner", 1, "first", &[]);
+        version("inner", 2, "second", &[]);
+        version("other", 1, "another", &[]);
+        // A subject is no name: one of two names for it, and one name in two subjects.
+        version("middle", 1, "middle", &[("Inner", "inner", 1), ("Alias", "inner", 1)]);
+        // A registry that is out of its mind must not send us round for ever.
+        version("round", 1, "round", &[("Round", "round", 1)]);
+        let to = [("Middle", "middle", 1), ("Inner", "inner", 2), ("Other", "other", 1), ("Round", "round", 1)];
+        known.by_id.insert(9, json!({ "schema": "outer", "references": refers(&to) }));
+    });
+    let read = stub.client().schema(9).await.unwrap();
+    let references: Vec<_> = read.references.iter().map(|reference| (reference.name.as_str(), &*reference.text)).collect();
+    let expected = [("Inner", "first"), ("Alias", "first"), ("Middle", "middle"), ("Other", "another"), ("Round", "round")];
+    assert_eq!(references, expected);
+    assert_eq!(stub.requests().len(), 6, "each name is asked for once: {:?}", stub.requests());
 }
 
 #[test]

@@ -13,7 +13,7 @@ use crate::format::{DecodeError, Part};
 use crate::message::{RawMessage, Run};
 use crate::names::TopicPartition;
 use crate::test_kit::work::AtWork;
-use crate::topic::{Control, Feed, Handler, HandlerOutcome};
+use crate::topic::{Control, Feed, Handler, HandlerOutcome, Undecoded};
 
 /// Is told what happens in the pipelines of one consumer.
 pub(crate) trait Witness: Send + Sync + fmt::Debug {
@@ -89,7 +89,7 @@ impl Drop for Call<'_> {
 }
 
 impl Handler for WatchedHandler {
-    fn decode<'a>(&'a self, run: &'a mut Run) -> BoxFuture<'a, Result<(), BoxError>> {
+    fn decode<'a>(&'a self, run: &'a mut Run) -> BoxFuture<'a, Result<(), Undecoded>> {
         self.handler.decode(run)
     }
 

@@ -5,7 +5,8 @@ use std::marker::PhantomData;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use super::handler::{BatchHandler, EachHandler, Formats, Handler};
+use super::decoding::Formats;
+use super::handler::{BatchHandler, EachHandler, Handler};
 use super::{KeyOf, Topic, ValueOf};
 use crate::consumer::{BatchError, HandlerError};
 use crate::error::ConfigErrors;

@@ -1,4 +1,4 @@
-//! The object-safe twin of the handler traits: decodes a run, calls the user's code, catches its panics.
+//! The object-safe twin of the handler traits: has a run decoded, calls the user's code, catches its panics.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -9,21 +9,20 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 
+use super::decoding::{Decoded, Formats, Parts, Undecoded, undecodable};
 use super::{Blocking, Cancelled, Consume, ConsumeBatch, ConsumeBlocking, KeyOf, Single, Topic, ValueOf};
 use crate::consumer::{BatchError, HandlerError, HandlerPanic};
-use crate::error::{BoxError, ConfigErrors};
-use crate::format::{Decode, DecodeError, Field, Format, FormatContext, Part};
-use crate::message::{Message, MessageBatch, RawMessage, Run};
-use crate::names::TopicName;
+use crate::error::BoxError;
+use crate::format::{Decode, DecodeError, Part};
+use crate::message::{Message, MessageBatch, Run};
 use crate::producer::suppression;
-use crate::settings::Settings;
 
 /// A topic's handler for runs of raw messages.
 pub trait Handler: Send + Sync {
-    /// Decodes the run for the gates; the handler will use the same decoding.
+    /// Decodes the run for the gates, from the front as far as it can; the handler will use the same decoding.
     ///
-    /// An error is trouble of the framework's own (a schema registry is down): the run waits, and nothing of it is settled.
-    fn decode<'a>(&'a self, run: &'a mut Run) -> BoxFuture<'a, Result<(), BoxError>>;
+    /// An error is trouble of the framework's own (a schema registry is down). What stands before it is decoded and may go on.
+    fn decode<'a>(&'a self, run: &'a mut Run) -> BoxFuture<'a, Result<(), Undecoded>>;
 
     /// Handles the first `limit` messages of the run.
     fn handle<'a>(&'a self, run: &'a mut Run, limit: usize, control: &'a Control) -> BoxFuture<'a, HandlerOutcome>;
@@ -115,114 +114,6 @@ impl Control {
     }
 }
 
-/// A decoded message's parts, or why it could not be decoded.
-pub type Decoded<K, V> = Result<(Option<K>, Option<V>), (Field, DecodeError)>;
-
-/// The instances of a topic's formats.
-pub(crate) struct Formats<T: Topic> {
-    pub(crate) key: T::Key,
-    pub(crate) value: T::Value,
-}
-
-impl<T: Topic> Formats<T> {
-    pub(crate) fn build(settings: &Settings) -> Result<Self, ConfigErrors> {
-        let spec = T::spec();
-        let registry = settings.schema_registry.as_ref();
-        let subject = spec.subject.or(registry.map(|registry| registry.subject_name_strategy)).unwrap_or_default();
-        let context = |field| FormatContext { topic: &spec.name, field, settings, subject };
-        let mut errors = ConfigErrors::new();
-        let key = errors.take(T::Key::build(&context(Field::Key)).map_err(Into::into));
-        let value = errors.take(T::Value::build(&context(Field::Value)).map_err(Into::into));
-        match (key, value) {
-            (Some(key), Some(value)) => Ok(Self { key, value }),
-            _ => Err(errors),
-        }
-    }
-}
-
-impl<T: Topic> Formats<T>
-where
-    T::Key: Decode,
-    T::Value: Decode,
-{
-    pub(crate) async fn decode(&self, raw: &RawMessage, topic: &TopicName) -> Decoded<KeyOf<T>, ValueOf<T>> {
-        let key = match raw.key() {
-            Some(bytes) => Some(decode_part(&self.key, Part { bytes, field: Field::Key, topic }).await?),
-            None => None,
-        };
-        let value = match raw.value() {
-            Some(bytes) => Some(decode_part(&self.value, Part { bytes, field: Field::Value, topic }).await?),
-            None => None,
-        };
-        Ok((key, value))
-    }
-
-    async fn show(&self, part: Part<'_>) -> Result<Option<String>, DecodeError> {
-        let shown = AssertUnwindSafe(async {
-            match part.field {
-                Field::Key => self.key.show(part).await,
-                Field::Value => self.value.show(part).await,
-            }
-        });
-        shown
-            .catch_unwind()
-            .await
-            .unwrap_or_else(|payload| Err(DecodeError::malformed(format!("its format panicked: {}", HandlerPanic::new(&*payload).message))))
-    }
-
-    /// The parts of a run's first messages when neither format looks at bytes: there is nothing to wait for, and nothing can fail.
-    fn undecoded(&self, run: &Run, limit: usize) -> Option<Parts<T>> {
-        T::Key::constant().zip(T::Value::constant())?;
-        let part = |raw: &RawMessage| (raw.key().and_then(|_| T::Key::constant()), raw.value().and_then(|_| T::Value::constant()));
-        Some(run.iter().take(limit).map(part).collect())
-    }
-
-    async fn decode_run(&self, run: &mut Run) -> Result<(), BoxError> {
-        let mut decoded = Vec::with_capacity(run.len());
-        for (raw, topic) in run.messages() {
-            match self.decode(raw, topic).await {
-                Err((field, error @ DecodeError::Unavailable(_))) => return Err(Undecodable { field, error }.into()),
-                parts => decoded.push(parts),
-            }
-        }
-        run.set_decoded::<Decoded<KeyOf<T>, ValueOf<T>>>(decoded);
-        Ok(())
-    }
-}
-
-/// Decodes one part. A format runs the user's code too (a `Deserialize` of theirs), and its panic makes a poison message.
-async fn decode_part<F: Decode>(format: &F, part: Part<'_>) -> Result<F::Value, (Field, DecodeError)> {
-    if let Some(value) = F::constant() {
-        return Ok(value);
-    }
-    let field = part.field;
-    match AssertUnwindSafe(async { format.decode(part).await }).catch_unwind().await {
-        Ok(decoded) => decoded.map_err(|error| (field, error)),
-        Err(payload) => {
-            let panic = format!("its format panicked: {}", HandlerPanic::new(&*payload).message);
-            Err((field, DecodeError::malformed(panic)))
-        }
-    }
-}
-
-/// A message that could not be decoded, as the failure handler sees it.
-#[derive(Debug, thiserror::Error)]
-#[error("the {} could not be decoded", field.as_str())]
-pub(crate) struct Undecodable {
-    field: Field,
-    #[source]
-    error: DecodeError,
-}
-
-/// Bad bytes stay bad; a missing registry comes back, and until then it is no fault of the message.
-fn undecodable((field, error): (Field, DecodeError)) -> HandlerFailure {
-    match error {
-        DecodeError::Malformed(_) => HandlerFailure::Message(HandlerError::permanent(Undecodable { field, error })),
-        DecodeError::Unknown(_) => HandlerFailure::Message(Undecodable { field, error }.into()),
-        DecodeError::Unavailable(_) => HandlerFailure::Trouble(Undecodable { field, error }.into()),
-    }
-}
-
 /// What the user's code returned, or its panic as an error.
 fn caught<E>(result: Result<Result<(), E>, Box<dyn std::any::Any + Send>>, panicked: impl FnOnce(HandlerPanic) -> E) -> Result<(), E> {
     result.unwrap_or_else(|payload| Err(panicked(HandlerPanic::new(&*payload))))
@@ -302,7 +193,7 @@ where
     T::Key: Decode,
     T::Value: Decode,
 {
-    fn decode<'a>(&'a self, run: &'a mut Run) -> BoxFuture<'a, Result<(), BoxError>> {
+    fn decode<'a>(&'a self, run: &'a mut Run) -> BoxFuture<'a, Result<(), Undecoded>> {
         Box::pin(self.formats.decode_run(run))
     }
 
@@ -352,7 +243,7 @@ where
     T::Key: Decode,
     T::Value: Decode,
 {
-    fn decode<'a>(&'a self, run: &'a mut Run) -> BoxFuture<'a, Result<(), BoxError>> {
+    fn decode<'a>(&'a self, run: &'a mut Run) -> BoxFuture<'a, Result<(), Undecoded>> {
         Box::pin(self.formats.decode_run(run))
     }
 
@@ -390,9 +281,6 @@ where
         Box::pin(self.formats.show(part))
     }
 }
-
-/// The decoded keys and values of a batch.
-type Parts<T> = Vec<(Option<KeyOf<T>>, Option<ValueOf<T>>)>;
 
 impl<T: ConsumeBatch> BatchHandler<T>
 where

@@ -1,15 +1,17 @@
 //! Topics: how the messages of a Kafka topic are decoded, handled, encoded and sent.
 
 mod consume;
+mod decoding;
 mod extensions;
 mod handler;
 mod spec;
 
 pub use consume::{Batched, Blocking, Cancelled, Consume, ConsumeBatch, ConsumeBlocking, Single, Style};
-pub(crate) use handler::Formats;
+pub(crate) use decoding::Formats;
 #[cfg(feature = "test-kit")]
-pub(crate) use handler::Undecodable;
-pub use handler::{Control, Decoded, Feed, Handler, HandlerFailure, HandlerOutcome, blocking_calls};
+pub(crate) use decoding::Undecodable;
+pub use decoding::{Decoded, Undecoded};
+pub use handler::{Control, Feed, Handler, HandlerFailure, HandlerOutcome, blocking_calls};
 pub use spec::{BatchLimits, Concurrency, DeadLetterLimit, Suppress, TopicSpec};
 
 use crate::app::{MissingState, State};

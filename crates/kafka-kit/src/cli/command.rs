@@ -13,6 +13,8 @@ use super::consume::Consume;
 #[cfg(feature = "retry")]
 use super::dlt;
 use super::output::{Form, Output};
+#[cfg(feature = "resolver")]
+use super::resolver;
 use super::{settings, topics};
 
 const EXIT_CODES: &str = "\
@@ -52,6 +54,9 @@ pub(super) enum Command {
     #[cfg(feature = "retry")]
     #[command(subcommand)]
     Dlt(dlt::Command),
+    #[cfg(feature = "resolver")]
+    #[command(subcommand)]
+    Resolver(resolver::Command),
     #[command(subcommand)]
     Settings(settings::Command),
     Completions(Completions),
@@ -66,6 +71,8 @@ impl Command {
             Self::Topics(command) => command.run(&app, output).await,
             #[cfg(feature = "retry")]
             Self::Dlt(command) => command.run(&app, output).await,
+            #[cfg(feature = "resolver")]
+            Self::Resolver(command) => command.run(app, output).await,
             Self::Settings(command) => command.run(&app, output),
             Self::Completions(completions) => Ok(completions.run(output)),
         }

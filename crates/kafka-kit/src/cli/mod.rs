@@ -19,6 +19,8 @@ mod consume;
 mod dlt;
 mod output;
 mod progress;
+#[cfg(feature = "resolver")]
+mod resolver;
 mod settings;
 #[cfg(test)]
 mod tests;

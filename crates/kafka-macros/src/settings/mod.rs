@@ -3,6 +3,7 @@
 
 pub(crate) mod batch;
 pub(crate) mod concurrency;
+pub(crate) mod dead_letter_limit;
 pub(crate) mod relations;
 pub(crate) mod retry;
 pub(crate) mod subject;

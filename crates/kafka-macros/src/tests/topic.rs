@@ -89,6 +89,16 @@ snapshots! { TOPIC;
         struct Orders;
     "#
 
+    dead_letter_limit: r#"
+        #[topic(name = "orders", dead_letter_limit(consecutive = 100, ratio = 0.5))]
+        struct Orders;
+    "#
+
+    dead_letter_limit_with_a_window: r#"
+        #[topic(name = "orders", dead_letter_limit(ratio = 0.5, window = 200))]
+        struct Orders;
+    "#
+
     suppress_all: r#"
         #[topic(name = "orders", suppress)]
         struct Orders;

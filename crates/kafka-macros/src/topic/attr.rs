@@ -5,6 +5,7 @@ use syn::{LitBool, LitStr, Path, Type, parse_quote};
 use super::model::Style;
 use crate::settings::batch::BatchAttrs;
 use crate::settings::concurrency::ConcurrencyAttrs;
+use crate::settings::dead_letter_limit::DeadLetterLimitAttrs;
 use crate::settings::relations::Relations;
 use crate::settings::retry::RetryAttrs;
 use crate::settings::suppress::Suppress;
@@ -24,6 +25,7 @@ pub(super) struct TopicAttrs {
     pub(super) batch: Slot<BatchAttrs>,
     pub(super) concurrency: Slot<ConcurrencyAttrs>,
     pub(super) retry: Slot<RetryAttrs>,
+    pub(super) dead_letter_limit: Slot<DeadLetterLimitAttrs>,
     pub(super) suppress: Slot<Suppress>,
     pub(super) subject: Slot<LitStr>,
     pub(super) register: Slot<LitBool>,
@@ -44,6 +46,7 @@ impl Attributes for TopicAttrs {
         Key::new("batch", BatchAttrs::EXAMPLE, |attrs, item| item.once(&mut attrs.batch, Item::nested)),
         Key::new("concurrency", ConcurrencyAttrs::EXAMPLE, |attrs, item| item.once(&mut attrs.concurrency, Item::nested)),
         Key::new("retry", RetryAttrs::EXAMPLE, |attrs, item| item.once(&mut attrs.retry, Item::nested)),
+        Key::new("dead_letter_limit", DeadLetterLimitAttrs::EXAMPLE, |attrs, item| item.once(&mut attrs.dead_letter_limit, Item::nested)),
         Key::new("suppress", "suppress(\"orders\")", |attrs, item| item.once(&mut attrs.suppress, Suppress::read)),
         Key::new("subject", "subject = \"record\"", |attrs, item| item.once(&mut attrs.subject, Item::string)),
         Key::new("register", "register = false", |attrs, item| item.once(&mut attrs.register, Item::boolean)),

@@ -8,8 +8,24 @@ use syn::{Ident, Type};
 use super::model::{Discovery, Faces, Name, Source, State, Style, Topic};
 
 pub(super) fn expand(topic: &Topic) -> TokenStream {
-    let Topic { root, ident, name, key, value, faces, discovery, style, concurrency, batch, retry, suppress, subject, relations, state } =
-        topic;
+    let Topic {
+        root,
+        ident,
+        name,
+        key,
+        value,
+        faces,
+        discovery,
+        style,
+        concurrency,
+        batch,
+        retry,
+        dead_letter_limit,
+        suppress,
+        subject,
+        relations,
+        state,
+    } = topic;
     let produce = produce(ident, *faces);
     let announcement = match discovery {
         Discovery::Off => None,
@@ -23,7 +39,7 @@ pub(super) fn expand(topic: &Topic) -> TokenStream {
             type Style = #style;
 
             fn spec() -> __k::TopicSpec {
-                __k::TopicSpec::#name #concurrency #batch #retry #suppress #subject #relations
+                __k::TopicSpec::#name #concurrency #batch #retry #dead_letter_limit #suppress #subject #relations
             }
 
             fn from_state(__state: &__k::State) -> ::core::result::Result<Self, __k::MissingState> {

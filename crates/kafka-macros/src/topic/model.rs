@@ -6,6 +6,7 @@ use syn::{Data, DeriveInput, Field, Fields, Ident, LitStr, Type};
 use super::attr::{FieldAttrs, TopicAttrs};
 use crate::settings::batch::Batch;
 use crate::settings::concurrency::Concurrency;
+use crate::settings::dead_letter_limit::DeadLetterLimit;
 use crate::settings::relations::Relations;
 use crate::settings::retry::Retry;
 use crate::settings::subject::Subject;
@@ -28,6 +29,7 @@ pub(super) struct Topic {
     pub(super) concurrency: Option<Concurrency>,
     pub(super) batch: Option<Batch>,
     pub(super) retry: Option<Retry>,
+    pub(super) dead_letter_limit: Option<DeadLetterLimit>,
     pub(super) suppress: Option<Suppress>,
     pub(super) subject: Option<Subject>,
     pub(super) relations: Option<Relations>,
@@ -119,6 +121,7 @@ impl Topic {
             concurrency: checked(&attrs.concurrency, Concurrency::check, errors),
             batch: checked(&attrs.batch, Batch::check, errors),
             retry: checked(&attrs.retry, Retry::check, errors),
+            dead_letter_limit: checked(&attrs.dead_letter_limit, DeadLetterLimit::check, errors),
             suppress: checked(&attrs.suppress, |key, suppress, errors| Some(suppress.check(key, errors)), errors),
             subject: checked(&attrs.subject, |_, subject, errors| Subject::check(subject, errors), errors),
             relations: attrs.relations.given().cloned(),
@@ -158,8 +161,15 @@ fn checked<A, T>(slot: &Slot<A>, check: fn(&Ident, &A, &mut Errors) -> Option<T>
 
 /// Settings of a handler mean nothing on a topic that has none.
 fn without_handler(attrs: &TopicAttrs, errors: &mut Errors) {
-    let keys =
-        [attrs.blocking.key(), attrs.batch.key(), attrs.concurrency.key(), attrs.retry.key(), attrs.suppress.key(), attrs.relations.key()];
+    let keys = [
+        attrs.blocking.key(),
+        attrs.batch.key(),
+        attrs.concurrency.key(),
+        attrs.retry.key(),
+        attrs.dead_letter_limit.key(),
+        attrs.suppress.key(),
+        attrs.relations.key(),
+    ];
     for key in keys.into_iter().flatten() {
         errors.push(
             key,

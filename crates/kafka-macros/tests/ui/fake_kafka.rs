@@ -101,10 +101,20 @@ pub mod __private {
             Self(format!("{max:?} {delay:?}"))
         }
     }
+    #[derive(Debug)]
+    pub struct DeadLetterLimit {
+        pub consecutive: Option<u32>,
+        pub ratio: Option<f64>,
+        pub window: u32,
+    }
+    impl DeadLetterLimit {
+        pub const WINDOW: u32 = 1_000;
+    }
     writes! { TopicSpec {
         concurrency(concurrency: Concurrency) => concurrency;
         batch(max: usize, wait: Duration) => (max, wait);
         retry(policy: RetryPolicy) => policy.0;
+        dead_letter_limit(limit: DeadLetterLimit) => (limit.consecutive, limit.ratio, limit.window);
         suppress_all() => ();
         suppress(topics: impl IntoIterator<Item = &'static str> + Debug) => topics;
         subject(strategy: SubjectStrategy) => strategy;

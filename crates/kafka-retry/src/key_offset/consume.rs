@@ -4,10 +4,9 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
-use kafka_core::error::BoxError;
 use kafka_core::message::{RawMessage, Run};
 use kafka_core::names::TopicPartition;
-use kafka_core::topic::{Control, Feed, Handler, HandlerFailure, HandlerOutcome};
+use kafka_core::topic::{Control, Feed, Handler, HandlerFailure, HandlerOutcome, Undecoded};
 
 use super::store::{KeyOffset, KeyOffsetStore, Latest};
 
@@ -17,7 +16,7 @@ pub(super) struct NoteOffsets {
 }
 
 impl Handler for NoteOffsets {
-    fn decode<'a>(&'a self, _run: &'a mut Run) -> BoxFuture<'a, Result<(), BoxError>> {
+    fn decode<'a>(&'a self, _run: &'a mut Run) -> BoxFuture<'a, Result<(), Undecoded>> {
         Box::pin(std::future::ready(Ok(())))
     }
 

@@ -1,6 +1,7 @@
 //! The tracker as a plugin: its consumer, its store, its rule.
 
 use std::fmt;
+use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -21,8 +22,8 @@ use crate::skip::SkipRule;
 /// What the tracker's consumer is called, on the command line and in logs.
 const CONSUMER: &str = "key-offset-tracker";
 
-/// So many messages are noted in one statement.
-const BATCH: usize = 50_000;
+/// So many messages are noted in one statement: the more there are, the fewer rows for each. The bound in bytes holds, too.
+const BATCH: NonZeroUsize = NonZeroUsize::new(50_000).unwrap();
 
 /// Skips messages that fail for want of a related row when a newer message of their key follows.
 ///
@@ -133,7 +134,8 @@ impl CompanionSource for Tracker {
         }
         let Some(store) = store.filter(|_| errors.is_empty()) else { return Err(errors) };
         let store = self.store.get_or_init(|| store);
-        let mut spec = ConsumerSpec::new(CONSUMER, self.group.clone()).config("auto.offset.reset", "earliest");
+        let mut spec =
+            ConsumerSpec::new(CONSUMER, self.group.clone()).config("auto.offset.reset", "earliest").max_in_flight_messages(BATCH);
         spec.config.extend(self.config.iter().cloned());
         spec.topics = topics.into_iter().map(|name| follow(name, store)).collect();
         Ok(Some(spec))
@@ -158,7 +160,7 @@ pub(super) fn tracked(consumers: &[ConsumerSpec], settings: &Settings) -> Vec<St
 fn follow(name: String, store: &Arc<dyn KeyOffsetStore>) -> DeclaredTopic {
     let wait = RetryPolicy::new(MaxRetries::Forever, Duration::from_millis(500)).backoff().max_delay(Duration::from_secs(30)).log_every(1);
     let store = Arc::clone(store);
-    let spec = TopicSpec::named(name).batch(BATCH, Duration::ZERO).retry(wait);
+    let spec = TopicSpec::named(name).batch(BATCH.get(), Duration::ZERO).retry(wait);
     DeclaredTopic::with_handler(spec, move |_, _| Ok(Arc::new(NoteOffsets { store: Arc::clone(&store) })))
 }
 

@@ -115,7 +115,7 @@ fn properties() -> anyhow::Result<Vec<(String, String)>> {
 }
 
 /// The raw loop: poll, look at the payload, store the offset now and then as a careful user would.
-fn poll(name: &str, messages: u64) -> anyhow::Result<Figures> {
+pub(crate) fn poll(name: &str, messages: u64) -> anyhow::Result<Figures> {
     let mut config = ClientConfig::new();
     config.extend(properties()?);
     let consumer: BaseConsumer = config.create()?;

@@ -5,6 +5,7 @@
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program whose output is its purpose")]
 
+mod avro;
 mod consume;
 mod family;
 mod lanes;
@@ -13,6 +14,7 @@ mod produce;
 mod raw_batch;
 mod report;
 mod resolver;
+mod retry;
 mod side;
 
 use std::process::ExitCode;
@@ -20,7 +22,7 @@ use std::process::ExitCode;
 use anyhow::{Context, bail};
 use report::Format;
 
-const USAGE: &str = "bench WHAT [--format json] [--rounds N] [--messages N]   WHAT: consume, produce, lanes, overhead, resolver";
+const USAGE: &str = "bench WHAT [--format json] [--rounds N] [--messages N]   WHAT: consume, produce, lanes, retry, resolver, overhead";
 
 /// What to measure, and how often.
 #[derive(Debug)]
@@ -71,8 +73,9 @@ fn run(plan: &Plan) -> anyhow::Result<()> {
         "produce" => produce::run(plan),
         "lanes" => lanes::run(plan),
         "overhead" => overhead::run(plan),
+        "retry" => retry::run(plan),
         "resolver" => resolver::run(plan),
-        "retry" | "modelsync" => bail!("the benchmark {} comes with its subsystem, which is not there yet", plan.what),
+        "modelsync" => bail!("the benchmark {} comes with its subsystem, which is not there yet", plan.what),
         other => bail!("{other} is no benchmark; {USAGE}"),
     }
 }

@@ -68,6 +68,7 @@ pub(crate) fn run(plan: &Plan) -> anyhow::Result<()> {
         let side = |kind: &str| Side::new(["overhead", what, kind]);
         compare(plan, &Case { name: name.to_owned(), unit, ours: side("ours"), baseline: side("raw") })?;
     }
+    crate::avro::run(plan)?;
     instructions(plan)
 }
 
@@ -108,6 +109,7 @@ pub(crate) fn side(words: &[&str]) -> anyhow::Result<Figures> {
     match words {
         ["lone", "ours"] => runtime.block_on(lone_ours()),
         ["lone", "raw"] => lone_raw(&runtime),
+        ["avro", rest @ ..] => crate::avro::side(&runtime, rest),
         ["count", kind, messages] => {
             let messages = messages.parse()?;
             let broker = filled(messages)?;

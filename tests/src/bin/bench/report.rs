@@ -59,7 +59,7 @@ pub(crate) fn compare(plan: &Plan, case: &Case) -> anyhow::Result<()> {
 pub(crate) fn print(plan: &Plan, name: &str, unit: &str, sides: (&[Figures], &[Figures]), ratios: &[f64]) {
     let rate = |side: &[Figures]| median(side.iter().map(|figures| figures.rate));
     let (ours, baseline, ratio) = (rate(sides.0), rate(sides.1), median(ratios.iter().copied()));
-    let spread = ratios.iter().copied().fold(f64::MIN, f64::max) - ratios.iter().copied().fold(f64::MAX, f64::min);
+    let spread = spread(ratios);
     match plan.format {
         Format::Json => println!(
             "{}",
@@ -80,6 +80,39 @@ pub(crate) fn print(plan: &Plan, name: &str, unit: &str, sides: (&[Figures], &[F
             );
         }
     }
+}
+
+/// A case whose figures are neither rates nor costs of a process.
+pub(crate) struct Line<'a> {
+    pub(crate) case: &'a str,
+    pub(crate) unit: &'a str,
+    pub(crate) ours: Vec<f64>,
+    pub(crate) baseline: Vec<f64>,
+    pub(crate) ratios: Vec<f64>,
+}
+
+/// Prints the medians of a case.
+pub(crate) fn line(plan: &Plan, line: Line<'_>) {
+    let Line { case, unit, ours, baseline, ratios } = line;
+    if plan.case.as_ref().is_some_and(|only| only != case) {
+        return;
+    }
+    let (ours, baseline) = (median(ours.into_iter()), median(baseline.into_iter()));
+    let (ratio, spread, rounds) = (median(ratios.iter().copied()), spread(&ratios), ratios.len());
+    match plan.format {
+        Format::Json => println!(
+            "{}",
+            json!({"bench": plan.what, "case": case, "ours": round(ours), "baseline": round(baseline), "ratio": round(ratio), "unit": unit, "rounds": rounds, "spread": round(spread)})
+        ),
+        Format::Text => println!(
+            "{:<9} {case:<14} ours {ours:>12.2} {unit}  baseline {baseline:>12.2} {unit}  ratio {ratio:.3} (spread {spread:.3}, {rounds} rounds)",
+            plan.what
+        ),
+    }
+}
+
+fn spread(ratios: &[f64]) -> f64 {
+    ratios.iter().copied().fold(f64::MIN, f64::max) - ratios.iter().copied().fold(f64::MAX, f64::min)
 }
 
 fn round(value: f64) -> f64 {

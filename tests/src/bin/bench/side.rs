@@ -7,7 +7,7 @@ use anyhow::{Context, bail, ensure};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use crate::{consume, lanes, overhead, produce, resolver};
+use crate::{consume, lanes, overhead, produce, resolver, retry};
 
 /// What a side cost.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
@@ -29,7 +29,12 @@ impl Side {
         Self(words.into_iter().map(|word| word.to_string()).collect())
     }
 
-    pub(crate) fn run<F: DeserializeOwned>(&self) -> anyhow::Result<F> {
+    pub(crate) fn run(&self) -> anyhow::Result<Figures> {
+        self.output()
+    }
+
+    /// Runs it, and reads what it prints.
+    pub(crate) fn output<T: DeserializeOwned>(&self) -> anyhow::Result<T> {
         let program = std::env::current_exe()?;
         let output = Command::new(program).arg("side").args(&self.0).stderr(Stdio::inherit()).output()?;
         ensure!(output.status.success(), "the side {:?} failed", self.0);
@@ -41,14 +46,12 @@ impl Side {
 pub(crate) fn measure(words: &[String]) -> anyhow::Result<()> {
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     let figures = match words.as_slice() {
+        ["retry", rest @ ..] => return retry::side(rest).map(|figures| println!("{figures}")),
+        ["resolver", rest @ ..] => return resolver::side(rest).map(|figures| println!("{figures}")),
         ["consume", rest @ ..] => consume::side(rest)?,
         ["produce", rest @ ..] => produce::side(rest)?,
         ["lanes", rest @ ..] => lanes::side(rest)?,
         ["overhead", rest @ ..] => overhead::side(rest)?,
-        ["resolver", rest @ ..] => {
-            println!("{}", resolver::side(rest)?);
-            return Ok(());
-        }
         other => bail!("{other:?} is no side"),
     };
     println!("{}", serde_json::to_string(&figures)?);

@@ -4,6 +4,7 @@
 //! message comes for it, runs as one task, and is gone when it is empty. At most the topic's limit run
 //! at once; one that holds gives its place away.
 
+mod acks;
 mod queue;
 mod task;
 mod waiting;

@@ -1,19 +1,18 @@
 //! The task of a lane: takes runs through the pipeline until the lane is empty.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use tokio::sync::Notify;
 
 use super::queue::{AtWork, Troubled};
-use super::{Phase, Shared};
+use super::{Phase, Shared, acks};
 use crate::consumer::defect::{Defect, planted};
 use crate::consumer::outcome::Hold;
-use crate::consumer::pipeline::{Journal, Next, Pending};
+use crate::consumer::pipeline::{Journal, Next};
 use crate::consumer::reports::{Report, Reporter, Settled};
 use crate::consumer::seams::Backoff;
-use crate::error::{BoxError, in_full};
+use crate::error::in_full;
 use crate::message::{Run, Segment};
 use crate::topic::{Control, Feed};
 
@@ -196,6 +195,7 @@ impl Shared {
         };
         if next.is_none() {
             journal.settle(&mut run, control.done());
+            run.make_whole();
             tracing::warn!(
                 topic = %self.pipeline.spec.name, offset = run.iter().next().map_or(-1, crate::message::RawMessage::offset),
                 "handler outlived its time and was cut off; its message will come again"
@@ -227,7 +227,8 @@ impl Shared {
             lane.work = None;
             let trouble = lane.trouble.take();
             lane.pace(pace.0 - run.len(), now.saturating_duration_since(pace.1));
-            let fresh = run.tries() != tries || run.is_empty();
+            // The first message left is not the one that had trouble before.
+            let fresh = run.len() < pace.0;
             match next {
                 Next::GoOn => {
                     let same = run.tries();
@@ -276,53 +277,13 @@ impl Shared {
         state.busy -= 1;
         let rested = self.is_ending() && self.rests(&state);
         drop(state);
-        for pending in journal.pending {
-            let watch = Watched::new(&self.reporter, "a forwarded message");
-            self.spawner.spawn(watch.over(acknowledge(Arc::clone(self), pending)));
+        if !journal.pending.is_empty() {
+            let watch = Watched::new(&self.reporter, "forwarded messages");
+            self.spawner.spawn(watch.over(acks::run(Arc::clone(self), journal.pending)));
         }
         if rested {
             self.reporter.send(Report::Rested);
         }
         hold
-    }
-}
-
-/// Waits for the acknowledgement of a forwarded message, and forwards again while it is refused.
-async fn acknowledge(shared: Arc<Shared>, pending: Pending) {
-    let blocking = AtomicBool::new(false);
-    let block = |error: &BoxError| {
-        blocking.store(true, Ordering::Relaxed);
-        let mut state = shared.lock();
-        state.blocked += 1;
-        state.blocked_by.get_or_insert_with(|| Troubled { since: shared.pipeline.clock.now(), error: in_full(&**error) });
-    };
-    let result = tokio::select! {
-        biased;
-        () = shared.phase.reached(Phase::CutOff as u64) => None,
-        result = shared.pipeline.acknowledge(pending, &block) => Some(result),
-    };
-    match result {
-        Some(Ok(segments)) => shared.reporter.send(Report::Settled { generation: shared.generation, settled: Settled::all(segments) }),
-        Some(Err(error)) => {
-            shared.reporter.send(Report::Stop(error));
-            // Before the block is lifted below.
-            shared.enter(Phase::Stopping);
-        }
-        // Its message will come again.
-        None => {}
-    }
-    let mut state = shared.lock();
-    state.busy -= 1;
-    if blocking.load(Ordering::Relaxed) {
-        state.blocked -= 1;
-        if state.blocked == 0 {
-            state.blocked_by = None;
-        }
-    }
-    let rested = shared.is_ending() && shared.rests(&state);
-    drop(state);
-    shared.unblocked.notify_waiters();
-    if rested {
-        shared.reporter.send(Report::Rested);
     }
 }

@@ -46,6 +46,21 @@ pub(crate) fn parse_moment(meaning: Meaning, text: &str) -> Option<i64> {
     }
 }
 
+/// The text of a date or time that says its zone, for a type of chrono that has none: at UTC, and without saying so.
+/// None for what needs no change.
+pub(crate) fn without_zone(text: &str, type_name: &str) -> Option<String> {
+    if type_name.contains("NaiveDateTime") {
+        return text.parse::<DateTime<Utc>>().ok().map(|at| at.naive_utc().format("%Y-%m-%dT%H:%M:%S%.f").to_string());
+    }
+    if type_name.contains("NaiveTime") {
+        // chrono has no time of day with a zone: one on the first day, which is cut off again.
+        let at = format!("1970-01-01T{text}").parse::<DateTime<Utc>>().ok()?;
+        return Some(at.format("%H:%M:%S%.f").to_string());
+    }
+    let date = text.get(..10).filter(|_| type_name.contains("NaiveDate"))?;
+    date.parse::<NaiveDate>().ok().map(|date| date.to_string())
+}
+
 fn in_unit(seconds: i64, nanos: i32, unit: Unit) -> Option<i64> {
     let per_second = unit.per_second();
     // The earliest nanoseconds fit as a whole only.
@@ -77,7 +92,8 @@ fn timestamp(number: i64, unit: Unit) -> Option<NaiveDateTime> {
 }
 
 /// The number in big-endian two's complement; none if it takes more than 128 bits.
-pub(crate) fn integer(bytes: &[u8]) -> Option<i128> {
+#[must_use]
+pub fn integer(bytes: &[u8]) -> Option<i128> {
     let sign = if bytes.first().is_some_and(|first| first & 0x80 != 0) { 0xff } else { 0 };
     let surplus = bytes.len().saturating_sub(16);
     let (head, tail) = bytes.split_at(surplus);
@@ -90,7 +106,8 @@ pub(crate) fn integer(bytes: &[u8]) -> Option<i128> {
 }
 
 /// The decimal's digits, with as many behind the point as the scale says, however long it is.
-pub(crate) fn decimal(bytes: &[u8], scale: u32) -> String {
+#[must_use]
+pub fn decimal(bytes: &[u8], scale: u32) -> String {
     let (negative, digits) = match integer(bytes) {
         Some(number) => (number < 0, number.unsigned_abs().to_string()),
         None => long_digits(bytes),
@@ -225,6 +242,23 @@ mod tests {
             }
         }
         assert_eq!(parse_moment(Timestamp(Unit::Millis), "2026-01-02T03:04:05+01:00"), Some(1_767_319_445_000));
+    }
+
+    #[test]
+    fn zones_are_left_out_for_types_without() {
+        for (text, type_name, said) in [
+            ("2026-01-02T03:04:05.678Z", "NaiveDateTime", Some("2026-01-02T03:04:05.678")),
+            ("2026-01-02T03:04:05+02:00", "NaiveDateTime", Some("2026-01-02T01:04:05")),
+            ("03:04:05.000001Z", "NaiveTime", Some("03:04:05.000001")),
+            ("01:30:00+02:00", "NaiveTime", Some("23:30:00")),
+            ("2017-09-15Z", "NaiveDate", Some("2017-09-15")),
+            ("2017-09-15Z", "String", None),
+            ("soon", "NaiveDateTime", None),
+            ("soon", "NaiveTime", None),
+            ("é012345678901", "NaiveDate", None),
+        ] {
+            assert_eq!(without_zone(text, type_name).as_deref(), said, "{text} {type_name}");
+        }
     }
 
     proptest! {

@@ -1,28 +1,33 @@
 //! Avro with a schema registry.
 //!
 //! `plan` makes a schema ready, `read` and `write` go between bytes and serde types, `schema` says the schema of a
-//! Rust type, `value` is for who has no type. The Avro library judges the schemas that we write; its values and
-//! its serializer are not used (see `read` and `write` for why).
+//! Rust type (`types` of those that are not the user's), `value` is for who has no type, and `shape` shows it the schema.
+//! The Avro library judges the schemas that we write; its values and its serializer are not used (see `read` and `write`
+//! for why).
 
 mod meaning_text;
 mod plan;
 mod read;
 mod schema;
+mod shape;
 mod value;
 mod write;
 mod writing;
 
 use std::collections::HashMap;
+use std::hash::Hash;
 use std::marker::PhantomData;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+pub use self::meaning_text::{decimal as decimal_text, integer};
 use self::plan::Plan;
-pub use self::plan::UnusableSchema;
+pub use self::plan::{Meaning, Unit, UnusableSchema};
 pub use self::read::UnreadableDatum;
 pub use self::schema::{AvroSchema, FieldSchema, RecordSchema, SchemaScope, SchemaText, TypeSchema};
+pub use self::shape::{SchemaShape, SchemaType};
 pub use self::value::{AvroValue, Datum, ValueSchema};
 pub use self::write::UnwritableDatum;
 use self::writing::Writing;
@@ -46,9 +51,21 @@ pub struct Avro<T, R = AsWritten> {
     registry: Arc<Registry>,
     strategy: SubjectStrategy,
     /// Schemas ready to read with, by their ids.
-    plans: RwLock<HashMap<u32, Arc<Plan>>>,
+    plans: Known<u32, Arc<Plan>>,
     writing: Writing,
+    /// The same for values that bring their schemas.
+    values: Values,
     kind: PhantomData<fn() -> (T, R)>,
+}
+
+/// What is known for good, and looked up far more often than it grows.
+struct Known<K, V>(RwLock<HashMap<K, V>>);
+
+/// The schemas of [`AvroValue`]s: by the ids that are read, and ready to write with.
+#[derive(Default)]
+struct Values {
+    read: Known<u32, ValueSchema>,
+    written: Known<SchemaText, Arc<Writing>>,
 }
 
 /// Reads what was written as it was written: fields by their names.
@@ -87,7 +104,8 @@ impl<T: Send + Sync + 'static, R: Send + Sync + 'static> Format for Avro<T, R> {
 
     fn build(context: &FormatContext<'_>) -> Result<Self, ConfigError> {
         let registry = Registry::of(context)?;
-        Ok(Self { registry, strategy: context.subject, plans: RwLock::default(), writing: Writing::default(), kind: PhantomData })
+        let (plans, writing, values) = (Known::default(), Writing::default(), Values::default());
+        Ok(Self { registry, strategy: context.subject, plans, writing, values, kind: PhantomData })
     }
 }
 
@@ -106,14 +124,12 @@ fn compile(schema: &Registered) -> Result<Plan, UnusableSchema> {
 
 impl<T: DeserializeOwned + Send + Sync + 'static, R: Reading<T>> Avro<T, R> {
     async fn plan(&self, id: u32) -> Result<Arc<Plan>, DecodeError> {
-        if let Some(plan) = self.plans.read().unwrap_or_else(PoisonError::into_inner).get(&id) {
-            return Ok(Arc::clone(plan));
+        if let Some(plan) = self.plans.get(&id) {
+            return Ok(plan);
         }
         let schema = written(&self.registry, id).await?;
         let prepared = compile(&schema).and_then(|plan| R::prepare(Prepared(plan))).map_err(DecodeError::malformed)?;
-        let plan = Arc::new(prepared.0);
-        self.plans.write().unwrap_or_else(PoisonError::into_inner).insert(id, Arc::clone(&plan));
-        Ok(plan)
+        Ok(self.plans.keep(id, Arc::new(prepared.0)))
     }
 }
 
@@ -127,31 +143,51 @@ impl<T: DeserializeOwned + Send + Sync + 'static, R: Reading<T>> Decode for Avro
 
 impl<T: Serialize + AvroSchema + Send + Sync + 'static, R: Send + Sync + 'static> Encode for Avro<T, R> {
     async fn encode(&self, value: &T, target: &FormatTarget<'_>, into: &mut Vec<u8>) -> Result<(), EncodeError> {
-        self.writing.write(value, SchemaText::of::<T>, &self.registry, self.strategy, target, into).await
+        let schema = || {
+            let schema = SchemaText::of::<T>();
+            schema.judge().map(|()| schema)
+        };
+        self.writing.write(value, schema, &self.registry, self.strategy, target, into).await
     }
 }
 
 impl Decode for Avro<AvroValue> {
     async fn decode(&self, part: Part<'_>) -> Result<AvroValue, DecodeError> {
         let (id, payload) = unframe(part.bytes)?;
-        let schema = written(&self.registry, id).await?;
-        let known = self.plans.read().unwrap_or_else(PoisonError::into_inner).get(&id).cloned();
-        let plan = match known {
-            Some(plan) => plan,
+        let schema = match self.values.read.get(&id) {
+            Some(schema) => schema,
             None => {
-                let plan = Arc::new(compile(&schema).map_err(DecodeError::malformed)?);
-                self.plans.write().unwrap_or_else(PoisonError::into_inner).insert(id, Arc::clone(&plan));
-                plan
+                let schema = ValueSchema::registered(&*written(&self.registry, id).await?).map_err(DecodeError::malformed)?;
+                self.values.read.keep(id, schema)
             }
         };
-        AvroValue::read(&schema, plan, payload).map_err(DecodeError::malformed)
+        AvroValue::read(schema, payload).map_err(DecodeError::malformed)
     }
 }
 
 impl Encode for Avro<AvroValue> {
     async fn encode(&self, value: &AvroValue, target: &FormatTarget<'_>, into: &mut Vec<u8>) -> Result<(), EncodeError> {
         // The schema is the value's, and may be another with each.
-        Writing::default().write(value.datum(), || value.schema().text().clone(), &self.registry, self.strategy, target, into).await
+        let text = value.schema().text();
+        let writing = self.values.written.get(text).unwrap_or_else(|| self.values.written.keep(text.clone(), Arc::default()));
+        writing.write(value.datum(), || Ok(text.clone()), &self.registry, self.strategy, target, into).await
+    }
+}
+
+impl<K: Hash + Eq, V: Clone> Known<K, V> {
+    fn get(&self, key: &K) -> Option<V> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).get(key).cloned()
+    }
+
+    /// Keeps a value, and gives what is known from now on: another may have been first.
+    fn keep(&self, key: K, value: V) -> V {
+        self.0.write().unwrap_or_else(PoisonError::into_inner).entry(key).or_insert(value).clone()
+    }
+}
+
+impl<K, V> Default for Known<K, V> {
+    fn default() -> Self {
+        Self(RwLock::default())
     }
 }
 

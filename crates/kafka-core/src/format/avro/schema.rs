@@ -1,6 +1,6 @@
 //! The Avro schema of a Rust type.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
@@ -19,7 +19,7 @@ pub trait AvroSchema {
 pub struct TypeSchema(Value);
 
 /// A whole schema: its text, and the schemas that are registered on their own and that it names.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct SchemaText {
     text: Arc<str>,
     references: Vec<(String, SchemaText)>,
@@ -30,6 +30,8 @@ pub struct SchemaText {
 pub struct SchemaScope {
     named: HashSet<String>,
     references: Vec<(String, SchemaText)>,
+    /// The Rust types that are being written as references of one another.
+    within: Vec<&'static str>,
 }
 
 /// A record under way.
@@ -138,12 +140,17 @@ impl SchemaScope {
         TypeSchema(json)
     }
 
-    /// The schema of a type is registered on its own, and this one names it.
+    /// The schema of a type is registered on its own, and this one names it. A type that refers to itself is named without.
     pub fn reference<T: AvroSchema>(&mut self) {
-        let schema = SchemaText::of::<T>();
+        let this = std::any::type_name::<T>();
+        if self.within.contains(&this) {
+            return;
+        }
+        let within = self.within.iter().copied().chain([this]).collect();
+        let schema = SchemaText::within::<T>(Self { within, ..Self::default() });
         let Some(name) = schema.plan().ok().and_then(|plan| plan.name().map(str::to_owned)) else { return };
-        if self.references.iter().all(|(known, _)| *known != name) {
-            self.named.insert(name.clone());
+        // It may be the one that is being written out.
+        if self.named.insert(name.clone()) {
             self.references.push((name, schema));
         }
     }
@@ -223,7 +230,10 @@ impl SchemaText {
     /// The schema of a type.
     #[must_use]
     pub fn of<T: AvroSchema>() -> Self {
-        let mut scope = SchemaScope::default();
+        Self::within::<T>(SchemaScope::default())
+    }
+
+    fn within<T: AvroSchema>(mut scope: SchemaScope) -> Self {
         let schema = T::avro_schema(&mut scope);
         Self { text: schema.0.to_string().into(), references: scope.references }
     }
@@ -328,73 +338,3 @@ fn expanded(json: &Value, written: &HashMap<String, Value>, met: &mut HashSet<St
         other => other.clone(),
     }
 }
-
-macro_rules! schemas {
-    ($($rust:ty => $method:ident($($word:literal),*);)*) => {$(
-        impl AvroSchema for $rust {
-            fn avro_schema(scope: &mut SchemaScope) -> TypeSchema {
-                scope.$method($($word),*)
-            }
-        }
-    )*};
-}
-
-schemas! {
-    () => primitive("null");
-    bool => primitive("boolean");
-    i8 => primitive("int");
-    i16 => primitive("int");
-    i32 => primitive("int");
-    u8 => primitive("int");
-    u16 => primitive("int");
-    u32 => primitive("long");
-    i64 => primitive("long");
-    f32 => primitive("float");
-    f64 => primitive("double");
-    String => primitive("string");
-    str => primitive("string");
-    char => primitive("string");
-    bytes::Bytes => primitive("bytes");
-    chrono::NaiveDate => logical("int", "date");
-    chrono::NaiveTime => logical("long", "time-micros");
-    chrono::DateTime<chrono::Utc> => logical("long", "timestamp-micros");
-    chrono::NaiveDateTime => logical("long", "local-timestamp-micros");
-    uuid::Uuid => logical("string", "uuid");
-}
-
-impl<T: AvroSchema> AvroSchema for Option<T> {
-    fn avro_schema(scope: &mut SchemaScope) -> TypeSchema {
-        let inner = T::avro_schema(scope);
-        scope.optional(inner)
-    }
-}
-
-impl<T: AvroSchema> AvroSchema for Vec<T> {
-    fn avro_schema(scope: &mut SchemaScope) -> TypeSchema {
-        let items = T::avro_schema(scope);
-        scope.array(items)
-    }
-}
-
-macro_rules! maps {
-    ($($map:ty),*) => {$(
-        impl<T: AvroSchema> AvroSchema for $map {
-            fn avro_schema(scope: &mut SchemaScope) -> TypeSchema {
-                let values = T::avro_schema(scope);
-                scope.map(values)
-            }
-        }
-    )*};
-}
-maps!(HashMap<String, T>, BTreeMap<String, T>);
-
-macro_rules! pointers {
-    ($($pointer:ty),*) => {$(
-        impl<T: AvroSchema + ?Sized> AvroSchema for $pointer {
-            fn avro_schema(scope: &mut SchemaScope) -> TypeSchema {
-                T::avro_schema(scope)
-            }
-        }
-    )*};
-}
-pointers!(Box<T>, Arc<T>, &T);

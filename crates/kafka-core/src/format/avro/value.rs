@@ -8,6 +8,7 @@ use serde::ser::{Serialize, Serializer};
 use super::plan::{Node, NodeId, Plan};
 use super::read::{Cursor, UnreadableDatum};
 use super::schema::SchemaText;
+use super::shape::SchemaType;
 use super::{UnusableSchema, UnwritableDatum, write};
 use crate::schema_registry::Registered;
 
@@ -20,9 +21,12 @@ pub struct AvroValue {
 
 /// A schema that is ready to read and write with. Cheap to clone.
 #[derive(Debug, Clone)]
-pub struct ValueSchema {
+pub struct ValueSchema(Arc<Ready>);
+
+#[derive(Debug)]
+struct Ready {
     text: SchemaText,
-    plan: Arc<Plan>,
+    plan: Plan,
 }
 
 /// A value as it stands in the bytes: numbers are numbers, whatever they mean. The branch of a union stands for itself.
@@ -63,14 +67,39 @@ impl ValueSchema {
     pub fn parse(text: &str) -> Result<Self, UnusableSchema> {
         let text = SchemaText::new(text, []);
         text.judge()?;
-        let plan = Arc::new(text.plan()?);
-        Ok(Self { text, plan })
+        let plan = text.plan()?;
+        Ok(Self(Arc::new(Ready { text, plan })))
+    }
+
+    /// A schema as a registry has it. What writers could write with is not judged again.
+    pub(super) fn registered(schema: &Registered) -> Result<Self, UnusableSchema> {
+        let plan = super::compile(schema)?;
+        // Each reference comes after those that it needs: the flat list serves as well as the tree.
+        let references =
+            schema.references.iter().map(|reference| (reference.name.clone(), SchemaText::new(Arc::clone(&reference.text), [])));
+        Ok(Self(Arc::new(Ready { text: SchemaText::new(Arc::clone(&schema.text), references), plan })))
+    }
+
+    /// The type that the schema says.
+    #[must_use]
+    pub fn root(&self) -> SchemaType<'_> {
+        SchemaType::root(self.plan())
+    }
+
+    /// Whether both are one and the same, as all schemas are that were read by one format with one id. Cheap.
+    #[must_use]
+    pub fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
     }
 
     /// The schema's JSON, and the schemas that it names.
     #[must_use]
     pub fn text(&self) -> &SchemaText {
-        &self.text
+        &self.0.text
+    }
+
+    fn plan(&self) -> &Plan {
+        &self.0.plan
     }
 }
 
@@ -80,7 +109,7 @@ impl AvroValue {
     /// # Errors
     /// When the datum is not of the schema.
     pub fn new(schema: ValueSchema, datum: Datum) -> Result<Self, UnwritableDatum> {
-        write::write(&schema.plan, &datum, &mut Vec::new())?;
+        write::write(schema.plan(), &datum, &mut Vec::new())?;
         Ok(Self { schema, datum })
     }
 
@@ -96,6 +125,12 @@ impl AvroValue {
         &self.datum
     }
 
+    /// The value, without its schema.
+    #[must_use]
+    pub fn into_datum(self) -> Datum {
+        self.datum
+    }
+
     /// A field of a record.
     #[must_use]
     pub fn get(&self, field: &str) -> Option<&Datum> {
@@ -108,20 +143,17 @@ impl AvroValue {
     /// When it is not of that type.
     pub fn to<T: serde::de::DeserializeOwned>(&self) -> Result<T, UnreadableDatum> {
         let mut bytes = Vec::new();
-        write::write(&self.schema.plan, &self.datum, &mut bytes).map_err(|error| UnreadableDatum::new(error.reason))?;
-        super::read::read(&self.schema.plan, &bytes)
+        write::write(self.schema.plan(), &self.datum, &mut bytes).map_err(|error| UnreadableDatum::new(error.reason))?;
+        super::read::read(self.schema.plan(), &bytes)
     }
 
-    pub(super) fn read(schema: &Registered, plan: Arc<Plan>, payload: &[u8]) -> Result<Self, UnreadableDatum> {
+    pub(super) fn read(schema: ValueSchema, payload: &[u8]) -> Result<Self, UnreadableDatum> {
         let mut cursor = Cursor::new(payload);
-        let datum = datum(&plan, plan.root, &mut cursor, 0)?;
+        let datum = datum(schema.plan(), schema.plan().root, &mut cursor, 0)?;
         if cursor.left() > 0 {
             return Err(UnreadableDatum::new(format!("{} bytes are left behind the datum", cursor.left())));
         }
-        // Each reference comes after those that it needs: the flat list serves as well as the tree.
-        let references =
-            schema.references.iter().map(|reference| (reference.name.clone(), SchemaText::new(Arc::clone(&reference.text), [])));
-        Ok(Self { schema: ValueSchema { text: SchemaText::new(Arc::clone(&schema.text), references), plan }, datum })
+        Ok(Self { schema, datum })
     }
 }
 

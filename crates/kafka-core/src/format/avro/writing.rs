@@ -32,13 +32,13 @@ impl Writing {
     pub(super) async fn write<T: Serialize + Sync>(
         &self,
         value: &T,
-        schema: impl FnOnce() -> SchemaText + Send,
+        schema: impl FnOnce() -> Result<SchemaText, UnusableSchema> + Send,
         registry: &Arc<Registry>,
         strategy: SubjectStrategy,
         target: &FormatTarget<'_>,
         into: &mut Vec<u8>,
     ) -> Result<(), EncodeError> {
-        let ready = self.0.get_or_init(|| Ready::new(&schema(), registry, strategy));
+        let ready = self.0.get_or_init(|| Ready::new(&schema()?, registry, strategy));
         let ready = ready.as_ref().map_err(|error| EncodeError::unfit(error.clone()))?;
         match &ready.ids {
             Ids::One(subjects) => {
@@ -62,7 +62,6 @@ impl Writing {
 
 impl Ready {
     fn new(schema: &SchemaText, registry: &Arc<Registry>, strategy: SubjectStrategy) -> Result<Self, UnusableSchema> {
-        schema.judge()?;
         let plan = schema.plan()?;
         let subjects = |text: &SchemaText, record: Option<&str>| {
             Subjects::new(Arc::clone(registry), SchemaKind::Avro, strategy, record.map(str::to_owned), text.written())

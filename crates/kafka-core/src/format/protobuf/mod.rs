@@ -1,7 +1,9 @@
 //! Protobuf with a schema registry.
 //!
-//! `scan` finds the messages of a `.proto` text, `indexes` is how the bytes say which of them they are.
+//! `scan` finds the messages of a `.proto` text and `descriptor` those of a descriptor, `indexes` is how the bytes say which
+//! of them they are.
 
+mod descriptor;
 mod indexes;
 mod scan;
 
@@ -10,10 +12,10 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::sync::{Arc, PoisonError, RwLock};
 
-use self::scan::Messages;
+use self::scan::{Counted, Messages};
 use super::{Decode, DecodeError, Encode, EncodeError, Format, FormatContext, FormatTarget, Part};
 use crate::error::ConfigError;
-use crate::schema_registry::{Registry, SchemaKind, Subjects, Written, WrongSchemaType, frame, unframe};
+use crate::schema_registry::{Registry, SchemaKind, Subjects, Written, WrittenReference, WrongSchemaType, frame, unframe};
 
 /// A message of prost that knows the `.proto` it was made from.
 ///
@@ -35,10 +37,13 @@ use crate::schema_registry::{Registry, SchemaKind, Subjects, Written, WrongSchem
 /// ```
 pub trait ProtobufSchema: prost::Message + Default + fmt::Debug + 'static {
     /// The text of the `.proto` file, which is what is registered. It may import what comes with Protobuf
-    /// (`google/protobuf/…`), and no other files.
+    /// (`google/protobuf/…`), and the files of [`ProtobufSchema::IMPORTS`].
     const PROTO: &'static str;
     /// The message's full name: its package, the messages around it, its own.
     const MESSAGE: &'static str;
+    /// The files that the file imports: each as `import` names it, with its text, after those that it imports itself. Each is
+    /// registered before it is referred to, under a subject of the same name. Default: none.
+    const IMPORTS: &'static [(&'static str, &'static str)] = &[];
 }
 
 /// Protobuf of a message of prost, with the schema registry's framing.
@@ -94,11 +99,23 @@ impl<T: ProtobufSchema> Format for Protobuf<T> {
             let there = messages.outermost();
             return Err(ConfigError::new(path, format!("{what} `{}`; the outermost that it declares: {there}", T::MESSAGE)));
         };
-        let schema = Written { text: T::PROTO.into(), references: Vec::new() };
+        let schema = written(T::PROTO, T::IMPORTS);
         let name = Some(T::MESSAGE.to_owned());
         let subjects = Subjects::new(Arc::clone(&registry), SchemaKind::Protobuf, context.subject, name, schema);
         Ok(Self { registry, subjects, indexes, written: RwLock::default(), kind: PhantomData })
     }
+}
+
+/// A text with what it imports of these files.
+fn written(text: &str, files: &[(&str, &str)]) -> Written {
+    let imports = Messages::imports(text);
+    let imported = files.iter().enumerate().filter(|(_, (name, _))| imports.iter().any(|import| import == name));
+    let references = imported.map(|(at, (name, text))| WrittenReference {
+        name: (*name).to_owned(),
+        subject: (*name).to_owned(),
+        schema: written(text, files.get(..at).unwrap_or_default()),
+    });
+    Written { text: text.into(), references: references.collect() }
 }
 
 impl<T> Protobuf<T> {
@@ -111,7 +128,7 @@ impl<T> Protobuf<T> {
         if schema.kind != SchemaKind::Protobuf {
             return Err(DecodeError::malformed(WrongSchemaType { id, found: schema.kind.clone(), wanted: SchemaKind::Protobuf }));
         }
-        let messages = Arc::new(Messages::scan(&schema.text));
+        let messages = Arc::new(descriptor::read(&schema.text).unwrap_or_else(|| Messages::scan(&schema.text)));
         self.written.write().unwrap_or_else(PoisonError::into_inner).insert(id, Arc::clone(&messages));
         Ok(messages)
     }
@@ -124,10 +141,14 @@ impl<T: ProtobufSchema> Decode for Protobuf<T> {
         let Some((indexes, payload)) = indexes::read(rest) else {
             return Err(DecodeError::malformed(UnknownMessage { id, indexes: None }));
         };
-        match messages.name(&indexes) {
-            Some(name) if name == T::MESSAGE => T::decode(payload).map_err(DecodeError::malformed),
-            Some(name) => Err(DecodeError::malformed(WrongMessage { id, found: name.to_owned(), wanted: T::MESSAGE })),
-            None => Err(DecodeError::malformed(UnknownMessage { id, indexes: Some(indexes) })),
+        // Clients differ in how they count, and the bytes do not say whose they are.
+        let named = [Counted::AsWritten, Counted::WithEntries].map(|counted| messages.name(&indexes, counted));
+        match named {
+            [Some(name), _] | [_, Some(name)] if name == T::MESSAGE => T::decode(payload).map_err(DecodeError::malformed),
+            [Some(name), _] | [None, Some(name)] => {
+                Err(DecodeError::malformed(WrongMessage { id, found: name.to_owned(), wanted: T::MESSAGE }))
+            }
+            [None, None] => Err(DecodeError::malformed(UnknownMessage { id, indexes: Some(indexes) })),
         }
     }
 

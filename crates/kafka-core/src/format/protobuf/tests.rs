@@ -40,16 +40,49 @@ fn messages_are_found_by_name_and_by_way() {
         ("shop.v1.Second.Inner", &[1, 0]),
     ] {
         assert_eq!(messages.indexes(name).as_deref(), Some(way), "{name}");
-        assert_eq!(messages.name(way), Some(name));
+        assert_eq!(messages.name(way, Counted::AsWritten), Some(name));
     }
     for name in ["First", "shop.v1.Commented", "shop.v1.Quoted", "shop.v1.Inner", "shop.v1.Colour", "shop.v1.First.either", ""] {
         assert_eq!(messages.indexes(name), None, "{name}");
     }
     for way in [&[][..], &[2], &[-1], &[0, 2], &[0, 0, 0, 0]] {
-        assert_eq!(messages.name(way), None, "{way:?}");
+        assert_eq!(messages.name(way, Counted::AsWritten), None, "{way:?}");
     }
+    // A compiler makes a message of the map, before those that stand behind it.
+    for (way, name) in
+        [(&[0, 0][..], "shop.v1.First.ByNameEntry"), (&[0, 1, 0], "shop.v1.First.Inner.Innermost"), (&[1, 0], "shop.v1.Second.Inner")]
+    {
+        assert_eq!(messages.name(way, Counted::WithEntries), Some(name));
+    }
+    assert_eq!(messages.indexes("shop.v1.First.ByNameEntry"), None, "it is nobody's message");
+    let with_options = Messages::scan("message A { map<string, .b.C> to_c = 1 [(o) = { x: 1 }]; message D {} map<int32,int32> e=2; }");
+    let entries = [&[0, 0], &[0, 1], &[0, 2]].map(|way| with_options.name(way, Counted::WithEntries));
+    assert_eq!(entries, [Some("A.ToCEntry"), Some("A.D"), Some("A.EEntry")]);
     assert_eq!(messages.outermost(), "`shop.v1.First`, `shop.v1.Second`");
     assert_eq!(Messages::scan("message A {}").indexes("A"), Some(vec![0]), "no package");
+}
+
+#[test]
+fn imports_are_found() {
+    let text = r#"syntax = "proto3"; import "a.proto"; /* import "b.proto"; */ import public 'c/d.proto'; import weak "e"; message M { string x = 1; }"#;
+    assert_eq!(Messages::imports(text), ["a.proto", "c/d.proto", "e"]);
+    assert_eq!(Messages::imports(PROTO), ["google/protobuf/timestamp.proto"]);
+}
+
+/// `package p; message A { map<string, string> by_name = 1; message B {} } message C {}`, compiled.
+const DESCRIPTOR: &str = "Cghtcy5wcm90bxIBcCJaCgFBEiEKB2J5X25hbWUYASADKAsyEC5wLkEuQnlOYW1lRW50cnkaLQoLQnlOYW1lRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ARoDCgFCIgMKAUNiBnByb3RvMw==";
+
+#[test]
+fn a_descriptor_in_base64_has_messages_too() {
+    let messages = descriptor::read(DESCRIPTOR).unwrap();
+    for (name, as_written, with_entries) in [("p.A", &[0][..], &[0][..]), ("p.A.B", &[0, 0], &[0, 1]), ("p.C", &[1], &[1])] {
+        assert_eq!(messages.indexes(name).as_deref(), Some(as_written));
+        assert_eq!(messages.name(as_written, Counted::AsWritten), Some(name));
+        assert_eq!(messages.name(with_entries, Counted::WithEntries), Some(name));
+    }
+    for text in ["", "message A {}", "====", "AAAA", "syntax"] {
+        assert!(descriptor::read(text).is_none_or(|messages| messages.0.is_empty()), "{text}");
+    }
 }
 
 #[test]
@@ -79,6 +112,7 @@ proptest! {
     fn any_bytes_and_text_end(bytes: Vec<u8>, text in "(message|a|package|[ \n\"'/*{};.\\\\é])*") {
         let _ = indexes::read(&bytes);
         let _ = Messages::scan(&text);
+        let _ = descriptor::read(&text);
     }
 }
 
@@ -181,6 +215,54 @@ async fn other_bytes_say_what_they_are() {
     }
     let error = decode(&format, b"\0\0\0\0\x0a\x04\x02\0\x0a\x09x").await.unwrap_err();
     assert!(matches!(error, DecodeError::Malformed(_)) && below::<::prost::DecodeError>(&error).is_some(), "{error:?}");
+}
+
+#[tokio::test]
+async fn a_nested_message_behind_a_map_is_found_however_its_writer_counts() {
+    let stub = Stub::start().await;
+    let format = build(&stub, SubjectStrategy::Topic, true).unwrap();
+    let text = "package shop.v1; message First { map<string, string> a = 1; message Other {} message Third {} }";
+    stub.with(|known| known.by_id.insert(9, json!({ "schema": text, "schemaType": "PROTOBUF" })));
+    // As the registry counts, and as a descriptor does.
+    for indexes in [b"\x04\0\0", b"\x04\0\x02"] {
+        let bytes = [&b"\0\0\0\0\x09"[..], indexes, b"\x0a\x01x"].concat();
+        assert_eq!(decode(&format, &bytes).await.unwrap().text, "x", "{indexes:?}");
+    }
+    let error = decode(&format, b"\0\0\0\0\x09\x04\0\x04").await.unwrap_err();
+    assert_eq!(below::<WrongMessage>(&error).map(|wrong| wrong.found.as_str()), Some("shop.v1.First.Third"), "{error:?}");
+    stub.with(|known| known.by_id.insert(10, json!({ "schema": DESCRIPTOR, "schemaType": "PROTOBUF" })));
+    let error = decode(&format, b"\0\0\0\0\x0a\x04\0\x02").await.unwrap_err();
+    assert_eq!(below::<WrongMessage>(&error).map(|wrong| wrong.found.as_str()), Some("p.A.B"), "{error:?}");
+}
+
+#[derive(Clone, PartialEq, ::prost::Message)]
+struct Priced {
+    #[prost(message, optional, tag = "1")]
+    price: Option<Other>,
+}
+
+impl ProtobufSchema for Priced {
+    const PROTO: &'static str = r#"syntax = "proto3"; package shop; import "shop/price.proto"; import "google/protobuf/any.proto"; message Priced { Price price = 1; }"#;
+    const MESSAGE: &'static str = "shop.Priced";
+    const IMPORTS: &'static [(&'static str, &'static str)] = &[
+        ("shop/currency.proto", r#"syntax = "proto3"; package shop; enum Currency { EUR = 0; }"#),
+        ("shop/price.proto", r#"syntax = "proto3"; package shop; import "shop/currency.proto"; message Price { string text = 1; }"#),
+    ];
+}
+
+#[tokio::test]
+async fn imported_files_are_registered_first() {
+    let stub = Stub::start().await;
+    let format = build::<Priced>(&stub, SubjectStrategy::Topic, true).unwrap();
+    let (topic, mut bytes) = (TopicName::new("orders").unwrap(), Vec::new());
+    let value = Priced { price: Some(Other { text: "1".to_owned() }) };
+    format.encode(&value, &FormatTarget { field: Field::Value, topic: &topic }, &mut bytes).await.unwrap();
+    let registered: Vec<_> = stub.requests().into_iter().filter(|request| request.starts_with("REGISTER")).collect();
+    assert_eq!(registered, ["REGISTER shop/currency.proto", "REGISTER shop/price.proto", "REGISTER orders-value"]);
+    let references = |subject: &str| stub.with(|known| known.by_version[&(subject.to_owned(), 1)]["references"].clone());
+    let to = |name: &str| json!([{ "name": name, "subject": name, "version": 1 }]);
+    assert_eq!((references("orders-value"), references("shop/price.proto")), (to("shop/price.proto"), to("shop/currency.proto")));
+    assert_eq!(format.decode(Part { bytes: &bytes, field: Field::Value, topic: &topic }).await.unwrap(), value);
 }
 
 #[tokio::test]

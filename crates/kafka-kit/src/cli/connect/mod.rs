@@ -3,6 +3,10 @@
 mod operate;
 mod report;
 mod steps;
+#[cfg(test)]
+mod tests;
+#[cfg(test)]
+mod worker;
 
 use std::process::ExitCode;
 
@@ -20,7 +24,7 @@ use super::output::Output;
 ///
 /// What is asked for is done in the order list, validate, publish, check-status. A step with failures ends the run with exit code 1.
 #[derive(Debug, Args)]
-#[command(args_conflicts_with_subcommands = true)]
+#[command(subcommand_precedence_over_arg = true)]
 pub(super) struct Connect {
     /// Only these of the declared connectors, with or without prefix; all when none is given
     #[arg(value_name = "NAME")]
@@ -50,10 +54,15 @@ pub(super) struct Connect {
 impl Connect {
     pub(super) async fn run(self, app: &App, output: &Output) -> Result<ExitCode, CommandError> {
         let declared: DeclaredConnectors = app.state().map_err(CommandError::wrong)?;
+        let is_step = self.list || self.validate || self.publish || self.check_status || self.dry_run;
+        // Not left to clap: it would take an operation behind `--output json` for the name of a connector.
+        if self.operation.is_some() && (is_step || self.ignore_failures || !self.names.is_empty()) {
+            return Err(CommandError::wrong("names and steps are one command, operations such as `restart` another; write one of the two"));
+        }
         if let Some(operation) = self.operation {
             return operation.run(&declared, output).await;
         }
-        if !(self.list || self.validate || self.publish || self.check_status || self.dry_run) {
+        if !is_step {
             let mut arguments = Arguments::command();
             arguments.build();
             if let Some(connect) = arguments.find_subcommand_mut("connect") {

@@ -8,7 +8,8 @@ CREATE TABLE IF NOT EXISTS kafka_key_offsets (
     latest_offset bigint NOT NULL,
     -- The timestamp of that message, in milliseconds since the epoch.
     written_at bigint,
-    PRIMARY KEY (topic, partition, key)
+    -- The key first: it tells rows apart, and the comparison ends there.
+    PRIMARY KEY (key, partition, topic)
 )
 -- Room in every page for the new version of a row, so that an update touches no index.
 WITH (fillfactor = 60);

@@ -11,18 +11,19 @@ type Compiled<T> = Result<T, UnusableSchema>;
 impl Plan {
     /// The plan of a schema; `references` are the schemas whose names it uses, each after those that it uses itself.
     pub(crate) fn compile<'a>(text: &str, references: impl IntoIterator<Item = &'a str>) -> Compiled<Self> {
-        let mut compiler = Compiler { nodes: Vec::new(), names: HashMap::new() };
+        let mut compiler = Compiler { nodes: Vec::new(), names: HashMap::new(), semantics: HashMap::new() };
         for reference in references {
             compiler.text(reference)?;
         }
         let root = compiler.text(text)?;
-        Ok(Self { nodes: compiler.nodes, root })
+        Ok(Self { nodes: compiler.nodes, root, semantics: compiler.semantics })
     }
 }
 
 struct Compiler {
     nodes: Vec<Node>,
     names: HashMap<String, NodeId>,
+    semantics: HashMap<NodeId, Box<str>>,
 }
 
 /// The types that are words.
@@ -42,7 +43,11 @@ fn primitive(word: &str, meaning: Meaning) -> Option<Node> {
 
 impl Compiler {
     fn text(&mut self, text: &str) -> Compiled<NodeId> {
-        let json = serde_json::from_str(text).map_err(|error| UnusableSchema::new(format!("it is not JSON: {error}")))?;
+        // The parser bounds how deep the text may be nested, and with it how deep we go.
+        let json = serde_json::from_str(text).map_err(|error| match error.to_string() {
+            words if words.starts_with("recursion limit exceeded") => UnusableSchema::new("it is nested more than 127 times"),
+            words => UnusableSchema::new(format!("it is not JSON: {words}")),
+        })?;
         self.schema(&json, "")
     }
 
@@ -55,7 +60,10 @@ impl Compiler {
         match json {
             Value::String(word) => self.word(word, namespace),
             Value::Array(branches) => {
-                let branches = branches.iter().map(|branch| self.schema(branch, namespace)).collect::<Compiled<_>>()?;
+                let branches = branches.iter().map(|branch| self.schema(branch, namespace)).collect::<Compiled<Vec<_>>>()?;
+                if branches.iter().any(|branch| matches!(self.nodes[*branch], Node::Union(_))) {
+                    return Err(UnusableSchema::new("a union stands directly within a union; write their branches as one"));
+                }
                 Ok(self.add(Node::Union(branches)))
             }
             Value::Object(object) => self.object(object, namespace),
@@ -73,6 +81,22 @@ impl Compiler {
     }
 
     fn object(&mut self, object: &Map<String, Value>, namespace: &str) -> Compiled<NodeId> {
+        let id = self.type_of(object, namespace)?;
+        // A name that was defined elsewhere has said what it is there.
+        if !matches!(object.get("type"), Some(Value::String(word)) if self.names.contains_key(&**word)) {
+            self.note(id, object);
+        }
+        Ok(id)
+    }
+
+    fn note(&mut self, id: NodeId, attributes: &Map<String, Value>) {
+        let name = ["connect.name", "logicalType"].iter().find_map(|key| attributes.get(*key).and_then(Value::as_str));
+        if let Some(name) = name {
+            self.semantics.insert(id, name.into());
+        }
+    }
+
+    fn type_of(&mut self, object: &Map<String, Value>, namespace: &str) -> Compiled<NodeId> {
         let Some(kind) = object.get("type") else {
             return Err(UnusableSchema::new("a type has no `type`"));
         };
@@ -130,6 +154,7 @@ impl Compiler {
                 && let Some(annotated) = primitive(word, Meaning::of(word, attributes))
             {
                 node = self.add(annotated);
+                self.note(node, attributes);
             }
             let (default, aliases) = (field.get("default").cloned(), words(field.get("aliases")));
             fields.push(Field { name: named.into(), node, take: Take::Read, default, aliases });

@@ -3,12 +3,33 @@
 use serde_json::Value;
 
 use super::{Node, NodeId, Plan, UnusableSchema};
+use crate::format::avro::read::DEEPEST;
 use crate::format::avro::write::{put_blob, put_long};
+
+/// Why a default is none.
+enum Unfit {
+    /// Not of this type; another branch of a union may take it.
+    Misfit(UnusableSchema),
+    TooDeep,
+}
 
 impl Plan {
     /// Appends the default's bytes.
     pub(crate) fn put_default(&self, id: NodeId, json: &Value, into: &mut Vec<u8>) -> Result<(), UnusableSchema> {
-        let misfit = || UnusableSchema::new(format!("the default `{json}` is not of its type `{}`", self.branch_names(id).0));
+        self.put_nested(id, json, into, 0).map_err(|unfit| match unfit {
+            Unfit::Misfit(error) => error,
+            Unfit::TooDeep => UnusableSchema::new(format!("a default is nested more than {DEEPEST} times")),
+        })
+    }
+
+    fn put_nested(&self, id: NodeId, json: &Value, into: &mut Vec<u8>, depth: u8) -> Result<(), Unfit> {
+        // A record may be its own field's default.
+        if depth >= DEEPEST {
+            return Err(Unfit::TooDeep);
+        }
+        let put = |id, json, into: &mut Vec<u8>| self.put_nested(id, json, into, depth + 1);
+        let misfit =
+            || Unfit::Misfit(UnusableSchema::new(format!("the default `{json}` is not of its type `{}`", self.branch_names(id).0)));
         match (self.node(id), json) {
             (Node::Null, Value::Null) => {}
             (Node::Boolean, Value::Bool(value)) => into.push(u8::from(*value)),
@@ -28,7 +49,7 @@ impl Plan {
             (Node::Array(item), Value::Array(items)) => {
                 if !items.is_empty() {
                     put_long(index(Some(items.len())).ok_or_else(misfit)?, into);
-                    items.iter().try_for_each(|json| self.put_default(*item, json, into))?;
+                    items.iter().try_for_each(|json| put(*item, json, into))?;
                 }
                 put_long(0, into);
             }
@@ -37,7 +58,7 @@ impl Plan {
                     put_long(index(Some(entries.len())).ok_or_else(misfit)?, into);
                     for (key, json) in entries {
                         put_blob(key.as_bytes(), into);
-                        self.put_default(*value, json, into)?;
+                        put(*value, json, into)?;
                     }
                 }
                 put_long(0, into);
@@ -45,7 +66,7 @@ impl Plan {
             (Node::Record(record), Value::Object(entries)) => {
                 for field in &record.fields {
                     let json = entries.get(&*field.name).or(field.default.as_ref()).ok_or_else(misfit)?;
-                    self.put_default(field.node, json, into)?;
+                    put(field.node, json, into)?;
                 }
             }
             // The first branch by the letter, any that fits since Avro 1.12.
@@ -53,10 +74,10 @@ impl Plan {
                 let start = into.len();
                 for (at, branch) in branches.iter().enumerate() {
                     put_long(index(Some(at)).ok_or_else(misfit)?, into);
-                    if self.put_default(*branch, json, into).is_ok() {
-                        return Ok(());
+                    match put(*branch, json, into) {
+                        Err(Unfit::Misfit(_)) => into.truncate(start),
+                        other => return other,
                     }
-                    into.truncate(start);
                 }
                 return Err(misfit());
             }

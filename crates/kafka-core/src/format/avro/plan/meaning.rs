@@ -4,7 +4,8 @@ use serde_json::{Map, Value};
 
 /// What a value stands for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Meaning {
+#[non_exhaustive]
+pub enum Meaning {
     /// Itself.
     Plain,
     /// Days since 1970-01-01.
@@ -16,25 +17,36 @@ pub(crate) enum Meaning {
     /// As `Timestamp`, but of a clock on some wall.
     LocalTimestamp(Unit),
     /// Big-endian two's complement, with so many digits behind the point.
-    Decimal { scale: u32 },
+    Decimal {
+        /// How many.
+        scale: u32,
+    },
     /// A record of scale and bytes.
     VariableScaleDecimal,
     /// Avro's `big-decimal`: length, bytes and scale in the bytes.
     BigDecimal,
     /// Text or 16 bytes.
     Uuid,
+    /// A date or time as text, with its zone at the end.
+    Zoned,
 }
 
 /// The unit of a time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Unit {
+#[non_exhaustive]
+pub enum Unit {
+    /// Thousandths of a second.
     Millis,
+    /// Millionths of a second.
     Micros,
+    /// Billionths of a second.
     Nanos,
 }
 
 impl Unit {
-    pub(crate) fn per_second(self) -> i64 {
+    /// How many of them a second has.
+    #[must_use]
+    pub fn per_second(self) -> i64 {
         match self {
             Self::Millis => 1_000,
             Self::Micros => 1_000_000,
@@ -71,7 +83,7 @@ impl Meaning {
         }
     }
 
-    /// Debezium's zoned times, JSON, XML, enumerations, intervals and bits are the text, number or bytes that they are.
+    /// Debezium's JSON, XML, enumerations, intervals and bits are the text, number or bytes that they are.
     fn connect(name: &str, attributes: &Map<String, Value>) -> Self {
         match name {
             "io.debezium.time.Date" | "org.apache.kafka.connect.data.Date" => Self::Date,
@@ -91,6 +103,9 @@ impl Meaning {
             }
             "io.debezium.data.VariableScaleDecimal" => Self::VariableScaleDecimal,
             "io.debezium.data.Uuid" => Self::Uuid,
+            "io.debezium.time.ZonedTimestamp" | "io.debezium.time.ZonedTime" => Self::Zoned,
+            // What `time.precision.mode=isostring` writes.
+            "io.debezium.time.IsoDate" | "io.debezium.time.IsoTime" | "io.debezium.time.IsoTimestamp" => Self::Zoned,
             _ => Self::Plain,
         }
     }
@@ -103,6 +118,7 @@ impl Meaning {
             Self::Decimal { .. } => base == "bytes" || base == "fixed",
             Self::VariableScaleDecimal => base == "record",
             Self::BigDecimal => base == "bytes",
+            Self::Zoned => base == "string",
             Self::Uuid => match base {
                 "string" | "bytes" => true,
                 "fixed" => attributes.get("size").and_then(Value::as_u64) == Some(16),

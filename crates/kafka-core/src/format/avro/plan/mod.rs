@@ -8,7 +8,9 @@ mod default;
 mod meaning;
 mod resolve;
 
-pub(crate) use self::meaning::{Meaning, Unit};
+use std::collections::HashMap;
+
+pub use self::meaning::{Meaning, Unit};
 
 /// A place in the plan's nodes.
 pub(crate) type NodeId = usize;
@@ -18,6 +20,8 @@ pub(crate) type NodeId = usize;
 pub(crate) struct Plan {
     pub(crate) nodes: Vec<Node>,
     pub(crate) root: NodeId,
+    /// What types are called beside their Avro type: Connect's and Debezium's names, else logical types.
+    pub(crate) semantics: HashMap<NodeId, Box<str>>,
 }
 
 /// One type: how it stands in the bytes, and what it means.

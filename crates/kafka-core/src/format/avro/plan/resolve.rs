@@ -11,9 +11,9 @@ impl Plan {
     /// When the two have nothing to do with each other. What depends on the value (a branch of a union) is an error when it is met.
     pub(crate) fn resolve(&self, reader: &Self) -> Result<Self, UnusableSchema> {
         // The reader's nodes come along as they are: defaults are of their types.
-        let mut resolver = Resolver { writer: self, reader, nodes: reader.nodes.clone(), known: HashMap::new() };
+        let mut resolver = Resolver { writer: self, reader, nodes: reader.nodes.clone(), known: HashMap::new(), depth: 0 };
         let root = resolver.pair(self.root, reader.root)?;
-        Ok(Self { nodes: resolver.nodes, root })
+        Ok(Self { nodes: resolver.nodes, root, semantics: HashMap::new() })
     }
 }
 
@@ -22,7 +22,11 @@ struct Resolver<'a> {
     reader: &'a Plan,
     nodes: Vec<Node>,
     known: HashMap<(NodeId, NodeId), NodeId>,
+    depth: usize,
 }
+
+/// Schemas name one another, and must not overflow our stack. Deeper data is not read either.
+const DEEPEST: usize = 250;
 
 impl Resolver<'_> {
     fn add(&mut self, node: Node) -> NodeId {
@@ -34,6 +38,16 @@ impl Resolver<'_> {
         if let Some(known) = self.known.get(&(from, to)) {
             return Ok(*known);
         }
+        if self.depth >= DEEPEST {
+            return Err(UnusableSchema::new(format!("it is nested more than {DEEPEST} times")));
+        }
+        self.depth += 1;
+        let paired = self.pair_anew(from, to);
+        self.depth -= 1;
+        paired
+    }
+
+    fn pair_anew(&mut self, from: NodeId, to: NodeId) -> Result<NodeId, UnusableSchema> {
         let (writer, reader) = (self.writer, self.reader);
         let misfit = || {
             let (from, to) = (writer.branch_names(from).1, reader.branch_names(to).1);
@@ -160,6 +174,11 @@ impl Resolver<'_> {
         }
         let place = self.add(Node::Null);
         self.known.insert((from, SKIPPED), place);
+        if self.depth >= DEEPEST {
+            self.nodes[place] = Node::Misfit(format!("it is nested more than {DEEPEST} times").into());
+            return place;
+        }
+        self.depth += 1;
         let node = match self.writer.node(from).clone() {
             Node::Array(items) => Node::Array(self.copy(items)),
             Node::Map(values) => Node::Map(self.copy(values)),
@@ -172,6 +191,7 @@ impl Resolver<'_> {
             }
             other => other,
         };
+        self.depth -= 1;
         self.nodes[place] = node;
         place
     }

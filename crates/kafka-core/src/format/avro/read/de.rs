@@ -69,8 +69,13 @@ impl<'a, 'de> Reader<'a, 'de> {
             Node::Double => visitor.visit_f64(f64::from_le_bytes(this.cursor.array()?)),
             Node::Bytes(meaning) => visit_blob(this.cursor.blob()?, *meaning, want, visitor),
             Node::Fixed { size, meaning, .. } => visit_blob(this.cursor.take(*size)?, *meaning, want, visitor),
-            Node::String(_) => {
+            Node::String(meaning) => {
                 let text = this.cursor.text()?;
+                if *meaning == Meaning::Zoned
+                    && let Some(text) = text::without_zone(text, std::any::type_name::<V::Value>())
+                {
+                    return visitor.visit_str(&text);
+                }
                 match want {
                     Want::Float => match text::float(text) {
                         Some(number) => visitor.visit_f64(number),

@@ -61,6 +61,9 @@ impl Given<'_> {
             (Self::Text(digits), Node::Int(meaning) | Node::Long(meaning)) => text::parse_moment(*meaning, digits).map(|_| 0),
             (Self::Text(_), Node::Bytes(meaning) | Node::Fixed { meaning, .. }) if meant(meaning) => Some(2),
             (Self::Text(_) | Self::Sequence, Node::Bytes(_)) => Some(3),
+            (Self::Text(_) | Self::Integer | Self::Float, Node::Record(record)) if record.meaning == Meaning::VariableScaleDecimal => {
+                Some(4)
+            }
             (Self::Bytes(length), Node::Fixed { size, .. }) if length == *size => Some(0),
             (Self::Bytes(_), Node::Bytes(_)) => Some(1),
             (Self::Sequence, Node::Fixed { .. }) => Some(4),
@@ -128,7 +131,7 @@ impl<'a> Writer<'a> {
             Node::Long(_) => put_long(i64::try_from(number).map_err(|_| beyond("a long"))?, this.into),
             Node::Float => this.into.extend((number as f32).to_le_bytes()),
             Node::Double => this.into.extend((number as f64).to_le_bytes()),
-            Node::Bytes(Meaning::Decimal { .. }) | Node::Fixed { meaning: Meaning::Decimal { .. }, .. } => {
+            Node::Bytes(Meaning::Decimal { .. }) | Node::Fixed { meaning: Meaning::Decimal { .. }, .. } | Node::Record(_) => {
                 return this.meant_text(&number.to_string());
             }
             _ => return Err(this.misfit(Given::Integer)),
@@ -147,6 +150,7 @@ impl<'a> Writer<'a> {
                 let digits = format!("{number:.scale$}", scale = *scale as usize);
                 return this.meant_text(&digits);
             }
+            Node::Record(_) => return this.meant_text(&number.to_string()),
             _ => return Err(this.misfit(Given::Float)),
         }
         Ok(())
@@ -163,11 +167,24 @@ impl<'a> Writer<'a> {
             Node::Long(meaning) => put_long(text::parse_moment(*meaning, given).ok_or_else(misfit)?, self.into),
             Node::Bytes(Meaning::Decimal { scale }) => put_blob(&decimal(given, *scale)?, self.into),
             Node::Bytes(Meaning::BigDecimal) => {
-                let scale = given.split_once('.').map_or(0, |(_, fraction)| fraction.len());
+                let (scale, unscaled) = scaled(given)?;
                 let mut inner = Vec::new();
-                put_blob(&text::parse_decimal(given, u32::try_from(scale).map_err(|_| misfit())?).ok_or_else(misfit)?, &mut inner);
-                put_long(i64::try_from(scale).map_err(|_| misfit())?, &mut inner);
+                put_blob(&unscaled, &mut inner);
+                put_long(scale.into(), &mut inner);
                 put_blob(&inner, self.into);
+            }
+            Node::Record(record) if record.meaning == Meaning::VariableScaleDecimal => {
+                let (scale, unscaled) = scaled(given)?;
+                for field in &record.fields {
+                    match (&*field.name, self.plan.node(field.node)) {
+                        ("scale", Node::Int(_)) => put_long(scale.into(), self.into),
+                        ("value", Node::Bytes(_)) => put_blob(&unscaled, self.into),
+                        (name, _) => {
+                            let what = "a variable-scale decimal cannot be written to a record that has more than `scale` and `value`";
+                            return Err(UnwritableDatum::new(what).within(name));
+                        }
+                    }
+                }
             }
             Node::Fixed { size, meaning: Meaning::Decimal { scale }, .. } => {
                 let digits = decimal(given, *scale)?;
@@ -202,6 +219,14 @@ impl<'a> Writer<'a> {
 fn decimal(given: &str, scale: u32) -> Result<Vec<u8>, UnwritableDatum> {
     text::parse_decimal(given, scale)
         .ok_or_else(|| UnwritableDatum::new(format!("`{given}` is no decimal with {scale} digits behind the point; round it before")))
+}
+
+/// A decimal's scale, as it is given, and its digits as bytes.
+fn scaled(given: &str) -> Result<(u32, Vec<u8>), UnwritableDatum> {
+    let scale = given.split_once('.').map_or(0, |(_, fraction)| fraction.len());
+    let scale = u32::try_from(scale).ok();
+    let unscaled = scale.and_then(|scale| Some((scale, text::parse_decimal(given, scale)?)));
+    unscaled.ok_or_else(|| UnwritableDatum::new(format!("`{given}` is no decimal; write digits, with a point at most")))
 }
 
 macro_rules! integers {

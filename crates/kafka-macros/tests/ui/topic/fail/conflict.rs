@@ -30,6 +30,14 @@ struct PartitionMax;
 struct NoHandler;
 
 #[derive(Topic)]
+#[topic(name = "orders", dead_letter_limit(consecutive = 1, window = 5), crate = crate::fake_kafka)]
+struct WindowOfNothing;
+
+#[derive(Topic)]
+#[topic(name = "orders", produce, dead_letter_limit(consecutive = 1), crate = crate::fake_kafka)]
+struct LimitWithoutHandler;
+
+#[derive(Topic)]
 #[topic(name = "orders", register = false, crate = crate::fake_kafka)]
 struct NotProducedOnly;
 

@@ -11,7 +11,7 @@ use kafka_macros::Topic;
 struct Keys;
 
 #[derive(Topic)]
-#[topic(name = "orders", retry(max = 3, delay = 1, max = 4, include(A, B, A)), suppress("a", "b", "a"), crate = crate::fake_kafka)]
+#[topic(name = "orders", retry(max = 3, delay = 1, max = 4, include(A, B, A)), dead_letter_limit(ratio = 1, ratio = 1), suppress("a", "b", "a"), crate = crate::fake_kafka)]
 struct Nested;
 
 #[derive(Topic)]

@@ -25,6 +25,10 @@ struct Inner;
 struct Max;
 
 #[derive(Topic)]
+#[topic(name = "orders", dead_letter_limit(), crate = crate::fake_kafka)]
+struct Limit;
+
+#[derive(Topic)]
 #[topic(name, key(i64), retry = 3, batch, suppress(), retry(max = , delay), crate = crate::fake_kafka)]
 struct Values;
 

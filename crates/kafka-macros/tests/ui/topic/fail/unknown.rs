@@ -15,6 +15,7 @@ struct Outer;
     retry(max_retries = 3, max = 3, delay = 120, back_off),
     batch(max = 1, maxwait = 2),
     concurrency(order = "partition", limit = 3),
+    dead_letter_limit(ratio = 0.5, in_a_row = 3),
     "orders",
     crate = crate::fake_kafka,
 )]

@@ -50,4 +50,12 @@ struct NoComma;
 #[topic(name = "orders", subject = "records", crate = crate::fake_kafka)]
 struct Subject;
 
+#[derive(Topic)]
+#[topic(name = "orders", dead_letter_limit(consecutive = "many", ratio = true, window = 1.5), crate = crate::fake_kafka)]
+struct LimitForms;
+
+#[derive(Topic)]
+#[topic(name = "orders", dead_letter_limit(consecutive = 0, ratio = 1.1, window = 0), crate = crate::fake_kafka)]
+struct LimitRanges;
+
 fn main() {}

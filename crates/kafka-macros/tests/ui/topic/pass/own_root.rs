@@ -37,7 +37,7 @@ fn is_transient(error: &str) -> bool {
     name = "orders", key = i64, concurrency(order = "key", max = 100), batch(max = 500, wait = "50ms"),
     retry(max = 3, delay = 120, backoff, max_delay = "10m", jitter, include(std::io::Error, Mine), classify = is_transient,
         blocking = false, log_every = 10, use_offset_tracker),
-    suppress("a", "b"), crate = crate::fake_kafka
+    dead_letter_limit(consecutive = 100, ratio = 0.5, window = 200), suppress("a", "b"), crate = crate::fake_kafka
 )]
 struct Everything {
     #[topic(state)]
@@ -50,7 +50,7 @@ struct Mine;
 
 #[derive(Topic)]
 #[topic(name = "^orders-", retry(max = -1, delay = 1, exclude(Mine), jitter = 1), suppress, crate = crate::fake_kafka)]
-#[topic(concurrency(order = "unordered", max = 2), blocking)]
+#[topic(dead_letter_limit(ratio = 1), concurrency(order = "unordered", max = 2), blocking)]
 struct Pattern(#[topic(state)] u8, #[topic(default)] u16);
 
 #[derive(Topic)]
@@ -85,11 +85,13 @@ fn main() {
     assert_eq!(
         Everything::spec().0,
         "named orders concurrency=Key { max: 100 } batch=(500, 50ms) retry=\"Limited(3) 120s backoff=() max_delay=600s \
-         jitter=0.5 include=[\\\"Error\\\", \\\"Mine\\\"] classify=true non_blocking=() log_every=10 use_offset_tracker=()\" suppress=[\"a\", \"b\"]"
+         jitter=0.5 include=[\\\"Error\\\", \\\"Mine\\\"] classify=true non_blocking=() log_every=10 use_offset_tracker=()\" \
+         dead_letter_limit=(Some(100), Some(0.5), 200) suppress=[\"a\", \"b\"]"
     );
     assert_eq!(
         Pattern::spec().0,
-        "pattern ^orders- concurrency=Unordered { max: 2 } retry=\"Forever 1s jitter=1.0 exclude=[\\\"Mine\\\"]\" suppress_all=()"
+        "pattern ^orders- concurrency=Unordered { max: 2 } retry=\"Forever 1s jitter=1.0 exclude=[\\\"Mine\\\"]\" \
+         dead_letter_limit=(None, Some(1.0), 1000) suppress_all=()"
     );
     assert_eq!(Plain::spec().0, "named orders concurrency=Partition");
     assert_eq!(FromMacro::spec().0, "named orders batch=(7, 0ns) retry=\"Forever 1s\"");

@@ -1,5 +1,9 @@
 //! Values through bytes and back; what others write; and what is no datum.
 
+mod debezium;
+mod registry;
+mod untrusted;
+
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, NaiveDate, NaiveDateTime, NaiveTime, Utc};
@@ -135,11 +139,6 @@ fn debezium_says_what_a_number_means_on_the_type_within_a_union() {
         {"name":"any","type":{"type":"record","name":"VariableScaleDecimal","namespace":"io.debezium.data",
             "fields":[{"name":"scale","type":"int"},{"name":"value","type":"bytes"}],"connect.name":"io.debezium.data.VariableScaleDecimal"}}]}"#;
     #[derive(Serialize)]
-    struct Variable {
-        scale: i32,
-        value: Vec<u8>,
-    }
-    #[derive(Serialize)]
     struct Wire {
         id: i64,
         balance: Option<Decimal>,
@@ -149,7 +148,7 @@ fn debezium_says_what_a_number_means_on_the_type_within_a_union() {
         at: i64,
         ext: &'static str,
         colour: &'static str,
-        any: Variable,
+        any: Decimal,
     }
     #[derive(Debug, PartialEq, Deserialize)]
     struct Row {
@@ -171,7 +170,7 @@ fn debezium_says_what_a_number_means_on_the_type_within_a_union() {
         at: 1_000,
         ext: "00000000-0000-0000-0000-000000000007",
         colour: "Blue",
-        any: Variable { scale: 3, value: vec![4, 26] },
+        any: "1.050".parse().unwrap(),
     };
     let row: Row = through(schema, &wire);
     assert_eq!(row.balance.unwrap().to_string(), "10.50");
