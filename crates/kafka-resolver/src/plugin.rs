@@ -102,8 +102,17 @@ impl Plugin for RelationResolver {
     fn install(self, app: &mut AppBuilder) {
         let Self { store, kinds, decide, daemon, releases, settings, hints } = self;
         let releases = Mutex::new(releases);
-        let shared =
-            Arc::new(Installed { store, kinds, decide, daemon, releases, settings, hints, drained: Arc::default(), effective: OnceLock::new() });
+        let shared = Arc::new(Installed {
+            store,
+            kinds,
+            decide,
+            daemon,
+            releases,
+            settings,
+            hints,
+            drained: Arc::default(),
+            effective: OnceLock::new(),
+        });
         app.push_section(SECTION);
         #[cfg(feature = "temporal")]
         crate::daemon::temporal::SECTIONS.into_iter().for_each(|section| app.push_section(section));

@@ -3,7 +3,6 @@
 use std::str::FromStr;
 use std::time::Duration;
 
-use bytes::Bytes;
 use clap::{Args, ValueEnum};
 use kafka_core::app::App;
 use kafka_resolver::store::Filter;
@@ -55,7 +54,7 @@ impl Chosen {
         filter.id = self.id;
         filter.topic.clone_from(&self.topic);
         filter.group.clone_from(&self.group);
-        filter.key = self.key.as_ref().map(|key| key.0.clone());
+        filter.key = self.key.clone().map(|key| key.0.into());
         filter.reason_contains.clone_from(&self.reason);
         filter.reasons = (!self.relation.is_empty()).then(|| self.relation.iter().flat_map(Row::reasons).collect());
         filter.status = self.status.map(|status| match status {
@@ -84,16 +83,16 @@ impl Chosen {
 
 /// A key as it is received.
 #[derive(Debug, Clone)]
-struct Key(Bytes);
+struct Key(Vec<u8>);
 
 impl FromStr for Key {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let Some(digits) = text.strip_prefix("0x") else { return Ok(Self(Bytes::copy_from_slice(text.as_bytes()))) };
+        let Some(digits) = text.strip_prefix("0x") else { return Ok(Self(text.as_bytes().to_vec())) };
         let byte = |pair: &[u8]| std::str::from_utf8(pair).ok().and_then(|pair| u8::from_str_radix(pair, 16).ok());
         let bytes: Option<Vec<u8>> = digits.as_bytes().chunks(2).map(|pair| byte(pair).filter(|_| pair.len() == 2)).collect();
-        bytes.map(|bytes| Self(bytes.into())).ok_or_else(|| "after 0x come two hexadecimal digits for each byte, such as 0x2a".to_owned())
+        bytes.map(Self).ok_or_else(|| "after 0x come two hexadecimal digits for each byte, such as 0x2a".to_owned())
     }
 }
 
@@ -130,7 +129,7 @@ mod tests {
 
     #[test]
     fn keys_and_rows_are_read() {
-        let key = |text: &str| text.parse::<Key>().map(|key| key.0.to_vec());
+        let key = |text: &str| text.parse::<Key>().map(|key| key.0);
         assert_eq!(key("abc").unwrap(), b"abc");
         assert_eq!(key("0x00ff").unwrap(), [0, 255]);
         assert!(key("0x0").is_err() && key("0xzz").is_err());

@@ -89,7 +89,9 @@ async fn messages_are_listed_by_what_is_asked() {
     let since = super::parked::time(stage.clock.wall_ms() - 60_000);
     assert_eq!(
         text,
-        format!("1 waiting since {since} for customers.id = 7: orders 0:1 key a (g)\nthere are more; see `resolver stats`, or say --limit\n")
+        format!(
+            "1 waiting since {since} for customers.id = 7: orders 0:1 key a (g)\nthere are more; see `resolver stats`, or say --limit\n"
+        )
     );
     let (_, text, _) = stage.run("app resolver show --id 3").await;
     assert!(text.ends_with("key b (g)\n  value:  {\"id\":1}\n  header: trace = 1\n"), "{text}");

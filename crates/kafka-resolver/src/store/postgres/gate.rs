@@ -12,16 +12,18 @@ use crate::reason::{Reason, ReasonId};
 use crate::store::rows::{FenceRow, WaitingRow, failed, timestamp_type};
 use crate::store::{Asked, Discarded, StoreError, Waiting};
 
-/// The fences that are up with the reason of their first message, and the reasons for which messages wait (with no text).
+/// The fences that are up with the reason of their first message, and the reasons for which messages wait (with no text). Where
+/// nothing of the group waits, and so most of the time, that is one look.
 const WAITING: &str = "
     SELECT asked.id, first.reason FROM unnest($1) AS asked (id)
     CROSS JOIN LATERAL (
         SELECT reason FROM kafka_waiting_messages WHERE fence = asked.id
         ORDER BY topic, message_partition, message_offset LIMIT 1
     ) AS first
+    WHERE (SELECT EXISTS (SELECT 1 FROM kafka_waiting_messages WHERE group_id = $3))
     UNION ALL
     SELECT asked.id, NULL FROM unnest($2) AS asked (id)
-    WHERE EXISTS (
+    WHERE (SELECT EXISTS (SELECT 1 FROM kafka_waiting_messages WHERE group_id = $3)) AND EXISTS (
         SELECT 1 FROM kafka_waiting_messages WHERE group_id = $3 AND reason_id = asked.id AND declared_topic = $4
     )";
 
