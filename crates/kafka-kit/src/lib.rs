@@ -91,6 +91,9 @@ pub use kafka_macros::Connector;
 #[cfg(feature = "macros")]
 #[doc = include_str!("../docs/consumer.md")]
 pub use kafka_macros::Consumer;
+#[cfg(all(feature = "macros", feature = "modelsync"))]
+#[doc = include_str!("../docs/model_sync.md")]
+pub use kafka_macros::ModelSync;
 #[cfg(feature = "macros")]
 #[doc = include_str!("../docs/topic.md")]
 pub use kafka_macros::Topic;
@@ -112,6 +115,14 @@ kafka_core::__private::inventory::submit! {
     }
 }
 
+#[cfg(feature = "modelsync")]
+kafka_core::__private::inventory::submit! {
+    registry::DefaultPlugin {
+        name: "modelsync",
+        install: |app| app::Plugin::install(kafka_modelsync::sync::ModelSyncs::new(), app),
+    }
+}
+
 #[cfg(feature = "retry")]
 kafka_core::__private::inventory::submit! {
     registry::DefaultPlugin {
@@ -126,6 +137,8 @@ pub mod __private {
     #[cfg(feature = "connect")]
     pub use kafka_connect::__private::*;
     pub use kafka_core::__private::*;
+    #[cfg(feature = "modelsync")]
+    pub use kafka_modelsync::__private::*;
     #[cfg(feature = "resolver")]
     pub use kafka_resolver::__private::*;
 }

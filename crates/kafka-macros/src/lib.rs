@@ -11,6 +11,7 @@
 mod avro_schema;
 mod connector;
 mod consumer;
+mod model_sync;
 mod relations;
 mod settings;
 mod support;
@@ -47,6 +48,12 @@ pub fn derive_connector(input: TokenStream) -> TokenStream {
     derive_connector_inner(input.into()).into()
 }
 
+/// Implements `ModelSync` and registers it for discovery. Documented at `kafka_kit::ModelSync`.
+#[proc_macro_derive(ModelSync, attributes(model_sync))]
+pub fn derive_model_sync(input: TokenStream) -> TokenStream {
+    derive_model_sync_inner(input.into()).into()
+}
+
 /// Implements `AvroSchema`: the Avro schema of a type. Documented at `kafka_kit::AvroSchema`.
 #[proc_macro_derive(AvroSchema, attributes(avro))]
 pub fn derive_avro_schema(input: TokenStream) -> TokenStream {
@@ -70,6 +77,10 @@ fn derive_consumer_inner(input: TokenStream2) -> TokenStream2 {
 
 fn derive_relations_inner(input: TokenStream2) -> TokenStream2 {
     relations::derive(input)
+}
+
+fn derive_model_sync_inner(input: TokenStream2) -> TokenStream2 {
+    model_sync::derive(input)
 }
 
 fn derive_avro_schema_inner(input: TokenStream2) -> TokenStream2 {

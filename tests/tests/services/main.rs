@@ -19,6 +19,7 @@ mod json_schema;
 mod kafka_skip;
 mod key_offset_tracker;
 mod keys;
+mod mirror;
 mod odd_messages;
 mod outages;
 mod parking;

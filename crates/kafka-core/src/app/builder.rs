@@ -13,7 +13,7 @@ use super::health::HealthSource;
 use super::state::State;
 use crate::broker::Broker;
 use crate::clock::Clock;
-use crate::consumer::{Consumer, ConsumerSpec, ErrorHandler, FailureHandler, Gate};
+use crate::consumer::{Consumer, ConsumerSpec, DeclaredTopic, ErrorHandler, FailureHandler, Gate};
 use crate::error::{BoxError, ConfigErrors};
 use crate::producer::Producer;
 use crate::registry;
@@ -29,6 +29,8 @@ pub struct AppBuilder {
     pub(super) unread: ConfigErrors,
     pub(super) state: State,
     pub(super) consumers: Vec<(ConsumerSpec, Origin)>,
+    /// Topics that plugins push into consumers, by the name of the consumer.
+    pub(super) topics: Vec<(String, DeclaredTopic)>,
     pub(super) produced: Vec<(TopicSpec, &'static str)>,
     pub(super) discovery: Discovery,
     pub(super) gates: Vec<Arc<dyn GateSource>>,
@@ -184,6 +186,7 @@ impl AppBuilder {
             unread,
             state: State::default(),
             consumers: Vec::new(),
+            topics: Vec::new(),
             produced: Vec::new(),
             discovery: Discovery::On,
             gates: Vec::new(),
@@ -294,6 +297,12 @@ impl AppBuilder {
     /// Adds a consumer from a plugin.
     pub fn push_consumer(&mut self, spec: ConsumerSpec) {
         self.consumers.push((spec, Origin::Explicit));
+    }
+
+    /// Adds a topic to the consumer of this name, which may be declared before or after, by hand or by a derive. That there is none is
+    /// reported by [`AppBuilder::build`].
+    pub fn push_topic(&mut self, consumer: impl Into<String>, topic: DeclaredTopic) {
+        self.topics.push((consumer.into(), topic));
     }
 
     /// Decides about errors of clients. Default: a fatal one stops its consumer.

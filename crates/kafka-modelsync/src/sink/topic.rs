@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use kafka_connect::skip::{self, Given, Scope};
 use kafka_core::app::{MissingState, State};
-use kafka_core::consumer::BatchError;
+use kafka_core::consumer::{BatchError, DeclaredTopic};
 use kafka_core::error::ConfigErrors;
 use kafka_core::format::Decode;
 use kafka_core::message::{MessageBatch, RawMessage};
@@ -20,7 +20,7 @@ use super::event::{Place, Reader};
 use super::shape::Shape;
 use super::tables::Tables;
 use crate::model::{Model, ModelTopic};
-use crate::reading::ReadChange;
+use crate::change::{ChangeReader, Event};
 
 /// Where a message from a retry topic first stood: the contract of retries on the wire.
 const ORIGIN: (&str, &str) = ("ORIGIN_PARTITION", "ORIGIN_OFFSET");
@@ -34,6 +34,7 @@ const ORIGIN: (&str, &str) = ("ORIGIN_PARTITION", "ORIGIN_OFFSET");
 pub struct Sink<M> {
     tables: Tables,
     model: Arc<Model>,
+    reader: ChangeReader,
     concurrency: Concurrency,
     shape: Mutex<Option<Arc<Shape>>>,
     messages: PhantomData<fn() -> M>,
@@ -53,12 +54,45 @@ impl<M: ModelTopic> Topic for Sink<M> {
     }
 
     fn from_state(state: &State) -> Result<Self, MissingState> {
+        Self::new(state, &M::spec(), M::model())
+    }
+}
+
+impl<M: ModelTopic> Sink<M> {
+    fn new(state: &State, spec: &TopicSpec, model: Model) -> Result<Self, MissingState> {
+        let reader = match (&model.deletion, &model.deletion_key) {
+            (None, Some(field)) => ChangeReader::new().deletion_field(field),
+            (None, None) => ChangeReader::new(),
+            // Only the model's own judgement counts.
+            (Some(_), _) => ChangeReader::new().deletion_field(""),
+        };
         Ok(Self {
             tables: state.get()?,
-            model: Arc::new(M::model()),
-            concurrency: M::spec().concurrency,
+            model: Arc::new(model),
+            reader,
+            concurrency: spec.concurrency,
             shape: Mutex::default(),
             messages: PhantomData,
+        })
+    }
+
+    /// The topic with another declaration and model than those of `M`, for names that are known only at run time.
+    #[must_use]
+    pub fn declared(spec: TopicSpec, model: Model) -> DeclaredTopic
+    where
+        M::Key: Decode,
+        M::Value: Decode,
+        KeyOf<Self>: Event,
+        ValueOf<Self>: Event,
+    {
+        let own = spec.clone();
+        DeclaredTopic::with_handler(spec, move |state, settings| {
+            let topic = Self::new(state, &own, model.clone()).map_err(|missing| {
+                let mut errors = ConfigErrors::new();
+                errors.push(format!("topics.{}", own.name), missing.to_string());
+                errors
+            })?;
+            Sinking::handler(Arc::new(topic), settings)
         })
     }
 }
@@ -67,7 +101,8 @@ impl<M: ModelTopic> Style<Sink<M>> for Sinking
 where
     M::Key: Decode,
     M::Value: Decode,
-    ValueOf<Sink<M>>: ReadChange<KeyOf<Sink<M>>>,
+    KeyOf<Sink<M>>: Event,
+    ValueOf<Sink<M>>: Event,
 {
     fn handler(topic: Arc<Sink<M>>, settings: &Settings) -> Result<Arc<dyn Handler>, ConfigErrors> {
         let mut errors = ConfigErrors::new();
@@ -80,7 +115,8 @@ where
 
 impl<M: ModelTopic> ConsumeBatch for Sink<M>
 where
-    ValueOf<Self>: ReadChange<KeyOf<Self>>,
+    KeyOf<Self>: Event,
+    ValueOf<Self>: Event,
 {
     async fn consume_batch(&self, batch: MessageBatch<KeyOf<Self>, ValueOf<Self>>) -> Result<(), BatchError> {
         let shape = self.shape().await.map_err(|error| BatchError::unavailable(0, error))?;
@@ -90,7 +126,9 @@ where
         let mut messages = batch.len();
         let mut broken = None;
         for (at, (key, value)) in batch.into_parts().into_iter().enumerate() {
-            let read = ValueOf::<Self>::read_change(key, value)
+            let read = self
+                .reader
+                .read(key, value)
                 .map_err(|error| SinkError::Unreadable { table: shape.name.clone(), source: error.into() })
                 .and_then(|change| reader.read((at, change, places[at]), &self.model, &shape, &mut events));
             if let Err(error) = read {
