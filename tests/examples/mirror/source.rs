@@ -79,7 +79,8 @@ impl Connector for Mirror {
             .set("publication.autocreate.mode", "filtered")
             .set("table.include.list", "public.items")
             .set("snapshot.mode", "initial")
-            .set("decimal.handling.mode", "precise")
+            // `precise` would strip the zeros of numbers without a scale, and knows no NaN.
+            .set("decimal.handling.mode", "string")
             .set("time.precision.mode", "adaptive")
             .set("interval.handling.mode", "string")
             .set("binary.handling.mode", "bytes")

@@ -4,7 +4,6 @@ use std::time::{Duration, Instant};
 
 use kafka_tests::mirror::Mirror;
 use kafka_tests::story::{SOON, heavy};
-use kafka_tests::until::until;
 
 /// How long a machine with much else to do may take.
 const LONG: Duration = Duration::from_secs(600);

@@ -150,9 +150,9 @@ pub(super) fn build(mut app: AppBuilder) -> Result<App, ConfigErrors> {
     for plugin in registry::default_plugins().into_iter().filter(|plugin| !app.plugins.contains(&plugin.name)).collect::<Vec<_>>() {
         (plugin.install)(&mut app);
     }
-    let mut errors = ConfigErrors::new();
-    // Declarations are checked with default settings too, so that all errors come at once.
-    let settings = Arc::new(errors.take(std::mem::replace(&mut app.settings, Ok(Settings::default()))).unwrap_or_default());
+    // Declarations are checked with what could be read of the settings, so that all errors come at once.
+    let mut errors = std::mem::replace(&mut app.unread, ConfigErrors::new());
+    let settings = Arc::new(std::mem::take(&mut app.settings));
     errors.take(Components::contribute(&mut app, &settings));
     // A broker that was given by hand knows its own address.
     let (broker, address): (Arc<dyn Broker>, _) = match app.broker {

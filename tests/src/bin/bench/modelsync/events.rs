@@ -163,9 +163,9 @@ pub(super) fn fill(stream: Stream, events: u64) -> anyhow::Result<()> {
             let (key, row) = (Key { id }, Row::sent(id, number));
             let row = (!deletes).then_some(&row);
             match stream {
-                Stream::Insert => app.producer().topic::<Insert>().enqueue(&key, row).await?,
-                Stream::Update => app.producer().topic::<Update>().enqueue(&key, row).await?,
-                Stream::Mixed => app.producer().topic::<Mixed>().enqueue(&key, row).await?,
+                Stream::Insert => app.producer().topic::<Insert>().enqueue(Some(&key), row).await?,
+                Stream::Update => app.producer().topic::<Update>().enqueue(Some(&key), row).await?,
+                Stream::Mixed => app.producer().topic::<Mixed>().enqueue(Some(&key), row).await?,
             }
         }
         app.producer().flush(Duration::from_secs(120)).await?;
