@@ -65,6 +65,7 @@ pub(crate) enum SelfReference {
 pub(crate) struct Description {
     pub(crate) columns: Vec<Found>,
     pub(crate) self_reference: SelfReference,
+    pub(crate) skip_triggers: SkipTriggers,
 }
 
 /// A column that is written.
@@ -99,11 +100,21 @@ pub(crate) struct Shape {
     pub(crate) required: Vec<usize>,
 }
 
-/// Whether the table has the column `kafka_skip`.
+/// Whether the table has the column `kafka_skip`, and who sets it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Skip {
     None,
+    /// The writer.
     Flagged,
+    /// Triggers have the last word, and are told.
+    Told,
+}
+
+/// Whether the triggers of `kafka_skip` are on a table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum SkipTriggers {
+    None,
+    Some,
 }
 
 /// Places of the columns that a guard fills; behind those of the model.
@@ -174,7 +185,11 @@ impl Shape {
             quoted: table.quoted(),
             columns,
             key,
-            skip: if has_skip { Skip::Flagged } else { Skip::None },
+            skip: match (has_skip, found.skip_triggers) {
+                (false, _) => Skip::None,
+                (true, SkipTriggers::None) => Skip::Flagged,
+                (true, SkipTriggers::Some) => Skip::Told,
+            },
             guard,
             self_reference: found.self_reference,
             required,

@@ -5,14 +5,15 @@ use diesel::sql_types::{Bool, Text};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 
 use crate::sink::error::DatabaseError;
-use crate::sink::shape::{Demand, Description, Found, Kind, SelfReference};
+use crate::sink::shape::{Demand, Description, Found, Kind, SelfReference, SkipTriggers};
 use crate::table::Table;
 
 const COLUMNS: &str = "
     SELECT a.attname::text AS name, format_type(a.atttypid, a.atttypmod) AS sql_type, format_type(a.atttypid, NULL) AS cast_to,
         t.typname::text AS of_type, a.attgenerated <> '' AS generated,
         a.attnotnull AND NOT a.atthasdef AND a.attidentity = '' AS required,
-        EXISTS (SELECT FROM pg_constraint c WHERE c.contype = 'f' AND c.conrelid = a.attrelid AND c.confrelid = a.attrelid) AS itself
+        EXISTS (SELECT FROM pg_constraint c WHERE c.contype = 'f' AND c.conrelid = a.attrelid AND c.confrelid = a.attrelid) AS itself,
+        EXISTS (SELECT FROM pg_trigger g WHERE g.tgrelid = a.attrelid AND g.tgname LIKE 'kafka\\_skip\\_%') AS told
     FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid
     WHERE a.attrelid = to_regclass($1) AND a.attnum > 0 AND NOT a.attisdropped
     ORDER BY a.attnum";
@@ -33,6 +34,8 @@ struct ColumnRow {
     required: bool,
     #[diesel(sql_type = Bool)]
     itself: bool,
+    #[diesel(sql_type = Bool)]
+    told: bool,
 }
 
 pub(super) async fn describe(connection: &mut AsyncPgConnection, table: &Table) -> Result<Description, DatabaseError> {
@@ -42,6 +45,7 @@ pub(super) async fn describe(connection: &mut AsyncPgConnection, table: &Table) 
         .await
         .map_err(|source| DatabaseError::Failed { doing: format!("asking for the columns of `{table}`"), source })?;
     let self_reference = if rows.iter().any(|row| row.itself) { SelfReference::Some } else { SelfReference::None };
+    let skip_triggers = if rows.iter().any(|row| row.told) { SkipTriggers::Some } else { SkipTriggers::None };
     let columns = rows.into_iter().map(|row| Found {
         kind: kind(&row.of_type),
         demand: match (row.generated, row.required) {
@@ -53,7 +57,7 @@ pub(super) async fn describe(connection: &mut AsyncPgConnection, table: &Table) 
         sql_type: row.sql_type,
         cast: cast(&row.of_type, row.cast_to),
     });
-    Ok(Description { columns: columns.collect(), self_reference })
+    Ok(Description { columns: columns.collect(), self_reference, skip_triggers })
 }
 
 /// `bit` and `character` without a length are of length 1, which what is cast is not.

@@ -158,7 +158,7 @@ impl Database for Postgres {
 /// All in one transaction, or none of it.
 async fn whole(connection: &mut AsyncPgConnection, batch: &Batch) -> Result<(), Stop> {
     let shape = &*batch.shape;
-    let alone = batch.ledger.is_none() && shape.guard == GuardColumns::Off && shape.skip == Skip::None;
+    let alone = batch.ledger.is_none() && shape.guard == GuardColumns::Off && shape.skip != Skip::Told;
     if alone && let [stretch] = stretches(&batch.events, shape.self_reference)[..] {
         let mut statements = statements::statements(&reduce(stretch), shape, batch.skip);
         match statements.len() {
@@ -222,7 +222,7 @@ async fn prologue<'a>(
         advance(connection, ledger, position).await?;
     }
     let shape = &*batch.shape;
-    if shape.skip == Skip::Flagged {
+    if shape.skip == Skip::Told {
         skip::queries::tell_triggers(connection).await.map_err(stop("telling the triggers of `kafka_skip`"))?;
     }
     if shape.guard == GuardColumns::Off {

@@ -13,7 +13,7 @@ use crate::table::quoted;
 pub(super) fn statements<'a>(reduced: &Reduced<'a>, shape: &'a Shape, skip: bool) -> Vec<Sql<'a>> {
     let mut statements = Vec::new();
     if reduced.clear == Clear::Everything {
-        if shape.skip == Skip::Flagged {
+        if shape.skip != Skip::None {
             let mut sql = Sql::default();
             sql.push("UPDATE ").push(&shape.quoted).push(" SET kafka_skip = ").bind(Bind::Flag(skip));
             sql.push(" WHERE kafka_skip IS DISTINCT FROM ").bind(Bind::Flag(skip));
@@ -25,7 +25,7 @@ pub(super) fn statements<'a>(reduced: &Reduced<'a>, shape: &'a Shape, skip: bool
     }
     if !reduced.removed.is_empty() {
         let keys: Vec<_> = reduced.removed.iter().map(|removed| removed.key).collect();
-        if shape.skip == Skip::Flagged {
+        if shape.skip != Skip::None {
             statements.push(flag_first(&keys, shape, skip));
         }
         statements.push(remove(&keys, shape));
@@ -83,14 +83,14 @@ fn upsert<'a>(group: &Group<'a>, shape: &'a Shape, skip: bool) -> Sql<'a> {
     sql.push("INSERT INTO ").push(&shape.quoted).push(" (").list(&columns, |sql, column| {
         sql.push(&column.quoted);
     });
-    if shape.skip == Skip::Flagged {
+    if shape.skip != Skip::None {
         sql.push(", kafka_skip");
     }
     sql.push(") OVERRIDING SYSTEM VALUE SELECT ");
     sql.list(columns.iter().enumerate(), |sql, (at, column)| {
         sql.push(&taken(column, at));
     });
-    if shape.skip == Skip::Flagged {
+    if shape.skip != Skip::None {
         sql.push(", ").bind(Bind::Flag(skip)).push("::bool");
     }
     sql.push(" FROM ");
@@ -101,7 +101,7 @@ fn upsert<'a>(group: &Group<'a>, shape: &'a Shape, skip: bool) -> Sql<'a> {
         })
         .push(") DO ");
     let mut set: Vec<String> = changed(group, shape).map(|column| format!("{0} = excluded.{0}", column.quoted)).collect();
-    if shape.skip == Skip::Flagged {
+    if shape.skip != Skip::None {
         set.push("kafka_skip = excluded.kafka_skip".to_owned());
     }
     if set.is_empty() {
@@ -134,9 +134,9 @@ fn change_or_insert<'a>(group: &Group<'a>, shape: &'a Shape, skip: bool) -> Sql<
     sql.push(")");
     let mut set: Vec<String> = changed(group, shape).map(|column| format!("{0} = new.{0}", column.quoted)).collect();
     let last = set.pop();
-    if last.is_some() || shape.skip == Skip::Flagged {
+    if last.is_some() || shape.skip != Skip::None {
         sql.push(", changed AS (UPDATE ").push(&shape.quoted).push(" AS t SET ");
-        if shape.skip == Skip::Flagged {
+        if shape.skip != Skip::None {
             sql.push("kafka_skip = ").bind(Bind::Flag(skip));
             sql.push(if last.is_some() { ", " } else { "" });
         }
@@ -146,13 +146,13 @@ fn change_or_insert<'a>(group: &Group<'a>, shape: &'a Shape, skip: bool) -> Sql<
     sql.push(" INSERT INTO ").push(&shape.quoted).push(" (").list(&columns, |sql, column| {
         sql.push(&column.quoted);
     });
-    if shape.skip == Skip::Flagged {
+    if shape.skip != Skip::None {
         sql.push(", kafka_skip");
     }
     sql.push(") OVERRIDING SYSTEM VALUE SELECT ").list(&columns, |sql, column| {
         sql.push("new.").push(&column.quoted);
     });
-    if shape.skip == Skip::Flagged {
+    if shape.skip != Skip::None {
         sql.push(", ").bind(Bind::Flag(skip)).push("::bool");
     }
     sql.push(" FROM new WHERE NOT EXISTS (SELECT FROM ").push(&shape.quoted).push(" AS t WHERE ").push(&same_row("new")).push(")");
@@ -274,7 +274,7 @@ mod tests {
     use crate::model::Model;
     use crate::sink::event::{Act, Event};
     use crate::sink::reduce::reduce;
-    use crate::sink::shape::{Demand, Description, Found, SelfReference};
+    use crate::sink::shape::{Demand, Description, Found, SelfReference, SkipTriggers};
     use crate::table::Table;
 
     fn shape() -> Shape {
@@ -291,7 +291,7 @@ mod tests {
             found("kafka_skip", "boolean", Kind::Bool, Demand::Optional),
         ];
         let model = Model::of(Table::named("shop.items", ["id", "mood", "kafka_skip"], ["id"]));
-        Shape::new(&model, &Description { columns, self_reference: SelfReference::None }).unwrap()
+        Shape::new(&model, &Description { columns, self_reference: SelfReference::None, skip_triggers: SkipTriggers::None }).unwrap()
     }
 
     fn put(id: i64, mood: Option<&str>) -> Event {

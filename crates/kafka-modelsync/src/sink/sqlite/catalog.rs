@@ -3,7 +3,7 @@
 use diesel::sql_types::{Bool, Text};
 use diesel::{QueryResult, QueryableByName, RunQueryDsl, SqliteConnection};
 
-use crate::sink::shape::{Demand, Description, Found, Kind, SelfReference};
+use crate::sink::shape::{Demand, Description, Found, Kind, SelfReference, SkipTriggers};
 
 #[derive(QueryableByName)]
 struct ColumnRow {
@@ -43,7 +43,7 @@ pub(super) fn describe(connection: &mut SqliteConnection, table: &str) -> QueryR
         sql_type: row.of_type,
         cast: String::new(),
     });
-    Ok(Description { columns: columns.collect(), self_reference })
+    Ok(Description { columns: columns.collect(), self_reference, skip_triggers: SkipTriggers::None })
 }
 
 /// By the name that a column was declared with, as diesel takes it.

@@ -287,13 +287,18 @@ fn failed(doing: &'static str) -> impl FnOnce(Error) -> DatabaseError {
     move |source| DatabaseError::Failed { doing: doing.to_owned(), source }
 }
 
+/// What SQLite says when it is no row's fault. Its other errors are a constraint's, or a trigger's.
+const NOBODYS: &[&str] = &["locked", "busy", "disk", "full", "readonly", "no such", "malformed", "not a database", "unable to open"];
+
 fn stop(doing: &'static str) -> impl FnOnce(Error) -> Stop {
     use DatabaseErrorKind as Of;
-    move |error| match error {
-        Error::DatabaseError(Of::UniqueViolation | Of::ForeignKeyViolation | Of::NotNullViolation | Of::CheckViolation, _) => {
-            Stop::Refused(error)
-        }
-        error => Stop::Trouble(failed(doing)(error)),
+    move |error| {
+        let of_a_row = match &error {
+            Error::DatabaseError(Of::UniqueViolation | Of::ForeignKeyViolation | Of::NotNullViolation | Of::CheckViolation, _) => true,
+            Error::DatabaseError(Of::Unknown, said) => !NOBODYS.iter().any(|text| said.message().contains(text)),
+            _ => false,
+        };
+        if of_a_row { Stop::Refused(error) } else { Stop::Trouble(failed(doing)(error)) }
     }
 }
 

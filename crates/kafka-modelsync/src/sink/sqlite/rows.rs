@@ -13,13 +13,13 @@ use crate::sink::shape::{Shape, Skip};
 
 pub(super) fn write_rows(connection: &mut SqliteConnection, reduced: &Reduced<'_>, shape: &Shape, skip: bool) -> QueryResult<()> {
     if reduced.clear == Clear::Everything {
-        if shape.skip == Skip::Flagged {
+        if shape.skip != Skip::None {
             Sql::default().push("UPDATE ").push(&shape.quoted).push(" SET kafka_skip = ").bind(Bind::Flag(skip)).execute(connection)?;
         }
         Sql::default().push("DELETE FROM ").push(&shape.quoted).execute(connection)?;
     }
     for removed in &reduced.removed {
-        if shape.skip == Skip::Flagged {
+        if shape.skip != Skip::None {
             let mut sql = Sql::default();
             sql.push("UPDATE ").push(&shape.quoted).push(" SET kafka_skip = ").bind(Bind::Flag(skip));
             of_key(&mut sql, removed.key, shape);
@@ -57,7 +57,7 @@ fn put(
         comma(&mut sql, &mut first);
         sql.push(&shape.columns[*at].quoted).push(" = ").bind(Bind::Cell(cell));
     }
-    if shape.skip == Skip::Flagged {
+    if shape.skip != Skip::None {
         comma(&mut sql, &mut first);
         sql.push("kafka_skip = ").bind(Bind::Flag(skip));
     }
@@ -68,13 +68,13 @@ fn put(
     let mut sql = Sql::default();
     let names: Vec<_> = group.mask.iter().map(|at| shape.columns[*at].quoted.as_str()).collect();
     sql.push("INSERT INTO ").push(&shape.quoted).push(" (").push(&names.join(", "));
-    sql.push(if shape.skip == Skip::Flagged { ", kafka_skip) VALUES (" } else { ") VALUES (" });
+    sql.push(if shape.skip != Skip::None { ", kafka_skip) VALUES (" } else { ") VALUES (" });
     let mut first = true;
     for cell in row {
         comma(&mut sql, &mut first);
         sql.bind(Bind::Cell(cell));
     }
-    if shape.skip == Skip::Flagged {
+    if shape.skip != Skip::None {
         sql.push(", ").bind(Bind::Flag(skip));
     }
     sql.push(")").execute(connection).map(drop)

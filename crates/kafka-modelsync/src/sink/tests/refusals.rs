@@ -113,3 +113,15 @@ async fn kafka_skip_is_never_copied_and_always_said() {
     assert_eq!(stage.write(0, &changes).await.unwrap().0, 2);
     assert_eq!(stage.lines("SELECT id || ' ' || name || ' ' || kafka_skip AS line FROM items ORDER BY id").await, ["1 new 0", "2 b 0"]);
 }
+
+#[tokio::test]
+async fn what_a_trigger_refuses_is_a_rows_failure_and_a_missing_table_is_nobodys() {
+    let stage = Stage::new(ITEMS, items()).await;
+    stage.execute("CREATE TRIGGER no BEFORE INSERT ON items WHEN NEW.id = 2 BEGIN SELECT RAISE(ABORT, 'not this one'); END").await;
+    let (done, failed) = stage.write(0, &[named(1, "a"), named(2, "b"), named(3, "c")]).await.unwrap();
+    let failed = failed.unwrap();
+    let why = std::error::Error::source(&failed).unwrap().to_string();
+    assert_eq!((done, why.as_str()), (1, "not this one"));
+    stage.execute("DROP TABLE items").await;
+    assert!(stage.write(0, &[named(1, "a")]).await.is_err());
+}
