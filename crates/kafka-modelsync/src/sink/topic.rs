@@ -29,8 +29,9 @@ const ORIGIN: (&str, &str) = ("ORIGIN_PARTITION", "ORIGIN_OFFSET");
 /// The topic that writes the messages of `M` into its table: `topics(Sink<Customers>)`. Takes its [`Tables`] from the application's
 /// state.
 ///
-/// A batch is one transaction: as many messages as the topic's `batch` says, by default up to 500 of those that are there. Costs two to
-/// three round trips to the database for a batch, with a guard five. A message that fails has those before it written, and follows the
+/// A batch is one transaction: as many messages as the topic's `batch` says, by default up to 500 of those that are there. Costs a round
+/// trip to the database for a batch whose rows have the same columns, and two for a transaction where there are deletions too; a guard
+/// costs three more. A message that fails has those before it written, and follows the
 /// retry rules. While the database is away, the lane holds with back-off.
 pub struct Sink<M> {
     tables: Tables,
