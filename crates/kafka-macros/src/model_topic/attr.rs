@@ -93,6 +93,23 @@ pub(super) struct FieldAttrs {
     pub(super) rename: Slot<LitStr>,
     pub(super) transform: Slot<Path>,
     pub(super) exclude: Slot<()>,
+    pub(super) relation: Slot<RelationAttrs>,
+}
+
+/// `relation(…)`
+#[derive(Debug, Default)]
+pub(super) struct RelationAttrs {
+    pub(super) table: Slot<LitStr>,
+    pub(super) column: Slot<LitStr>,
+}
+
+impl Attributes for RelationAttrs {
+    const PLACE: &'static str = "relation(…)";
+    const EXAMPLE: &'static str = "relation(table = \"customers\", column = \"id\")";
+    const KEYS: &'static [Key<Self>] = &[
+        Key::new("table", "table = \"customers\"", |attrs, item| item.once(&mut attrs.table, Item::string)),
+        Key::new("column", "column = \"id\"", |attrs, item| item.once(&mut attrs.column, Item::string)),
+    ];
 }
 
 impl Attributes for FieldAttrs {
@@ -102,6 +119,7 @@ impl Attributes for FieldAttrs {
         Key::new("rename", "rename = \"name\"", |attrs, item| item.once(&mut attrs.rename, Item::string)),
         Key::new("transform", "transform = upper", |attrs, item| item.once(&mut attrs.transform, Item::path)),
         Key::new("exclude", "exclude", |attrs, item| item.once(&mut attrs.exclude, Item::flag)),
+        Key::new("relation", RelationAttrs::EXAMPLE, |attrs, item| item.once(&mut attrs.relation, Item::nested)),
     ];
 }
 

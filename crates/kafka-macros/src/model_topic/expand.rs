@@ -16,6 +16,7 @@ pub(super) fn expand(topic: &ModelTopic) -> TokenStream {
             Said::Exclude => quote!(.exclude(#column)),
             Said::Rename(field) => quote!(.rename(#column, #field)),
             Said::Transform(function) => quote!(.transform(#column, #function)),
+            Said::Relation { table, column: parent } => quote!(.relation(#column, #table, #parent)),
         }
     });
     let lookup = (!lookup.is_empty()).then(|| quote!(.lookup([#(__k::column_name(#table::#lookup)),*])));

@@ -3,7 +3,7 @@
 
 use syn::{Data, DeriveInput, Ident, LitStr, Path, Type};
 
-use super::attr::{FieldAttrs, GuardAttrs, ModelTopicAttrs, of_diesel};
+use super::attr::{FieldAttrs, GuardAttrs, ModelTopicAttrs, RelationAttrs, of_diesel};
 use crate::settings::batch::Batch;
 use crate::settings::concurrency::Concurrency;
 use crate::settings::retry::Retry;
@@ -45,6 +45,7 @@ pub(super) enum Said {
     Exclude,
     Rename(LitStr),
     Transform(Path),
+    Relation { table: LitStr, column: LitStr },
 }
 
 #[derive(Debug)]
@@ -147,24 +148,34 @@ fn columns(input: &DeriveInput, attrs: &ModelTopicAttrs, errors: &mut Errors) ->
     };
     for field in &data.fields {
         let said = FieldAttrs::read(&field.attrs, "model_topic", errors);
-        let any = [said.rename.key(), said.transform.key(), said.exclude.key()].into_iter().flatten().next();
+        let any = [said.rename.key(), said.transform.key(), said.exclude.key(), said.relation.key()].into_iter().flatten().next();
         let Some(any) = any else { continue };
         let column = of_diesel(&field.attrs, "column_name").and_then(|path| path.get_ident().cloned()).or_else(|| field.ident.clone());
         let Some(column) = column else {
             errors.push(any, "the field has no name, so it is no column; name it");
             continue;
         };
-        if let (Some(exclude), true) = (said.exclude.key(), said.rename.key().is_some() || said.transform.key().is_some()) {
+        let others = [said.rename.key(), said.transform.key(), said.relation.key()];
+        if let (Some(exclude), true) = (said.exclude.key(), others.iter().any(Option::is_some)) {
             errors.push(exclude, "what is excluded needs no other key; remove the others, or `exclude`");
         }
         let said = [
             said.exclude.key().map(|_| Said::Exclude),
             said.rename.given().cloned().map(Said::Rename),
             said.transform.given().cloned().map(Said::Transform),
+            relation(&said.relation, errors),
         ];
         columns.extend(said.into_iter().flatten().map(|said| Column { column: column.clone(), said }));
     }
     columns
+}
+
+/// The row that a column refers to.
+fn relation(slot: &Slot<RelationAttrs>, errors: &mut Errors) -> Option<Said> {
+    let Slot::Given(key, attrs) = slot else { return None };
+    let table = attrs.table.required::<RelationAttrs>("table", key, errors).cloned();
+    let column = attrs.column.required::<RelationAttrs>("column", key, errors).cloned();
+    Some(Said::Relation { table: table?, column: column? })
 }
 
 impl Guard {

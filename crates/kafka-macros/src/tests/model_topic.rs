@@ -45,6 +45,19 @@ snapshots! { MODEL_TOPIC;
         struct Customers(#[model_topic(exclude)] i64);
     "#
 
+    relations: r#"
+        #[model_topic(name = "shop.orders", table = orders)]
+        struct Orders {
+            #[model_topic(relation(table = "customers", column = "id"), rename = "customer")]
+            customer_id: i64,
+        }
+    "#
+
+    relations_without_their_parts: r#"
+        #[model_topic(name = "shop.orders", table = orders)]
+        struct Orders { #[model_topic(relation(table = "customers"), exclude)] customer_id: i64 }
+    "#
+
     contradictions_on_a_field: r#"
         #[model_topic(table = customers, guard(lsn = "a"), truncations)]
         struct Customers { #[model_topic(exclude, rename = "b")] a: i64 }

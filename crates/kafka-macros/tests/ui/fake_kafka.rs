@@ -373,6 +373,10 @@ pub mod __private {
             self.with(&format!("transform {column}"))
         }
         #[must_use]
+        pub fn relation(self, column: &str, table: &str, parent: &str) -> Self {
+            self.with(&format!("relation {column} {table}.{parent}"))
+        }
+        #[must_use]
         pub fn deletion_key(self, field: &str) -> Self {
             self.with(&format!("deletion_key {field}"))
         }

@@ -47,7 +47,7 @@ struct Small;
 #[allow(dead_code)]
 struct Everything {
     id: i64,
-    #[model_topic(exclude)]
+    #[model_topic(relation(table = "shops", column = "code"))]
     kind: String,
     #[model_topic(rename = "name", transform = upper)]
     first_name: String,
@@ -65,7 +65,7 @@ fn main() {
     let (_, said) = model.split_once(' ').unwrap();
     assert_eq!(
         said,
-        "exclude internal exclude type rename first_name name transform first_name lookup [\"id\", \"type\"] deletion_key gone offset p o"
+        "exclude internal relation type shops.code rename first_name name transform first_name lookup [\"id\", \"type\"] deletion_key gone offset p o"
     );
     assert!(Judged::model().0.ends_with("deletion Applied"));
     println!("{}", Everything::spec().0);
