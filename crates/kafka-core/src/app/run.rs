@@ -14,7 +14,7 @@ use crate::broker::{ClientError, ConnectionError, PollWaker, Properties, Unflush
 use crate::consumer::{
     ConsumeError, ConsumerHandle, ConsumerLoop, LoopConfig, Oversight, Parking, Reporter, Role, Spawner, WakeSource, start,
 };
-use crate::error::BoxError;
+use crate::error::{BoxError, in_full};
 use crate::producer::Producer;
 
 /// Why an application did not start.
@@ -191,7 +191,7 @@ impl App {
             && !seen.contains(&self.broker.connection(self.producer.properties()))
             && let Err(error) = self.producer.check_connection().await
         {
-            tracing::warn!(error = %error, "the producer will not connect, while the consumers do");
+            tracing::warn!(error = %in_full(&error), "the producer will not connect, while the consumers do");
         }
         Ok(())
     }
