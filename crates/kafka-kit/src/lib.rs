@@ -97,6 +97,12 @@ pub use kafka_macros::ModelSync;
 #[doc = include_str!("../docs/topic.md")]
 pub use kafka_macros::Topic;
 
+#[cfg(all(feature = "macros", feature = "modelsync"))]
+#[doc = include_str!("../docs/model_topic.md")]
+pub use kafka_macros::ModelTopic;
+#[cfg(feature = "modelsync")]
+pub use kafka_modelsync::model::ModelTopic;
+
 #[cfg(all(feature = "macros", feature = "resolver"))]
 #[doc = include_str!("../docs/relations.md")]
 pub use kafka_macros::Relations;

@@ -12,6 +12,7 @@ mod avro_schema;
 mod connector;
 mod consumer;
 mod model_sync;
+mod model_topic;
 mod relations;
 mod settings;
 mod support;
@@ -40,6 +41,12 @@ pub fn derive_consumer(input: TokenStream) -> TokenStream {
 #[proc_macro_derive(Relations, attributes(relation, relations))]
 pub fn derive_relations(input: TokenStream) -> TokenStream {
     derive_relations_inner(input.into()).into()
+}
+
+/// Implements `ModelTopic`: a topic whose messages go into a table. Documented at `kafka_kit::ModelTopic`.
+#[proc_macro_derive(ModelTopic, attributes(model_topic))]
+pub fn derive_model_topic(input: TokenStream) -> TokenStream {
+    derive_model_topic_inner(input.into()).into()
 }
 
 /// Implements `Connector` and registers it for discovery. Documented at `kafka_kit::Connector`.
@@ -73,6 +80,10 @@ fn derive_connector_inner(input: TokenStream2) -> TokenStream2 {
 
 fn derive_consumer_inner(input: TokenStream2) -> TokenStream2 {
     consumer::derive(input)
+}
+
+fn derive_model_topic_inner(input: TokenStream2) -> TokenStream2 {
+    model_topic::derive(input)
 }
 
 fn derive_relations_inner(input: TokenStream2) -> TokenStream2 {

@@ -8,6 +8,7 @@ use kafka_core::error::BoxError;
 use kafka_core::format::Format;
 use kafka_core::topic::TopicSpec;
 
+use crate::change::Event;
 use crate::row::Row;
 use crate::table::Table;
 use crate::value::Value;
@@ -44,9 +45,9 @@ use crate::value::Value;
 /// ```
 pub trait ModelTopic: Send + Sync + 'static {
     /// The format of keys.
-    type Key: Format;
+    type Key: Format<Value: Event + Clone>;
     /// The format of values.
-    type Value: Format;
+    type Value: Format<Value: Event + Clone>;
 
     /// The topic's name and declarations; `batch` says how many messages are written at once.
     fn spec() -> TopicSpec;
@@ -66,6 +67,15 @@ pub struct Model {
     pub(crate) lookup: Option<Vec<Arc<str>>>,
     pub(crate) guard: Guard,
     pub(crate) truncations: Truncations,
+    pub(crate) relations: Vec<RelationOf>,
+}
+
+/// A row that a column refers to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct RelationOf {
+    pub(crate) column: Arc<str>,
+    pub(crate) table: Arc<str>,
+    pub(crate) parent: Arc<str>,
 }
 
 /// What is special about a column.
@@ -121,6 +131,26 @@ pub enum Truncations {
     Applied,
 }
 
+impl Guard {
+    /// By the position in the source's log, kept in this `bigint` column.
+    #[must_use]
+    pub fn lsn(column: &str) -> Self {
+        Self::Lsn { column: column.into() }
+    }
+
+    /// By the message's partition and offset, kept in these columns, an `integer` and a `bigint`.
+    #[must_use]
+    pub fn offset(partition: &str, offset: &str) -> Self {
+        Self::Offset { partition: partition.into(), offset: offset.into() }
+    }
+}
+
+/// The name that a column of diesel's has in the database.
+#[must_use]
+pub fn column_name<C: diesel::Column>(_: C) -> &'static str {
+    C::NAME
+}
+
 impl Model {
     /// All columns of this table, from fields of their names; rows are found by the primary key; `__deleted` says what is a deletion.
     #[must_use]
@@ -133,6 +163,7 @@ impl Model {
             lookup: None,
             guard: Guard::Off,
             truncations: Truncations::Ignored,
+            relations: Vec::new(),
         }
     }
 
@@ -201,6 +232,15 @@ impl Model {
         self
     }
 
+    /// Says that a column refers to a row of another table, by this column there. With the
+    /// [`RelationResolver`](kafka_resolver::RelationResolver) in the application, a message whose row is missing waits for it instead of
+    /// failing. Null refers to nothing.
+    #[must_use]
+    pub fn relation(mut self, column: &str, table: &str, parent: &str) -> Self {
+        self.relations.push(RelationOf { column: column.into(), table: table.into(), parent: parent.into() });
+        self
+    }
+
     /// The table.
     #[must_use]
     pub fn table(&self) -> &Table {
@@ -240,6 +280,9 @@ impl Model {
         }
         for column in self.key().iter().filter(|column| !table.has(column)) {
             problems.push(format!("`{table}` has no column `{column}` to find rows by; name one of its columns in `lookup`"));
+        }
+        for RelationOf { column, .. } in self.relations.iter().filter(|relation| !table.has(&relation.column)) {
+            problems.push(format!("`{table}` has no column `{column}` that could refer to another table; name one of its columns"));
         }
         for column in self.key() {
             if self.fields.get(column).is_some_and(|field| field.written == Written::Never) {

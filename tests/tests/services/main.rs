@@ -30,6 +30,7 @@ mod registered;
 mod retries;
 mod scripts;
 mod secured;
+mod sinks;
 mod slow_handlers;
 mod static_members;
 mod stopping;

@@ -20,7 +20,7 @@ use std::future::Future;
 #[cfg(feature = "avro")]
 pub use self::avro::{
     AsWritten, Avro, AvroSchema, AvroValue, Datum, FieldSchema, Reading, RecordSchema, Resolved, SchemaScope, SchemaShape, SchemaText,
-    SchemaType, TypeSchema, UnreadableDatum, UnusableSchema, UnwritableDatum, ValueSchema, decimal_text, integer,
+    SchemaType, TypeSchema, UnreadableDatum, UnusableSchema, UnwritableDatum, ValueSchema, decimal_bytes, decimal_text, integer,
 };
 pub use self::bytes::{Bytes, Raw};
 #[cfg(feature = "json")]

@@ -2,7 +2,7 @@
 
 //!
 //! In reading order: this page is what comes out, `reader` the way to it; `shape` knows a message's schema, `semantic` what its types
-//! stand for, `convert` makes the values, `placeholder` knows the columns that were not sent. [`reroute`](RerouteModelMap) chooses among
+//! stand for, `convert` makes the values, `placeholder` knows the columns that were not sent, `write` goes back to Avro. [`reroute`](RerouteModelMap) chooses among
 //! the models of one topic.
 
 mod convert;
@@ -13,6 +13,7 @@ mod reader;
 mod reroute;
 mod semantic;
 mod shape;
+mod write;
 
 use std::sync::Arc;
 
@@ -21,6 +22,7 @@ pub use self::error::ReadChangeError;
 pub use self::reader::{Body, Envelope, RowFacts};
 pub use self::reader::{ChangeReader, Event};
 pub use self::reroute::{PHYSICAL_TABLE, RerouteError, RerouteModelMap};
+pub use self::write::WriteRowError;
 
 use crate::row::{Key, Row};
 use crate::value::Value;

@@ -11,10 +11,10 @@ pub(super) struct Placeholder {
     uuid: Option<uuid::Uuid>,
 }
 
-const DEFAULT: &str = "__debezium_unavailable_value";
+pub(super) const DEFAULT: &str = "__debezium_unavailable_value";
 
 /// What Java's `UUID.nameUUIDFromBytes` makes of the default: an array of UUIDs has it as its only item.
-const DEFAULT_UUID: uuid::Uuid = uuid::uuid!("b68a35a7-17ad-35b3-af2a-ae46edb4545a");
+pub(super) const DEFAULT_UUID: uuid::Uuid = uuid::uuid!("b68a35a7-17ad-35b3-af2a-ae46edb4545a");
 
 impl Placeholder {
     pub(super) fn new(text: &str) -> Self {

@@ -45,8 +45,8 @@ const MICROS: i64 = 1_000_000;
 const NANOS: i64 = 1_000_000_000;
 
 /// What Debezium makes of the dates and times that no calendar has.
-const INFINITE_DAYS: [(i64, &str); 2] = [(-2_147_472_692, "infinity"), (-2_147_472_691, "-infinity")];
-const INFINITE_TIMES: [(i64, &str); 2] = [(9_223_372_036_825_200_000, "infinity"), (-9_223_372_036_832_400_000, "-infinity")];
+pub(super) const INFINITE_DAYS: [(i64, &str); 2] = [(-2_147_472_692, "infinity"), (-2_147_472_691, "-infinity")];
+pub(super) const INFINITE_TIMES: [(i64, &str); 2] = [(9_223_372_036_825_200_000, "infinity"), (-9_223_372_036_832_400_000, "-infinity")];
 /// With `time.precision.mode=connect` they are of milliseconds.
 const INFINITE_MILLIS: [(i64, &str); 2] = [(9_223_372_036_825_200, "infinity"), (-9_223_372_036_832_400, "-infinity")];
 const INFINITE_TEXTS: [(&str, &str); 4] = [

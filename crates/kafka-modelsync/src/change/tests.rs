@@ -9,8 +9,10 @@ use serde_json::{Value as Json, json};
 use super::*;
 use crate::value::{Decimal, Interval};
 
-fn fixtures() -> Json {
-    serde_json::from_str(include_str!("fixtures/postgres.json")).unwrap()
+fn fixtures() -> &'static Json {
+    static FIXTURES: std::sync::LazyLock<Json> =
+        std::sync::LazyLock::new(|| serde_json::from_str(include_str!("fixtures/postgres.json")).unwrap());
+    &FIXTURES
 }
 
 fn avro(form: &str, message: &str) -> Change {
@@ -336,4 +338,18 @@ fn records_and_maps_that_stand_for_one_value() {
     assert_eq!(of(name, geometry, json!({"wkb": wkb, "srid": null})), text("0101000000000000000000F03F0000000000000040"));
     let plain = of("mine", json!([{"type": "string", "field": "b"}]), json!({"b": "c"}));
     assert_eq!(plain, Value::Json(r#"{"b":"c"}"#.into()));
+}
+
+#[test]
+fn rows_go_back_into_the_schema_that_they_came_with() {
+    let fixtures = fixtures();
+    for (form, message) in [("flattened", "update"), ("flattened", "infinite"), ("flattened", "minus_infinite")] {
+        let schema = ValueSchema::parse(fixtures["avro"][form]["schema"].as_str().unwrap()).unwrap();
+        let row = after(&avro(form, message)).clone();
+        let again = ChangeReader::new().read(None::<Json>, Some(row.to_avro(&schema).unwrap())).unwrap();
+        for ((name, value), (_, back)) in row.iter().zip(after(&again).iter()) {
+            // NaN is not itself.
+            assert_eq!(format!("{value:?}"), format!("{back:?}"), "{name}");
+        }
+    }
 }

@@ -6,7 +6,7 @@ use super::cell::{Cell, RowKey};
 use super::convert::cell;
 use super::error::SinkError;
 use super::guard::Position;
-use super::shape::{GuardColumns, Shape};
+use super::shape::{Column, GuardColumns, Shape};
 use crate::change::{Change, Operation};
 use crate::model::{Model, Truncations};
 use crate::row::{Key, Names, Row};
@@ -36,7 +36,16 @@ pub(crate) enum Act {
 /// Where in a message's row the columns are, for the names that it was made for.
 #[derive(Debug, Default)]
 pub(crate) struct Reader {
-    plan: Option<(Names, Vec<Option<usize>>)>,
+    plan: Option<(Names, Vec<Source>)>,
+}
+
+/// Where a column's value is in a message's row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Source {
+    None,
+    /// There, and another column wants it too.
+    Copy(usize),
+    Take(usize),
 }
 
 /// Where a message stands in the topic that was declared.
@@ -95,15 +104,19 @@ impl Reader {
         Ok(())
     }
 
-    fn places(&mut self, names: &Names, shape: &Shape) -> &[Option<usize>] {
+    fn places(&mut self, names: &Names, shape: &Shape) -> &[Source] {
         let known = self.plan.as_ref().is_some_and(|(known, _)| Arc::ptr_eq(known, names));
         if !known {
             self.plan = None;
         }
         let (_, places) = self.plan.get_or_insert_with(|| {
-            let place = |source: &Arc<str>| names.iter().position(|name| name == source);
-            let columns = shape.columns[..shape.from_messages()].iter();
-            (Arc::clone(names), columns.map(|column| place(&column.source)).collect())
+            let columns = &shape.columns[..shape.from_messages()];
+            let source = |(at, column): (usize, &Column)| match names.iter().position(|name| *name == column.source) {
+                None => Source::None,
+                Some(place) if columns[at + 1..].iter().any(|later| later.source == column.source) => Source::Copy(place),
+                Some(place) => Source::Take(place),
+            };
+            (Arc::clone(names), columns.iter().enumerate().map(source).collect())
         });
         places
     }
@@ -113,13 +126,10 @@ impl Reader {
         let places = self.places(&names, shape);
         let mut cells = Vec::with_capacity(shape.columns.len());
         for (place, column) in places.iter().zip(&shape.columns) {
-            cells.push(match place {
-                // A field that fills two columns is rare, and copied.
-                Some(place) if places.iter().filter(|other| **other == Some(*place)).count() > 1 => {
-                    cell(values[*place].clone(), column, &shape.name)?
-                }
-                Some(place) => cell(std::mem::replace(&mut values[*place], Value::Null), column, &shape.name)?,
-                None => None,
+            cells.push(match *place {
+                Source::None => None,
+                Source::Copy(place) => cell(values[place].clone(), column, &shape.name)?,
+                Source::Take(place) => cell(std::mem::replace(&mut values[place], Value::Null), column, &shape.name)?,
             });
         }
         cells.resize(shape.columns.len(), None);

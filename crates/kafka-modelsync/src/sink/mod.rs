@@ -12,11 +12,12 @@
 //!
 //! In reading order: [`Sink`] is the topic, `shape` the table as the database has it, `event` what a message does to rows, `convert` from
 //! values to what is bound, `guard` and `reduce` and `search` as above, `database` the port to a database and its two implementations,
-//! [`Tables`] what an application adds to its state.
+//! [`Tables`] what an application adds, `declare` what the topic says to others.
 
 mod cell;
 mod convert;
 mod database;
+mod declare;
 mod error;
 mod event;
 mod guard;

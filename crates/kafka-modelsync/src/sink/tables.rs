@@ -5,13 +5,18 @@ use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use futures_util::future::BoxFuture;
+use kafka_core::app::{AppBuilder, Plugin};
 use kafka_core::consumer::{OffsetStorage, PositionSource};
 use kafka_core::error::BoxError;
 use kafka_core::names::{GroupId, TopicPartition};
 
 use super::database::{Claim, Database};
+use super::declare::CheckTables;
 
-/// A database with tables that sinks write to: `App::from_env().state(Tables::postgres(pool))`. Cheap to clone.
+/// A database with tables that sinks write to: `App::from_env().plugin(Tables::postgres(pool))`. Cheap to clone.
+///
+/// As a plugin it is there for all [`Sink`](super::Sink)s of the application, whose tables are looked at before it starts: one that is
+/// missing, or lacks a column, keeps it from starting.
 #[derive(Clone)]
 pub struct Tables {
     pub(super) database: Arc<dyn Database>,
@@ -19,11 +24,24 @@ pub struct Tables {
 }
 
 impl Tables {
-    /// In PostgreSQL, with connections from this pool. A batch takes one while it is written.
+    /// In PostgreSQL, with connections from this pool. A batch takes one while it is written. Have the pool recycle them by
+    /// `RecyclingMethod::Fast`, or each batch costs a round trip more.
     #[cfg(feature = "postgres")]
     #[must_use]
     pub fn postgres(pool: diesel_async::pooled_connection::bb8::Pool<diesel_async::AsyncPgConnection>) -> Self {
         Self::of(super::postgres::Postgres::new(pool))
+    }
+
+    /// In PostgreSQL at this address, with up to 10 connections, made when they are first needed. Must be made within a tokio runtime.
+    #[cfg(feature = "postgres")]
+    #[must_use]
+    pub fn postgres_at(url: impl Into<String>) -> Self {
+        use diesel_async::pooled_connection::bb8::Pool;
+        use diesel_async::pooled_connection::{AsyncDieselConnectionManager, ManagerConfig, RecyclingMethod};
+
+        let mut config = ManagerConfig::default();
+        config.recycling_method = RecyclingMethod::Fast;
+        Self::postgres(Pool::builder().max_size(10).build_unchecked(AsyncDieselConnectionManager::new_with_config(url, config)))
     }
 
     /// In a file of SQLite, which is made if it is not there; `:memory:` is a database that goes with the process. For embedded use and
@@ -61,6 +79,13 @@ impl Tables {
     #[must_use]
     pub fn offset_storage(&self) -> OffsetStorage {
         OffsetStorage::External(Arc::clone(&self.claims) as Arc<dyn PositionSource>)
+    }
+}
+
+impl Plugin for Tables {
+    fn install(self, app: &mut AppBuilder) {
+        app.push_start_step(CheckTables(Arc::clone(&self.database)));
+        app.insert_state(self);
     }
 }
 

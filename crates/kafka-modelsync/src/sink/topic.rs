@@ -15,12 +15,13 @@ use kafka_core::settings::Settings;
 use kafka_core::topic::{Batched, Concurrency, ConsumeBatch, Handler, KeyOf, Style, Topic, TopicSpec, ValueOf};
 
 use super::database::{Batch, Ledger, Origin};
+use super::declare;
 use super::error::{DatabaseError, SinkError};
 use super::event::{Place, Reader};
 use super::shape::Shape;
 use super::tables::Tables;
+use crate::change::ChangeReader;
 use crate::model::{Model, ModelTopic};
-use crate::change::{ChangeReader, Event};
 
 /// Where a message from a retry topic first stood: the contract of retries on the wire.
 const ORIGIN: (&str, &str) = ("ORIGIN_PARTITION", "ORIGIN_OFFSET");
@@ -50,7 +51,7 @@ impl<M: ModelTopic> Topic for Sink<M> {
     type Style = Sinking;
 
     fn spec() -> TopicSpec {
-        M::spec()
+        declare::declare::<Self>(M::spec(), &M::model())
     }
 
     fn from_state(state: &State) -> Result<Self, MissingState> {
@@ -60,16 +61,10 @@ impl<M: ModelTopic> Topic for Sink<M> {
 
 impl<M: ModelTopic> Sink<M> {
     fn new(state: &State, spec: &TopicSpec, model: Model) -> Result<Self, MissingState> {
-        let reader = match (&model.deletion, &model.deletion_key) {
-            (None, Some(field)) => ChangeReader::new().deletion_field(field),
-            (None, None) => ChangeReader::new(),
-            // Only the model's own judgement counts.
-            (Some(_), _) => ChangeReader::new().deletion_field(""),
-        };
         Ok(Self {
             tables: state.get()?,
+            reader: declare::reader(&model),
             model: Arc::new(model),
-            reader,
             concurrency: spec.concurrency,
             shape: Mutex::default(),
             messages: PhantomData,
@@ -82,11 +77,9 @@ impl<M: ModelTopic> Sink<M> {
     where
         M::Key: Decode,
         M::Value: Decode,
-        KeyOf<Self>: Event,
-        ValueOf<Self>: Event,
     {
         let own = spec.clone();
-        DeclaredTopic::with_handler(spec, move |state, settings| {
+        DeclaredTopic::with_handler(declare::declare::<Self>(spec, &model), move |state, settings| {
             let topic = Self::new(state, &own, model.clone()).map_err(|missing| {
                 let mut errors = ConfigErrors::new();
                 errors.push(format!("topics.{}", own.name), missing.to_string());
@@ -101,8 +94,6 @@ impl<M: ModelTopic> Style<Sink<M>> for Sinking
 where
     M::Key: Decode,
     M::Value: Decode,
-    KeyOf<Sink<M>>: Event,
-    ValueOf<Sink<M>>: Event,
 {
     fn handler(topic: Arc<Sink<M>>, settings: &Settings) -> Result<Arc<dyn Handler>, ConfigErrors> {
         let mut errors = ConfigErrors::new();
@@ -113,11 +104,7 @@ where
     }
 }
 
-impl<M: ModelTopic> ConsumeBatch for Sink<M>
-where
-    KeyOf<Self>: Event,
-    ValueOf<Self>: Event,
-{
+impl<M: ModelTopic> ConsumeBatch for Sink<M> {
     async fn consume_batch(&self, batch: MessageBatch<KeyOf<Self>, ValueOf<Self>>) -> Result<(), BatchError> {
         let shape = self.shape().await.map_err(|error| BatchError::unavailable(0, error))?;
         let (origin, places) = Self::places(&batch);

@@ -23,7 +23,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-pub use self::meaning_text::{decimal as decimal_text, integer};
+pub use self::meaning_text::{decimal as decimal_text, integer, parse_decimal as decimal_bytes};
 use self::plan::Plan;
 pub use self::plan::UnusableSchema;
 pub use self::read::UnreadableDatum;

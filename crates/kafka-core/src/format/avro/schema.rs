@@ -284,6 +284,17 @@ impl SchemaText {
         Ok(branches.iter().map(|branch| Self { text: whole(branch).to_string().into(), references: self.references.clone() }).collect())
     }
 
+    /// Another schema that names types of this one, with each of them written out where it is met first.
+    ///
+    /// # Errors
+    /// When this schema is not JSON.
+    pub fn write_names_out(&self, schema: &Value) -> Result<Value, UnusableSchema> {
+        let json: Value = serde_json::from_str(&self.text).map_err(|error| UnusableSchema::new(error.to_string()))?;
+        let mut written = HashMap::new();
+        definitions(&json, &mut written);
+        Ok(expanded(schema, &written, &mut HashSet::new()))
+    }
+
     pub(super) fn written(&self) -> Written {
         let references = self.references.iter().map(|(name, schema)| WrittenReference {
             name: name.clone(),

@@ -72,6 +72,16 @@ impl<'a> SchemaType<'a> {
         }
     }
 
+    /// The full name of a record, an enum or a `fixed`.
+    #[must_use]
+    pub fn name(self) -> Option<&'a str> {
+        match self.plan.node(self.node) {
+            Node::Record(record) => Some(record.name.full()),
+            Node::Enum { name, .. } | Node::Fixed { name, .. } => Some(name.full()),
+            _ => None,
+        }
+    }
+
     /// What the type is called beside its Avro type: the name that Connect or Debezium gave it (`connect.name`), else its logical type.
     #[must_use]
     pub fn semantic_name(self) -> Option<&'a str> {

@@ -85,7 +85,7 @@ impl ValueSchema {
     /// # Errors
     /// When the bytes are no datum of the schema.
     pub fn read(&self, payload: &[u8]) -> Result<AvroValue, UnreadableDatum> {
-        Ok(AvroValue { datum: whole(self.plan(), payload)?, schema: self.clone() })
+        AvroValue::read(self.clone(), payload)
     }
 
     /// The type that the schema says.

@@ -51,9 +51,20 @@ pub(super) async fn describe(connection: &mut AsyncPgConnection, table: &Table) 
         },
         name: row.name,
         sql_type: row.sql_type,
-        cast: row.cast_to,
+        cast: cast(&row.of_type, row.cast_to),
     });
     Ok(Description { columns: columns.collect(), self_reference })
+}
+
+/// `bit` and `character` without a length are of length 1, which what is cast is not.
+fn cast(of_type: &str, named: String) -> String {
+    match of_type {
+        "bit" => "pg_catalog.\"bit\"".to_owned(),
+        "_bit" => "pg_catalog.\"bit\"[]".to_owned(),
+        "bpchar" => "bpchar".to_owned(),
+        "_bpchar" => "bpchar[]".to_owned(),
+        _ => named,
+    }
 }
 
 fn kind(of_type: &str) -> Kind {

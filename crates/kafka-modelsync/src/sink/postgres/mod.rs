@@ -1,15 +1,17 @@
 //! Sinks into PostgreSQL.
 
+mod blame;
 mod catalog;
+mod guarding;
 mod query;
 mod statements;
 
 use std::borrow::Cow;
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::fmt;
 
 use diesel::QueryableByName;
-use diesel::result::{DatabaseErrorKind, Error};
+use diesel::result::Error;
 use diesel::sql_types::{BigInt, Integer, Nullable, Text};
 use diesel_async::pooled_connection::bb8::{Pool, PooledConnection};
 use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection, TransactionManager};
@@ -18,12 +20,13 @@ use kafka_connect::skip;
 use kafka_core::names::{GroupId, TopicPartition};
 use tokio::sync::OnceCell;
 
+use self::blame::{Blame, blame};
+use self::guarding::Known;
 use self::query::{Bind, Sql};
-use super::cell::RowKey;
-use super::database::{Batch, Claim, Database, Ledger, Origin, Written, of_messages};
+use super::database::{Batch, Claim, Database, Ledger, Written, of_messages};
 use super::error::DatabaseError;
 use super::event::Event;
-use super::guard::{Position, fresh};
+use super::guard::fresh;
 use super::reduce::{reduce, stretches};
 use super::search::Search;
 use super::shape::{Description, GuardColumns, Skip};
@@ -77,25 +80,6 @@ struct ClaimRow {
     next_offset: Option<i64>,
     #[diesel(sql_type = BigInt)]
     epoch: i64,
-}
-
-#[derive(QueryableByName)]
-struct KnownRow {
-    #[diesel(sql_type = BigInt)]
-    nth: i64,
-    #[diesel(sql_type = Nullable<BigInt>)]
-    lsn: Option<i64>,
-    #[diesel(sql_type = Nullable<Integer>)]
-    kafka_partition: Option<i32>,
-    #[diesel(sql_type = Nullable<BigInt>)]
-    kafka_offset: Option<i64>,
-}
-
-/// What the database knows of the rows of a batch.
-#[derive(Default)]
-struct Known {
-    positions: HashMap<RowKey, Position>,
-    buried: HashSet<RowKey>,
 }
 
 impl Postgres {
@@ -244,49 +228,9 @@ async fn prologue<'a>(
     if shape.guard == GuardColumns::Off {
         return Ok((Cow::Borrowed(&batch.events), Known::default()));
     }
-    lock(connection, batch).await?;
-    let known = known(connection, batch).await?;
+    guarding::lock(connection, batch).await?;
+    let known = guarding::known(connection, batch).await?;
     Ok((Cow::Owned(fresh(batch.events.clone(), known.positions.clone())), known))
-}
-
-/// Keeps those away who may have older events of the same rows: a member that lost the partition, a retry topic.
-async fn lock(connection: &mut AsyncPgConnection, batch: &Batch) -> Result<(), Stop> {
-    let name = statements::lock_name(&batch.shape);
-    let own;
-    let mut sql = Sql::default();
-    match &batch.origin {
-        Origin::Partition { topic, partition } => {
-            own = format!("{name} {topic} {partition}");
-            sql.push("SELECT pg_advisory_xact_lock_shared(hashtextextended(").bind(Bind::Word(&name)).push(", 0)), ");
-            sql.push("pg_advisory_xact_lock(hashtextextended(").bind(Bind::Word(&own)).push(", 0))");
-        }
-        Origin::Elsewhere => {
-            sql.push("SELECT pg_advisory_xact_lock(hashtextextended(").bind(Bind::Word(&name)).push(", 0))");
-        }
-    }
-    sql.execute(connection).await.map(drop).map_err(stop("waiting for others who write to the table"))
-}
-
-async fn known(connection: &mut AsyncPgConnection, batch: &Batch) -> Result<Known, Stop> {
-    let shape = &*batch.shape;
-    let mut seen = HashSet::new();
-    let keys: Vec<&RowKey> = batch.events.iter().filter_map(Event::key).filter(|key| seen.insert(*key)).collect();
-    let texts: Vec<String> = keys.iter().map(|key| key.to_text()).collect();
-    let rows: Vec<KnownRow> =
-        statements::known_rows(&keys, shape).load(connection).await.map_err(stop("asking for the positions of rows"))?;
-    let graves: Vec<KnownRow> =
-        statements::known_tombstones(&texts, shape).load(connection).await.map_err(stop("asking for rows that were deleted"))?;
-    let key_of = |row: &KnownRow| usize::try_from(row.nth - 1).ok().and_then(|at| keys.get(at)).copied();
-    let mut known = Known::default();
-    known.buried.extend(graves.iter().filter_map(key_of).cloned());
-    for row in rows.iter().chain(&graves) {
-        let (Some(key), Some(position)) = (key_of(row), row.position()) else { continue };
-        let newest = known.positions.entry(key.clone()).or_insert(position);
-        if newest.is_before(position) {
-            *newest = position;
-        }
-    }
-    Ok(known)
 }
 
 /// Writes what the events come to.
@@ -342,16 +286,6 @@ async fn in_transaction<T>(
     }
 }
 
-impl KnownRow {
-    fn position(&self) -> Option<Position> {
-        match *self {
-            Self { lsn: Some(lsn), .. } => Some(Position::Lsn(lsn)),
-            Self { kafka_partition: Some(partition), kafka_offset: Some(offset), .. } => Some(Position::Offset { partition, offset }),
-            Self { .. } => None,
-        }
-    }
-}
-
 fn failed(doing: &'static str) -> impl FnOnce(Error) -> DatabaseError {
     move |source| DatabaseError::Failed { doing: doing.to_owned(), source }
 }
@@ -360,50 +294,6 @@ fn stop(doing: &'static str) -> impl FnOnce(Error) -> Stop {
     move |error| match blame(&error) {
         Blame::Row => Stop::Refused(error),
         Blame::Nobody => Stop::Trouble(failed(doing)(error)),
-    }
-}
-
-/// Whose fault an error is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Blame {
-    Row,
-    Nobody,
-}
-
-/// What PostgreSQL says when it is no row's fault. diesel passes on no `SQLSTATE`, only kinds for a few and the text.
-const NOBODYS: &[&str] = &[
-    "deadlock detected",
-    "terminating connection",
-    "canceling statement",
-    "the database system is",
-    "out of memory",
-    "out of shared memory",
-    "No space left",
-    "could not extend file",
-    "could not write",
-    "too many",
-    "lock timeout",
-    "permission denied",
-    "does not exist",
-    "cannot execute",
-    "there is no unique or exclusion constraint",
-    "current transaction is aborted",
-];
-
-fn blame(error: &Error) -> Blame {
-    use DatabaseErrorKind as Of;
-    match error {
-        Error::DatabaseError(
-            Of::UniqueViolation
-            | Of::ForeignKeyViolation
-            | Of::NotNullViolation
-            | Of::CheckViolation
-            | Of::RestrictViolation
-            | Of::ExclusionViolation,
-            _,
-        ) => Blame::Row,
-        Error::DatabaseError(Of::Unknown, said) if !NOBODYS.iter().any(|text| said.message().contains(text)) => Blame::Row,
-        _ => Blame::Nobody,
     }
 }
 

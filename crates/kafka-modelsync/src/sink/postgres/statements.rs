@@ -74,7 +74,7 @@ fn taken(column: &Column, at: usize) -> String {
 
 /// The same, to be compared: what is padded compares as what is padded, and by its index.
 fn compared(column: &Column, at: usize) -> String {
-    if column.kind == Kind::Text && column.cast.contains("char") && !column.cast.contains("varying") {
+    if column.cast == "bpchar" {
         format!("u.c{at}::bpchar")
     } else {
         taken(column, at)

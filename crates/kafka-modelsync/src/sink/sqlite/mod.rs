@@ -1,27 +1,30 @@
 //! Sinks into SQLite: row by row within one transaction, which costs no round trips here.
 
+mod catalog;
+mod query;
+mod rows;
+
 use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use diesel::connection::SimpleConnection;
-use diesel::query_builder::{AstPass, Query, QueryFragment, QueryId};
 use diesel::result::{DatabaseErrorKind, Error};
-use diesel::sql_types::{BigInt, Binary, Bool, Double, Integer, Nullable, Text, Untyped};
-use diesel::sqlite::Sqlite as Backend;
+use diesel::sql_types::{BigInt, Integer, Nullable, Text};
 use diesel::{Connection, OptionalExtension, QueryResult, QueryableByName, RunQueryDsl, SqliteConnection};
 use futures_util::future::BoxFuture;
 use kafka_core::error::BoxError;
 use kafka_core::names::{GroupId, TopicPartition};
 
-use super::cell::{Cell, RowKey};
+use self::query::{Sql, of_key};
+use super::cell::RowKey;
 use super::database::{Batch, Claim, Database, Ledger, Written, of_messages};
 use super::error::DatabaseError;
 use super::event::Event;
 use super::guard::{Position, fresh};
-use super::reduce::{Clear, Fate, Group, Reduced, reduce, stretches};
+use super::reduce::{reduce, stretches};
 use super::search::Search;
-use super::shape::{Demand, Description, Found, GuardColumns, Kind, SelfReference, Shape, Skip};
+use super::shape::{Description, GuardColumns, Shape};
 use crate::table::Table;
 
 const SCHEMA: &str = "
@@ -71,7 +74,7 @@ impl Sqlite {
 impl Database for Sqlite {
     fn describe<'a>(&'a self, table: &'a Table) -> BoxFuture<'a, Result<Description, DatabaseError>> {
         let name = table.name().to_owned();
-        self.run(move |connection| describe(connection, &name).map_err(failed("asking for the columns of a table")))
+        self.run(move |connection| catalog::describe(connection, &name).map_err(failed("asking for the columns of a table")))
     }
 
     fn write(&self, batch: Batch) -> BoxFuture<'_, Result<Written, DatabaseError>> {
@@ -113,20 +116,6 @@ struct ClaimRow {
 }
 
 #[derive(QueryableByName)]
-struct ColumnRow {
-    #[diesel(sql_type = Text)]
-    name: String,
-    #[diesel(sql_type = Text)]
-    of_type: String,
-    #[diesel(sql_type = Bool)]
-    required: bool,
-    #[diesel(sql_type = Bool)]
-    generated: bool,
-    #[diesel(sql_type = Bool)]
-    itself: bool,
-}
-
-#[derive(QueryableByName)]
 struct KnownRow {
     #[diesel(sql_type = Nullable<BigInt>)]
     lsn: Option<i64>,
@@ -134,63 +123,6 @@ struct KnownRow {
     kafka_partition: Option<i32>,
     #[diesel(sql_type = Nullable<BigInt>)]
     kafka_offset: Option<i64>,
-}
-
-/// A single integer primary key is the row's own number, and has a default though it may not be null.
-fn describe(connection: &mut SqliteConnection, table: &str) -> QueryResult<Description> {
-    let rows: Vec<ColumnRow> = diesel::sql_query(
-        "SELECT name, type AS of_type, \"notnull\" AND dflt_value IS NULL AND NOT (pk AND type = 'INTEGER') AS required, \
-            hidden IN (2, 3) AS generated, \
-            EXISTS (SELECT 1 FROM pragma_foreign_key_list(?) WHERE lower(\"table\") = lower(?)) AS itself \
-         FROM pragma_table_xinfo(?) WHERE hidden <> 1 ORDER BY cid",
-    )
-    .bind::<Text, _>(table)
-    .bind::<Text, _>(table)
-    .bind::<Text, _>(table)
-    .load(connection)?;
-    let self_reference = if rows.iter().any(|row| row.itself) { SelfReference::Some } else { SelfReference::None };
-    let columns = rows.into_iter().map(|row| Found {
-        kind: kind(&row.of_type.to_ascii_uppercase()),
-        demand: match (row.generated, row.required) {
-            (true, _) => Demand::Generated,
-            (false, true) => Demand::Required,
-            (false, false) => Demand::Optional,
-        },
-        name: row.name,
-        sql_type: row.of_type,
-        cast: String::new(),
-    });
-    Ok(Description { columns: columns.collect(), self_reference })
-}
-
-/// By the name that a column was declared with, as diesel takes it.
-fn kind(of_type: &str) -> Kind {
-    let has = |text: &str| of_type.contains(text);
-    if has("BOOL") {
-        Kind::Bool
-    } else if has("BIGINT") || of_type == "INTEGER" {
-        Kind::Int8
-    } else if has("SMALLINT") {
-        Kind::Int2
-    } else if has("INT") && !has("INTERVAL") {
-        Kind::Int4
-    } else if has("TIMESTAMP") || has("DATETIME") {
-        if has("TZ") || has("WITH TIME ZONE") { Kind::TimestampTz } else { Kind::Timestamp }
-    } else if of_type == "DATE" {
-        Kind::Date
-    } else if has("FLOAT") || has("DOUB") || has("REAL") {
-        Kind::Float8
-    } else if has("NUMERIC") || has("DECIMAL") {
-        Kind::Numeric
-    } else if has("JSON") {
-        Kind::Json
-    } else if has("BLOB") || has("BINARY") {
-        Kind::Bytes
-    } else if has("CHAR") || has("TEXT") || has("CLOB") {
-        Kind::Text
-    } else {
-        Kind::Other
-    }
 }
 
 /// All in one transaction, or none of it.
@@ -294,103 +226,10 @@ fn apply(connection: &mut SqliteConnection, events: &[Event], known: &Known, bat
     let shape = &*batch.shape;
     for stretch in stretches(events, shape.self_reference) {
         let reduced = reduce(stretch);
-        write_rows(connection, &reduced, shape, batch.skip).map_err(stop("writing rows"))?;
+        rows::write_rows(connection, &reduced, shape, batch.skip).map_err(stop("writing rows"))?;
         if shape.guard != GuardColumns::Off {
-            bury(connection, &reduced, known, shape).map_err(stop("writing tombstones of rows"))?;
+            rows::bury(connection, &reduced, &known.buried, shape).map_err(stop("writing tombstones of rows"))?;
         }
-    }
-    Ok(())
-}
-
-fn write_rows(connection: &mut SqliteConnection, reduced: &Reduced<'_>, shape: &Shape, skip: bool) -> QueryResult<()> {
-    if reduced.clear == Clear::Everything {
-        if shape.skip == Skip::Flagged {
-            Sql::default().push("UPDATE ").push(&shape.quoted).push(" SET kafka_skip = ").bind(Bind::Flag(skip)).execute(connection)?;
-        }
-        Sql::default().push("DELETE FROM ").push(&shape.quoted).execute(connection)?;
-    }
-    for removed in &reduced.removed {
-        if shape.skip == Skip::Flagged {
-            let mut sql = Sql::default();
-            sql.push("UPDATE ").push(&shape.quoted).push(" SET kafka_skip = ").bind(Bind::Flag(skip));
-            of_key(&mut sql, removed.key, shape);
-            sql.execute(connection)?;
-        }
-        let mut sql = Sql::default();
-        sql.push("DELETE FROM ").push(&shape.quoted);
-        of_key(&mut sql, removed.key, shape);
-        sql.execute(connection)?;
-    }
-    for group in &reduced.groups {
-        for (row, key) in group.rows.iter().zip(&group.keys) {
-            put(connection, (group, row, key), shape, skip)?;
-        }
-    }
-    Ok(())
-}
-
-/// Changes the row, or inserts it: an upsert would ask for what may not be null even where the row is there.
-fn put(
-    connection: &mut SqliteConnection,
-    (group, row, key): (&Group<'_>, &[&Cell], &RowKey),
-    shape: &Shape,
-    skip: bool,
-) -> QueryResult<()> {
-    let mut sql = Sql::default();
-    sql.push("UPDATE ").push(&shape.quoted).push(" SET ");
-    let mut first = true;
-    let comma = |sql: &mut Sql<'_>, first: &mut bool| {
-        if !std::mem::take(first) {
-            sql.push(", ");
-        }
-    };
-    for (at, cell) in group.mask.iter().zip(row) {
-        comma(&mut sql, &mut first);
-        sql.push(&shape.columns[*at].quoted).push(" = ").bind(Bind::Cell(cell));
-    }
-    if shape.skip == Skip::Flagged {
-        comma(&mut sql, &mut first);
-        sql.push("kafka_skip = ").bind(Bind::Flag(skip));
-    }
-    of_key(&mut sql, key, shape);
-    if sql.execute(connection)? > 0 {
-        return Ok(());
-    }
-    let mut sql = Sql::default();
-    let names: Vec<_> = group.mask.iter().map(|at| shape.columns[*at].quoted.as_str()).collect();
-    sql.push("INSERT INTO ").push(&shape.quoted).push(" (").push(&names.join(", "));
-    sql.push(if shape.skip == Skip::Flagged { ", kafka_skip) VALUES (" } else { ") VALUES (" });
-    let mut first = true;
-    for cell in row {
-        comma(&mut sql, &mut first);
-        sql.bind(Bind::Cell(cell));
-    }
-    if shape.skip == Skip::Flagged {
-        sql.push(", ").bind(Bind::Flag(skip));
-    }
-    sql.push(")").execute(connection).map(drop)
-}
-
-fn bury(connection: &mut SqliteConnection, reduced: &Reduced<'_>, known: &Known, shape: &Shape) -> QueryResult<()> {
-    for removed in reduced.removed.iter().filter(|removed| removed.fate == Fate::Gone) {
-        let (lsn, partition, offset) = match removed.position {
-            None => (None, None, None),
-            Some(Position::Lsn(lsn)) => (Some(lsn), None, None),
-            Some(Position::Offset { partition, offset }) => (None, Some(partition), Some(offset)),
-        };
-        diesel::sql_query("INSERT OR REPLACE INTO kafka_row_tombstones VALUES (?, ?, ?, ?, ?)")
-            .bind::<Text, _>(&shape.name)
-            .bind::<Text, _>(removed.key.to_text())
-            .bind::<Nullable<BigInt>, _>(lsn)
-            .bind::<Nullable<Integer>, _>(partition)
-            .bind::<Nullable<BigInt>, _>(offset)
-            .execute(connection)?;
-    }
-    for key in reduced.groups.iter().flat_map(|group| &group.keys).filter(|key| known.buried.contains(**key)) {
-        diesel::sql_query("DELETE FROM kafka_row_tombstones WHERE table_name = ? AND row_key = ?")
-            .bind::<Text, _>(&shape.name)
-            .bind::<Text, _>(key.to_text())
-            .execute(connection)?;
     }
     Ok(())
 }
@@ -434,12 +273,6 @@ fn in_transaction<T>(connection: &mut SqliteConnection, work: impl FnOnce(&mut S
     }
 }
 
-fn of_key<'a>(sql: &mut Sql<'a>, key: &'a RowKey, shape: &'a Shape) {
-    for (nth, (at, cell)) in shape.key.iter().zip(&key.0).enumerate() {
-        sql.push(if nth == 0 { " WHERE " } else { " AND " }).push(&shape.columns[*at].quoted).push(" = ").bind(Bind::Cell(cell));
-    }
-}
-
 impl KnownRow {
     fn position(&self) -> Option<Position> {
         match *self {
@@ -463,83 +296,6 @@ fn stop(doing: &'static str) -> impl FnOnce(Error) -> Stop {
         error => Stop::Trouble(failed(doing)(error)),
     }
 }
-
-/// A statement that is prepared once for each text.
-#[derive(Debug, Default)]
-struct Sql<'a> {
-    pieces: Vec<Piece<'a>>,
-}
-
-#[derive(Debug)]
-enum Piece<'a> {
-    Text(String),
-    Bind(Bind<'a>),
-}
-
-#[derive(Debug)]
-enum Bind<'a> {
-    Flag(bool),
-    Cell(&'a Cell),
-    /// What has a text of its own in SQLite, as diesel reads it.
-    Text(String),
-}
-
-impl<'a> Sql<'a> {
-    fn push(&mut self, text: &str) -> &mut Self {
-        match self.pieces.last_mut() {
-            Some(Piece::Text(last)) => last.push_str(text),
-            _ => self.pieces.push(Piece::Text(text.to_owned())),
-        }
-        self
-    }
-
-    fn bind(&mut self, bind: Bind<'a>) -> &mut Self {
-        self.pieces.push(Piece::Bind(match bind {
-            Bind::Cell(Cell::Date(date)) => Bind::Text(date.format("%F").to_string()),
-            Bind::Cell(Cell::Timestamp(at)) => Bind::Text(at.format("%F %T%.f").to_string()),
-            Bind::Cell(Cell::TimestampTz(at)) => Bind::Text(at.format("%F %T%.f%:z").to_string()),
-            bind => bind,
-        }));
-        self
-    }
-
-    /// Carries it out; it is empty afterwards.
-    fn execute(&mut self, connection: &mut SqliteConnection) -> QueryResult<usize> {
-        RunQueryDsl::execute(std::mem::take(self), connection)
-    }
-}
-
-impl QueryFragment<Backend> for Sql<'_> {
-    fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Backend>) -> QueryResult<()> {
-        for piece in &self.pieces {
-            match piece {
-                Piece::Text(text) => out.push_sql(text),
-                Piece::Bind(Bind::Flag(flag)) => out.push_bind_param::<Bool, _>(flag)?,
-                Piece::Bind(Bind::Text(text)) => out.push_bind_param::<Text, _>(text)?,
-                Piece::Bind(Bind::Cell(cell)) => match cell {
-                    Cell::Bool(value) => out.push_bind_param::<Bool, _>(value)?,
-                    Cell::Int(value) => out.push_bind_param::<BigInt, _>(value)?,
-                    Cell::Real(value) => out.push_bind_param::<Double, _>(value)?,
-                    Cell::Text(value) => out.push_bind_param::<Text, _>(value)?,
-                    Cell::Bytes(value) => out.push_bind_param::<Binary, _>(value)?,
-                    Cell::Null | Cell::Date(_) | Cell::Timestamp(_) | Cell::TimestampTz(_) => out.push_sql("NULL"),
-                },
-            }
-        }
-        Ok(())
-    }
-}
-
-impl QueryId for Sql<'_> {
-    type QueryId = ();
-    const HAS_STATIC_QUERY_ID: bool = false;
-}
-
-impl Query for Sql<'_> {
-    type SqlType = Untyped;
-}
-
-impl RunQueryDsl<SqliteConnection> for Sql<'_> {}
 
 impl fmt::Debug for Sqlite {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
