@@ -19,8 +19,8 @@ use std::future::Future;
 
 #[cfg(feature = "avro")]
 pub use self::avro::{
-    AsWritten, Avro, AvroSchema, AvroValue, Datum, FieldSchema, Meaning, Reading, RecordSchema, Resolved, SchemaScope, SchemaShape,
-    SchemaText, SchemaType, TypeSchema, Unit, UnreadableDatum, UnusableSchema, UnwritableDatum, ValueSchema, decimal_text, integer,
+    AsWritten, Avro, AvroSchema, AvroValue, Datum, FieldSchema, Reading, RecordSchema, Resolved, SchemaScope, SchemaShape, SchemaText,
+    SchemaType, TypeSchema, UnreadableDatum, UnusableSchema, UnwritableDatum, ValueSchema, decimal_bytes, decimal_text, integer,
 };
 pub use self::bytes::{Bytes, Raw};
 #[cfg(feature = "json")]

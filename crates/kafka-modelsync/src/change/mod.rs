@@ -1,8 +1,31 @@
 //! What a message says happened to a row, whatever form Debezium gave it. Not what becomes of it: that is a sink's or a reproducer's.
 
+//!
+//! In reading order: this page is what comes out, `reader` the way to it; `shape` knows a message's schema, `semantic` what its types
+//! stand for, `convert` makes the values, `placeholder` knows the columns that were not sent, `write` goes back to Avro. [`reroute`](RerouteModelMap) chooses among
+//! the models of one topic.
+
+mod convert;
+mod error;
+mod interval;
+mod placeholder;
+mod reader;
+mod reroute;
+mod semantic;
+mod shape;
+mod write;
+
 use std::sync::Arc;
 
+pub use self::error::ReadChangeError;
+#[doc(hidden)]
+pub use self::reader::{Body, Envelope, RowFacts};
+pub use self::reader::{ChangeReader, Event};
+pub use self::reroute::{PHYSICAL_TABLE, RerouteError, RerouteModelMap};
+pub use self::write::WriteRowError;
+
 use crate::row::{Key, Row};
+use crate::value::Value;
 
 /// What a message says happened.
 #[derive(Debug, Clone, PartialEq)]
@@ -16,6 +39,8 @@ pub struct Change {
     pub position: Option<SourcePosition>,
     /// The table that it happened to, if the message says so.
     pub table: Option<SourceTable>,
+    /// The table that the key names beside its columns ([`PHYSICAL_TABLE`]); it is no column of the key any more.
+    pub physical_table: Option<Arc<str>>,
 }
 
 /// What happened to a row.
@@ -62,6 +87,26 @@ impl Change {
     /// A change of which nothing more is known.
     #[must_use]
     pub fn new(key: Option<Key>, operation: Operation) -> Self {
-        Self { key, operation, position: None, table: None }
+        Self { key, operation, position: None, table: None, physical_table: None }
+    }
+
+    /// The key that the row had before, if the change gave it another and the source says so. Debezium sends a deletion of the old key and
+    /// an insertion of the new one instead, unless another writer made the event.
+    #[must_use]
+    pub fn moved_from(&self) -> Option<Key> {
+        let (Operation::Upsert { before: Some(before), after }, Some(Key::Row(key))) = (&self.operation, &self.key) else { return None };
+        let old = key.names().iter().map(|name| Some((Arc::clone(name), before.get(name)?.clone())));
+        let old: Row = old.collect::<Option<Vec<_>>>()?.into_iter().collect();
+        let moved = old.iter().any(|(name, value)| *value != Value::Unavailable && after.get(name).is_some_and(|new| new != value));
+        moved.then_some(Key::Row(old))
     }
 }
+
+impl SourcePosition {
+    fn said(self) -> Option<Self> {
+        (self != Self::default()).then_some(self)
+    }
+}
+
+#[cfg(test)]
+mod tests;

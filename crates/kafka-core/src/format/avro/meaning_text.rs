@@ -156,7 +156,8 @@ fn negate(bytes: &mut [u8]) {
 }
 
 /// The shortest big-endian two's complement of a decimal with the given scale; none for what is no decimal, or has more digits behind the point.
-pub(crate) fn parse_decimal(text: &str, scale: u32) -> Option<Vec<u8>> {
+#[must_use]
+pub fn parse_decimal(text: &str, scale: u32) -> Option<Vec<u8>> {
     let (negative, digits) = match text.strip_prefix('-') {
         Some(digits) => (true, digits),
         None => (false, text.strip_prefix('+').unwrap_or(text)),

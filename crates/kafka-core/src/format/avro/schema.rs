@@ -9,6 +9,11 @@ use super::plan::{Plan, UnusableSchema};
 use crate::schema_registry::{Written, WrittenReference};
 
 /// A type that has an Avro schema. Written by `#[derive(AvroSchema)]`.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` has no Avro schema",
+    label = "needs a schema to be written as Avro",
+    note = "derive `AvroSchema` for a type of your own; a type that is only read needs none: declare its topic `consume`"
+)]
 pub trait AvroSchema {
     /// The type's schema. A named type is written out where the scope meets it first, and by its name after that.
     fn avro_schema(scope: &mut SchemaScope) -> TypeSchema;
@@ -282,6 +287,17 @@ impl SchemaText {
         branches.iter().for_each(|branch| definitions(branch, &mut written));
         let whole = |branch: &Value| expanded(branch, &written, &mut HashSet::new());
         Ok(branches.iter().map(|branch| Self { text: whole(branch).to_string().into(), references: self.references.clone() }).collect())
+    }
+
+    /// Another schema that names types of this one, with each of them written out where it is met first.
+    ///
+    /// # Errors
+    /// When this schema is not JSON.
+    pub fn write_names_out(&self, schema: &Value) -> Result<Value, UnusableSchema> {
+        let json: Value = serde_json::from_str(&self.text).map_err(|error| UnusableSchema::new(error.to_string()))?;
+        let mut written = HashMap::new();
+        definitions(&json, &mut written);
+        Ok(expanded(schema, &written, &mut HashSet::new()))
     }
 
     pub(super) fn written(&self) -> Written {

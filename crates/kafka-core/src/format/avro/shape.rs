@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::plan::{Meaning, Node, NodeId, Plan};
+use super::plan::{Node, NodeId, Plan};
 
 /// A type within a schema.
 #[derive(Clone, Copy)]
@@ -72,22 +72,27 @@ impl<'a> SchemaType<'a> {
         }
     }
 
-    /// What the value stands for.
+    /// The full name of a record, an enum or a `fixed`.
     #[must_use]
-    pub fn meaning(self) -> Meaning {
+    pub fn name(self) -> Option<&'a str> {
         match self.plan.node(self.node) {
-            Node::Int(meaning) | Node::Long(meaning) | Node::Bytes(meaning) | Node::String(meaning) | Node::Fixed { meaning, .. } => {
-                *meaning
-            }
-            Node::Record(record) => record.meaning,
-            _ => Meaning::Plain,
+            Node::Record(record) => Some(record.name.full()),
+            Node::Enum { name, .. } | Node::Fixed { name, .. } => Some(name.full()),
+            _ => None,
         }
     }
 
     /// What the type is called beside its Avro type: the name that Connect or Debezium gave it (`connect.name`), else its logical type.
     #[must_use]
     pub fn semantic_name(self) -> Option<&'a str> {
-        self.plan.semantics.get(&self.node).map(|name| &**name)
+        self.plan.semantics.get(&self.node).map(|semantics| &*semantics.name)
+    }
+
+    /// A parameter of it, as text: `scale`, `precision`, and whatever Connect's parameters say.
+    #[must_use]
+    pub fn parameter(self, name: &str) -> Option<&'a str> {
+        let parameters = &self.plan.semantics.get(&self.node)?.parameters;
+        parameters.iter().find(|(known, _)| **known == *name).map(|(_, value)| &**value)
     }
 
     /// The type without null, when it is a union of null and one type; else the type itself.

@@ -80,6 +80,14 @@ impl ValueSchema {
         Ok(Self(Arc::new(Ready { text: SchemaText::new(Arc::clone(&schema.text), references), plan })))
     }
 
+    /// Reads a datum of the schema, without the registry's framing.
+    ///
+    /// # Errors
+    /// When the bytes are no datum of the schema.
+    pub fn read(&self, payload: &[u8]) -> Result<AvroValue, UnreadableDatum> {
+        AvroValue::read(self.clone(), payload)
+    }
+
     /// The type that the schema says.
     #[must_use]
     pub fn root(&self) -> SchemaType<'_> {
@@ -148,12 +156,7 @@ impl AvroValue {
     }
 
     pub(super) fn read(schema: ValueSchema, payload: &[u8]) -> Result<Self, UnreadableDatum> {
-        let mut cursor = Cursor::new(payload);
-        let datum = datum(schema.plan(), schema.plan().root, &mut cursor, 0)?;
-        if cursor.left() > 0 {
-            return Err(UnreadableDatum::new(format!("{} bytes are left behind the datum", cursor.left())));
-        }
-        Ok(Self { schema, datum })
+        Ok(Self { datum: whole(schema.plan(), payload)?, schema })
     }
 }
 
@@ -166,6 +169,15 @@ impl Datum {
             Self::Map(entries) => entries.get(name),
             _ => None,
         }
+    }
+}
+
+fn whole(plan: &Plan, payload: &[u8]) -> Result<Datum, UnreadableDatum> {
+    let mut cursor = Cursor::new(payload);
+    let datum = datum(plan, plan.root, &mut cursor, 0)?;
+    match cursor.left() {
+        0 => Ok(datum),
+        left => Err(UnreadableDatum::new(format!("{left} bytes are left behind the datum"))),
     }
 }
 

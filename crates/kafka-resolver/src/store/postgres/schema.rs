@@ -23,9 +23,19 @@ impl PostgresStore {
     }
 
     pub(super) async fn prepare_tables(&self) -> Result<(), StoreError> {
+        // The pool tries for 30 s, and then does not know any more why it failed.
+        if let Err(error) = self.own_connection().await {
+            tracing::warn!(reason = %reason(&error), "the database of parked messages cannot be reached; it is tried for 30 s");
+            self.connection().await.map_err(|_| error)?;
+        }
         let mut connection = self.connection().await?;
         locked(&mut connection, SCHEMA).await.map_err(failed("preparing the table of parked messages"))
     }
+}
+
+/// Why the database cannot be reached, in its own words.
+fn reason(error: &StoreError) -> String {
+    std::error::Error::source(error).map_or_else(|| error.to_string(), ToString::to_string)
 }
 
 /// The lock of all that changes the schema.

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use serde_json::{Map, Value};
 
-use super::{Field, Meaning, Name, Node, NodeId, Plan, Record, Take, UnusableSchema};
+use super::{Field, Meaning, Name, Node, NodeId, Plan, Record, Semantics, Take, UnusableSchema};
 
 type Compiled<T> = Result<T, UnusableSchema>;
 
@@ -23,7 +23,7 @@ impl Plan {
 struct Compiler {
     nodes: Vec<Node>,
     names: HashMap<String, NodeId>,
-    semantics: HashMap<NodeId, Box<str>>,
+    semantics: HashMap<NodeId, Semantics>,
 }
 
 /// The types that are words.
@@ -92,7 +92,11 @@ impl Compiler {
     fn note(&mut self, id: NodeId, attributes: &Map<String, Value>) {
         let name = ["connect.name", "logicalType"].iter().find_map(|key| attributes.get(*key).and_then(Value::as_str));
         if let Some(name) = name {
-            self.semantics.insert(id, name.into());
+            let of_connect = attributes.get("connect.parameters").and_then(Value::as_object).into_iter().flatten();
+            let own = attributes.iter().filter(|(key, _)| matches!(&***key, "scale" | "precision"));
+            let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+            let parameters = of_connect.chain(own).map(|(key, value)| (key.as_str().into(), text(value).into())).collect();
+            self.semantics.insert(id, Semantics { name: name.into(), parameters });
         }
     }
 

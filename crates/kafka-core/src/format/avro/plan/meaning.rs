@@ -4,8 +4,7 @@ use serde_json::{Map, Value};
 
 /// What a value stands for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Meaning {
+pub(crate) enum Meaning {
     /// Itself.
     Plain,
     /// Days since 1970-01-01.
@@ -17,10 +16,7 @@ pub enum Meaning {
     /// As `Timestamp`, but of a clock on some wall.
     LocalTimestamp(Unit),
     /// Big-endian two's complement, with so many digits behind the point.
-    Decimal {
-        /// How many.
-        scale: u32,
-    },
+    Decimal { scale: u32 },
     /// A record of scale and bytes.
     VariableScaleDecimal,
     /// Avro's `big-decimal`: length, bytes and scale in the bytes.
@@ -33,20 +29,14 @@ pub enum Meaning {
 
 /// The unit of a time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Unit {
-    /// Thousandths of a second.
+pub(crate) enum Unit {
     Millis,
-    /// Millionths of a second.
     Micros,
-    /// Billionths of a second.
     Nanos,
 }
 
 impl Unit {
-    /// How many of them a second has.
-    #[must_use]
-    pub fn per_second(self) -> i64 {
+    pub(crate) fn per_second(self) -> i64 {
         match self {
             Self::Millis => 1_000,
             Self::Micros => 1_000_000,

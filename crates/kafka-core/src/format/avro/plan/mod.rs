@@ -10,7 +10,7 @@ mod resolve;
 
 use std::collections::HashMap;
 
-pub use self::meaning::{Meaning, Unit};
+pub(crate) use self::meaning::{Meaning, Unit};
 
 /// A place in the plan's nodes.
 pub(crate) type NodeId = usize;
@@ -21,7 +21,15 @@ pub(crate) struct Plan {
     pub(crate) nodes: Vec<Node>,
     pub(crate) root: NodeId,
     /// What types are called beside their Avro type: Connect's and Debezium's names, else logical types.
-    pub(crate) semantics: HashMap<NodeId, Box<str>>,
+    pub(crate) semantics: HashMap<NodeId, Semantics>,
+}
+
+/// What a type says of itself beside its Avro type.
+#[derive(Debug, Clone)]
+pub(crate) struct Semantics {
+    pub(crate) name: Box<str>,
+    /// Among them Connect's (`connect.parameters`); all as text.
+    pub(crate) parameters: Vec<(Box<str>, Box<str>)>,
 }
 
 /// One type: how it stands in the bytes, and what it means.
