@@ -38,6 +38,7 @@ mod stopping;
 #[cfg(feature = "temporal")]
 mod temporal;
 mod transactions;
+mod waiting_room;
 mod warehouse;
 
 /// What a member of a group says to use one of the three ways to share partitions, with quick sessions where the client may say so.
