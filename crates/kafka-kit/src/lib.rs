@@ -162,6 +162,8 @@ mod book {
     pages!(Formats = "../../../docs/book/formats.md");
     #[cfg(all(feature = "resolver", feature = "postgres"))]
     pages!(Relations = "../../../docs/book/relations.md");
+    #[cfg(all(feature = "modelsync", feature = "postgres"))]
+    pages!(Tables = "../../../docs/book/tables.md");
     pages!(
         Readme = "../../../README.md",
         DeadLetters = "../../../docs/book/dead-letters.md",
