@@ -1,7 +1,7 @@
 //! The database under test, asked by plain SQL.
 
 use diesel::QueryableByName;
-use diesel::sql_types::BigInt;
+use diesel::sql_types::{BigInt, Text};
 use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection};
 use tokio::runtime::Runtime;
 
@@ -9,14 +9,24 @@ use tokio::runtime::Runtime;
 pub struct Database {
     runtime: Runtime,
     connection: AsyncPgConnection,
-    /// The schema.
+    /// The schema; empty where the database itself is the story's own.
     pub schema: String,
+    /// The database's name.
+    pub name: String,
+    /// Its address.
+    pub url: String,
 }
 
 impl std::fmt::Debug for Database {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Database").field("schema", &self.schema).finish_non_exhaustive()
     }
+}
+
+#[derive(QueryableByName)]
+struct Line {
+    #[diesel(sql_type = Text)]
+    text: String,
 }
 
 #[derive(QueryableByName)]
@@ -44,11 +54,42 @@ impl Database {
     /// When the database does not answer.
     #[must_use]
     pub fn with_schema(schema: &str) -> Self {
-        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("a runtime");
-        let connection = runtime.block_on(AsyncPgConnection::establish(&url())).expect("a connection");
-        let mut database = Self { runtime, connection, schema: schema.to_owned() };
+        let mut database = Self::at(url());
+        schema.clone_into(&mut database.schema);
         database.run(&format!("CREATE SCHEMA \"{schema}\"; SET search_path TO \"{schema}\""));
         database
+    }
+
+    /// Makes a database and connects to it.
+    ///
+    /// # Panics
+    /// When the server does not answer.
+    #[must_use]
+    pub fn of_its_own(name: &str) -> Self {
+        Self::at(url()).run(&format!("CREATE DATABASE \"{name}\""));
+        let (server, _) = url().rsplit_once('/').map(|(server, name)| (server.to_owned(), name.to_owned())).expect("an address with a database");
+        Self::at(format!("{server}/{name}"))
+    }
+
+    fn at(url: String) -> Self {
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("a runtime");
+        let connection = runtime.block_on(AsyncPgConnection::establish(&url)).expect("a connection");
+        let name = url.rsplit('/').next().unwrap_or_default().to_owned();
+        Self { runtime, connection, schema: String::new(), name, url }
+    }
+
+    /// Runs a statement; how many rows it touched.
+    ///
+    /// # Panics
+    /// When it fails.
+    pub fn run_counted(&mut self, sql: &str) -> usize {
+        self.runtime.block_on(diesel::sql_query(sql).execute(&mut self.connection)).expect("a statement runs")
+    }
+
+    /// The lines that a query gives: `SELECT … AS text`. None when it fails.
+    pub fn texts(&mut self, sql: &str) -> Vec<String> {
+        let rows: Result<Vec<Line>, _> = self.runtime.block_on(diesel::sql_query(sql).load(&mut self.connection));
+        rows.unwrap_or_default().into_iter().map(|row| row.text).collect()
     }
 
     /// Runs statements.
@@ -73,10 +114,19 @@ impl Database {
 
 impl Drop for Database {
     fn drop(&mut self) {
-        if !std::thread::panicking() {
+        if !std::thread::panicking() && !self.schema.is_empty() {
             let sql = format!("DROP SCHEMA \"{}\" CASCADE", self.schema);
             // What is left behind disturbs nobody.
             drop(self.runtime.block_on(self.connection.batch_execute(&sql)));
         }
     }
+}
+
+/// Drops the replication slots of a database, and the database.
+pub fn drop_slots_of(name: &str) {
+    let slots = format!("pg_replication_slots WHERE database = '{name}'");
+    let mut admin = Database::at(url());
+    let _ended = admin.texts(&format!("SELECT pg_terminate_backend(active_pid)::text AS text FROM {slots} AND active"));
+    crate::until::until("the slots are free", crate::story::SOON, || admin.number(&format!("SELECT count(*) AS number FROM {slots} AND active")) == Some(0));
+    let _dropped = admin.texts(&format!("SELECT pg_drop_replication_slot(slot_name)::text AS text FROM {slots}"));
 }

@@ -12,6 +12,7 @@ pub mod checks;
 pub mod cluster;
 pub mod connectors;
 pub mod database;
+pub mod mirror;
 pub mod process;
 pub mod produce;
 pub mod proxy;

@@ -166,15 +166,20 @@ pub(crate) fn declare<C: Connector>(state: &State) -> Result<Declaration, Config
 /// A connector that was given as a value.
 pub(crate) fn declare_value<C: Connector>(connector: &C) -> Result<Declaration, ConfigErrors> {
     let spec = C::spec();
+    match connector.config() {
+        Ok(config) => declare_config(spec, config),
+        Err(problem) => {
+            let mut errors = ConfigErrors::new();
+            errors.push(format!("connectors.{}.config", spec.name), problem.to_string());
+            Err(errors)
+        }
+    }
+}
+
+/// A connector of which nothing but this is known.
+pub(crate) fn declare_config(spec: ConnectorSpec, mut config: ConnectorConfig) -> Result<Declaration, ConfigErrors> {
     let path = format!("connectors.{}.config", spec.name);
     let mut errors = ConfigErrors::new();
-    let mut config = match connector.config() {
-        Ok(config) => config,
-        Err(problem) => {
-            errors.push(path, problem.to_string());
-            return Err(errors);
-        }
-    };
     match (config.get(CLASS), &spec.class) {
         (Some(given), Some(declared)) if given != declared => {
             errors.push(format!("{path}.{CLASS}"), format!("is `{given}`, and the declaration says `{declared}`; remove one of the two"));

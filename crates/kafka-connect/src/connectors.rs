@@ -10,7 +10,7 @@ use kafka_core::error::ConfigErrors;
 
 use crate::client::ConnectClient;
 use crate::config::{CLASS, ConnectorConfig, Fragment};
-use crate::connector::{Connector, Declaration, Intent, declare, declare_value, discovered};
+use crate::connector::{Connector, ConnectorSpec, Declaration, Intent, declare, declare_config, declare_value, discovered};
 use crate::error::ConnectError;
 use crate::settings::{ConnectSettings, SECTIONS};
 
@@ -93,6 +93,11 @@ impl Connectors {
     pub fn without_discovery(mut self) -> Self {
         self.discovery = Discovery::Off;
         self
+    }
+
+    /// Adds a connector that has no type of its own, as plugins do.
+    pub fn push_connector(&mut self, spec: ConnectorSpec, config: ConnectorConfig) {
+        self.explicit.push(Explicit::Value(declare_config(spec, config)));
     }
 
     /// Adds a piece of config to the connector of this name (without prefix), as plugins do.

@@ -48,6 +48,8 @@
 //! | `tls-vendored` | no | the same with an OpenSSL that is compiled in: perl, and some minutes |
 //! | `postgres`, `sqlite` | no | stores in these databases; `postgres` with `connect` also `kafka_skip` in diesel's queries |
 //! | `resolver` | no | messages that wait for their rows: [`resolver`], with `postgres` for the store |
+//! | `modelsync` | no | [`modelsync`]: diesel tables in step with topics; with `postgres` or `sqlite` for sinks into them |
+//! | `temporal` | no | `resolver` with `TemporalDaemon`, which releases by workflows on a Temporal server; a hundred crates and minutes to build |
 //! | `test-kit` | no | [`TestApp`](test_kit::TestApp) and the simulation of an application; brokers for tests, on a socket of this process and in memory |
 
 // What derives write names this crate from outside.
@@ -64,6 +66,8 @@ pub use kafka_core::{app, broker, clock, consumer, error, format, message, names
 pub use kafka_connect as connect;
 #[cfg(any(feature = "avro", feature = "json-schema", feature = "protobuf"))]
 pub use kafka_core::schema_registry;
+#[cfg(feature = "modelsync")]
+pub use kafka_modelsync as modelsync;
 #[cfg(feature = "retry")]
 pub use kafka_retry as retry;
 
@@ -87,9 +91,18 @@ pub use kafka_macros::Connector;
 #[cfg(feature = "macros")]
 #[doc = include_str!("../docs/consumer.md")]
 pub use kafka_macros::Consumer;
+#[cfg(all(feature = "macros", feature = "modelsync"))]
+#[doc = include_str!("../docs/model_sync.md")]
+pub use kafka_macros::ModelSync;
 #[cfg(feature = "macros")]
 #[doc = include_str!("../docs/topic.md")]
 pub use kafka_macros::Topic;
+
+#[cfg(all(feature = "macros", feature = "modelsync"))]
+#[doc = include_str!("../docs/model_topic.md")]
+pub use kafka_macros::ModelTopic;
+#[cfg(feature = "modelsync")]
+pub use kafka_modelsync::model::ModelTopic;
 
 #[cfg(all(feature = "macros", feature = "resolver"))]
 #[doc = include_str!("../docs/relations.md")]
@@ -108,6 +121,14 @@ kafka_core::__private::inventory::submit! {
     }
 }
 
+#[cfg(feature = "modelsync")]
+kafka_core::__private::inventory::submit! {
+    registry::DefaultPlugin {
+        name: "modelsync",
+        install: |app| app::Plugin::install(kafka_modelsync::sync::ModelSyncs::new(), app),
+    }
+}
+
 #[cfg(feature = "retry")]
 kafka_core::__private::inventory::submit! {
     registry::DefaultPlugin {
@@ -122,6 +143,8 @@ pub mod __private {
     #[cfg(feature = "connect")]
     pub use kafka_connect::__private::*;
     pub use kafka_core::__private::*;
+    #[cfg(feature = "modelsync")]
+    pub use kafka_modelsync::__private::*;
     #[cfg(feature = "resolver")]
     pub use kafka_resolver::__private::*;
 }

@@ -11,6 +11,8 @@
 mod avro_schema;
 mod connector;
 mod consumer;
+mod model_sync;
+mod model_topic;
 mod relations;
 mod settings;
 mod support;
@@ -41,10 +43,22 @@ pub fn derive_relations(input: TokenStream) -> TokenStream {
     derive_relations_inner(input.into()).into()
 }
 
+/// Implements `ModelTopic`: a topic whose messages go into a table. Documented at `kafka_kit::ModelTopic`.
+#[proc_macro_derive(ModelTopic, attributes(model_topic))]
+pub fn derive_model_topic(input: TokenStream) -> TokenStream {
+    derive_model_topic_inner(input.into()).into()
+}
+
 /// Implements `Connector` and registers it for discovery. Documented at `kafka_kit::Connector`.
 #[proc_macro_derive(Connector, attributes(connector))]
 pub fn derive_connector(input: TokenStream) -> TokenStream {
     derive_connector_inner(input.into()).into()
+}
+
+/// Implements `ModelSync` and registers it for discovery. Documented at `kafka_kit::ModelSync`.
+#[proc_macro_derive(ModelSync, attributes(model_sync))]
+pub fn derive_model_sync(input: TokenStream) -> TokenStream {
+    derive_model_sync_inner(input.into()).into()
 }
 
 /// Implements `AvroSchema`: the Avro schema of a type. Documented at `kafka_kit::AvroSchema`.
@@ -68,8 +82,16 @@ fn derive_consumer_inner(input: TokenStream2) -> TokenStream2 {
     consumer::derive(input)
 }
 
+fn derive_model_topic_inner(input: TokenStream2) -> TokenStream2 {
+    model_topic::derive(input)
+}
+
 fn derive_relations_inner(input: TokenStream2) -> TokenStream2 {
     relations::derive(input)
+}
+
+fn derive_model_sync_inner(input: TokenStream2) -> TokenStream2 {
+    model_sync::derive(input)
 }
 
 fn derive_avro_schema_inner(input: TokenStream2) -> TokenStream2 {

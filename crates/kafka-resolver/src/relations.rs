@@ -83,7 +83,9 @@ impl Needs {
         self.nature
     }
 
-    fn deletion() -> Self {
+    /// It deletes, and needs nothing.
+    #[must_use]
+    pub fn deletion() -> Self {
         Self { relations: Vec::new(), nature: Nature::Deletion }
     }
 

@@ -4,6 +4,7 @@
 //! first turns "given as true" into null, which nothing else can be there, and the second applies the rule.
 
 /// The setting by which a transaction says that it is suppressed: `on`, or anything else.
+#[cfg_attr(not(feature = "diesel"), allow(dead_code, reason = "said in queries"))]
 pub(super) const SETTING: &str = "kafka_kit.suppress_all";
 
 /// The functions, in the schema that `{schema}` stands for. They serve all tables of it.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use super::background::Background;
 use super::builder::{AppBuilder, CompanionSource, Discovery, FailureHandlerSource, GateSource, Origin, StartStep, Tools};
+use super::component::Components;
 use super::health::HealthSource;
 use super::state::{MissingState, State};
 use super::topic::AssembledTopic;
@@ -149,9 +150,10 @@ pub(super) fn build(mut app: AppBuilder) -> Result<App, ConfigErrors> {
     for plugin in registry::default_plugins().into_iter().filter(|plugin| !app.plugins.contains(&plugin.name)).collect::<Vec<_>>() {
         (plugin.install)(&mut app);
     }
-    let mut errors = ConfigErrors::new();
-    // Declarations are checked with default settings too, so that all errors come at once.
-    let settings = Arc::new(errors.take(app.settings).unwrap_or_default());
+    // Declarations are checked with what could be read of the settings, so that all errors come at once.
+    let mut errors = std::mem::replace(&mut app.unread, ConfigErrors::new());
+    let settings = Arc::new(std::mem::take(&mut app.settings));
+    errors.take(Components::contribute(&mut app, &settings));
     // A broker that was given by hand knows its own address.
     let (broker, address): (Arc<dyn Broker>, _) = match app.broker {
         Some(broker) => (broker, Address::Known),
@@ -178,6 +180,7 @@ pub(super) fn build(mut app: AppBuilder) -> Result<App, ConfigErrors> {
         app.produced.extend(registry::produced());
     }
     let mut consumers = gather(app.consumers, app.discovery, &mut errors);
+    pushed(app.topics, &mut consumers, &mut errors);
     let tools =
         Tools { settings: &settings, state: &state, producer: &producer, framework_producer: &framework_producer, clock: &app.clock };
     consumers.extend(companions(&app.companions, &consumers, &tools, &mut errors));
@@ -268,6 +271,22 @@ fn gather(explicit: Vec<(ConsumerSpec, Origin)>, discovery: Discovery, errors: &
         }
     }
     all.into_iter().map(|(spec, _)| spec).collect()
+}
+
+/// Puts the topics that plugins pushed into their consumers.
+fn pushed(topics: Vec<(String, DeclaredTopic)>, consumers: &mut [ConsumerSpec], errors: &mut ConfigErrors) {
+    for (name, topic) in topics {
+        match consumers.iter_mut().find(|consumer| consumer.name == name) {
+            Some(consumer) => consumer.topics.push(topic),
+            None => {
+                let topic = topic.spec.name;
+                errors.push(
+                    format!("consumers.{name}"),
+                    format!("a plugin adds the topic {topic} to this consumer, and there is none; declare it"),
+                );
+            }
+        }
+    }
 }
 
 /// The consumers that plugins want beside the declared ones.

@@ -13,7 +13,7 @@ use super::health::HealthSource;
 use super::state::State;
 use crate::broker::Broker;
 use crate::clock::Clock;
-use crate::consumer::{Consumer, ConsumerSpec, ErrorHandler, FailureHandler, Gate};
+use crate::consumer::{Consumer, ConsumerSpec, DeclaredTopic, ErrorHandler, FailureHandler, Gate};
 use crate::error::{BoxError, ConfigErrors};
 use crate::producer::Producer;
 use crate::registry;
@@ -23,9 +23,14 @@ use crate::topic::{Produce, TopicSpec};
 /// Assembles an application: settings, state, consumers, plugins.
 #[derive(Debug)]
 pub struct AppBuilder {
-    pub(super) settings: Result<Settings, ConfigErrors>,
+    /// With defaults in place of what could not be read.
+    pub(super) settings: Settings,
+    /// What could not be read.
+    pub(super) unread: ConfigErrors,
     pub(super) state: State,
     pub(super) consumers: Vec<(ConsumerSpec, Origin)>,
+    /// Topics that plugins push into consumers, by the name of the consumer.
+    pub(super) topics: Vec<(String, DeclaredTopic)>,
     pub(super) produced: Vec<(TopicSpec, &'static str)>,
     pub(super) discovery: Discovery,
     pub(super) gates: Vec<Arc<dyn GateSource>>,
@@ -156,22 +161,32 @@ impl AppBuilder {
     /// An application with these settings.
     #[must_use]
     pub fn new(settings: Settings) -> Self {
-        Self::with_settings(Ok(settings))
+        Self::of(settings, ConfigErrors::new())
     }
 
     /// An application with settings from the file and the environment. What is wrong with them is reported by [`AppBuilder::build`].
     #[must_use]
     pub fn from_env() -> Self {
-        Self::with_settings(Settings::from_env())
+        let (settings, unread) = Settings::default().load_what_can_be_read();
+        Self::of(settings, unread)
     }
 
     /// An application with settings that may have failed to load; [`AppBuilder::build`] then says why.
     #[must_use]
     pub fn with_settings(settings: Result<Settings, ConfigErrors>) -> Self {
+        match settings {
+            Ok(settings) => Self::new(settings),
+            Err(unread) => Self::of(Settings::default(), unread),
+        }
+    }
+
+    fn of(settings: Settings, unread: ConfigErrors) -> Self {
         Self {
             settings,
+            unread,
             state: State::default(),
             consumers: Vec::new(),
+            topics: Vec::new(),
             produced: Vec::new(),
             discovery: Discovery::On,
             gates: Vec::new(),
@@ -284,6 +299,12 @@ impl AppBuilder {
         self.consumers.push((spec, Origin::Explicit));
     }
 
+    /// Adds a topic to the consumer of this name, which may be declared before or after, by hand or by a derive. That there is none is
+    /// reported by [`AppBuilder::build`].
+    pub fn push_topic(&mut self, consumer: impl Into<String>, topic: DeclaredTopic) {
+        self.topics.push((consumer.into(), topic));
+    }
+
     /// Decides about errors of clients. Default: a fatal one stops its consumer.
     #[must_use]
     pub fn error_handler(mut self, handler: ErrorHandler) -> Self {
@@ -295,6 +316,13 @@ impl AppBuilder {
     #[must_use]
     pub fn broker(mut self, broker: Arc<dyn Broker>) -> Self {
         self.broker = Some(broker);
+        self
+    }
+
+    /// Uses this schema registry instead of the one that the settings name.
+    #[cfg(all(feature = "test-kit", feature = "__registry"))]
+    pub(crate) fn registry(mut self, registry: crate::schema_registry::Shared) -> Self {
+        self.settings.registry = registry;
         self
     }
 

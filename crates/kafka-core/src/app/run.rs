@@ -267,6 +267,12 @@ impl Running {
         &self.producer
     }
 
+    /// Stops it from elsewhere, as [`Running::stop`] does, while something waits for [`Running::finished`].
+    #[must_use]
+    pub fn stopper(&self) -> Stopper {
+        Stopper { handles: self.handles.clone().into(), backgrounds: Arc::clone(&self.stop_backgrounds) }
+    }
+
     fn set_backgrounds(&mut self, backgrounds: Backgrounds) {
         self.stop_backgrounds = backgrounds.stopper();
         self.backgrounds = backgrounds;
@@ -274,8 +280,7 @@ impl Running {
 
     /// Asks all consumers, and the tasks of plugins, to finish what is in flight and leave.
     pub fn stop(&self) {
-        self.stop_backgrounds.wake();
-        self.handles.iter().for_each(ConsumerHandle::stop);
+        self.stopper().stop();
     }
 
     /// Asks all consumers to leave without waiting for their handlers.
@@ -332,16 +337,28 @@ impl Running {
     /// # Errors
     /// The first failure.
     pub async fn finished_or(&mut self, stop: impl Future<Output = ()>) -> Result<(), RunError> {
-        let (handles, backgrounds): (Arc<[ConsumerHandle]>, _) = (self.handles.clone().into(), Arc::clone(&self.stop_backgrounds));
+        let stopper = self.stopper();
         let finished = self.finished();
         tokio::pin!(finished, stop);
         tokio::select! {
             result = &mut finished => return result,
-            () = &mut stop => {
-                backgrounds.wake();
-                handles.iter().for_each(ConsumerHandle::stop);
-            }
+            () = &mut stop => stopper.stop(),
         }
         finished.await
+    }
+}
+
+/// Stops a running application from elsewhere. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Stopper {
+    handles: Arc<[ConsumerHandle]>,
+    backgrounds: Arc<WakeSource>,
+}
+
+impl Stopper {
+    /// Asks all consumers, and the tasks of plugins, to finish what is in flight and leave.
+    pub fn stop(&self) {
+        self.backgrounds.wake();
+        self.handles.iter().for_each(ConsumerHandle::stop);
     }
 }

@@ -36,6 +36,7 @@ pub use health::{ConsumerHealth, Reason, Status};
 #[cfg(feature = "test-kit")]
 pub(crate) use lanes::HeldLane;
 pub(crate) use loop_config::LoopConfig;
+pub(crate) use outcome::Blame;
 pub use outcome::{Ack, Admission, BatchError, Directive, HandlerError, HandlerPanic, Hold, Settlement, Wake, WakeSource};
 pub(crate) use pipeline::Pipeline;
 pub use replay::{Replayed, TopicAtWork};

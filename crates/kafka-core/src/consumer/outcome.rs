@@ -49,6 +49,14 @@ impl HandlerError {
         Self { directive: Directive::RetryAfter(delay), ..error.into() }
     }
 
+    /// The error alone, for those who settle nothing.
+    pub(crate) fn into_boxed(self) -> BoxError {
+        match self.cause {
+            Cause::Boxed(error) => error,
+            Cause::Anyhow(error) => error.into(),
+        }
+    }
+
     /// What the handler demands.
     #[must_use]
     pub fn directive(&self) -> Directive {
@@ -141,12 +149,28 @@ pub struct BatchError {
     /// The message that failed; `None` when it is not known.
     pub(crate) index: Option<usize>,
     pub(crate) error: HandlerError,
+    pub(crate) blame: Blame,
+}
+
+/// Whose failure it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Blame {
+    /// A message's: the failure handler settles it.
+    Message,
+    /// Nobody's: what the handler needs is not to be had.
+    Nobody,
 }
 
 impl BatchError {
     /// The message at this index failed, and all before it are done.
     pub fn at(index: usize, error: impl Into<HandlerError>) -> Self {
-        Self { index: Some(index), error: error.into() }
+        Self { index: Some(index), error: error.into(), blame: Blame::Message }
+    }
+
+    /// The message at this index was not attempted, because what the handler needs is not to be had (its database is down), and all
+    /// before it are done. Nobody's attempt, and no case for a dead letter: the lane holds with back-off.
+    pub fn unavailable(index: usize, error: impl Into<HandlerError>) -> Self {
+        Self { index: Some(index), error: error.into(), blame: Blame::Nobody }
     }
 }
 
@@ -154,7 +178,7 @@ impl BatchError {
 /// one, so that only the one that fails is retried or forwarded.
 impl<E: Into<BoxError> + 'static> From<E> for BatchError {
     fn from(error: E) -> Self {
-        Self { index: None, error: HandlerError::from(error) }
+        Self { index: None, error: HandlerError::from(error), blame: Blame::Message }
     }
 }
 

@@ -449,7 +449,7 @@ impl ConsumerLoop {
             for generation in &revocation.generations {
                 if let Some(partition) = self.partitions.remove(generation) {
                     self.by_queue.remove(&partition.queue);
-                    tracing::info!(consumer = %self.config.name, topic = %partition.name.topic, partition = partition.name.partition, position = ?partition.stored, "partition given up");
+                    tracing::info!(consumer = %self.config.name, topic = %partition.name.topic, partition = partition.name.partition, position = partition.stored, "partition given up");
                 }
             }
             if planted(Defect::AnswerTwice) {

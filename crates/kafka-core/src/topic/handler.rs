@@ -11,7 +11,7 @@ use futures_util::future::BoxFuture;
 
 use super::decoding::{Decoded, Formats, Parts, Undecoded, undecodable};
 use super::{Blocking, Cancelled, Consume, ConsumeBatch, ConsumeBlocking, KeyOf, Single, Topic, ValueOf};
-use crate::consumer::{BatchError, HandlerError, HandlerPanic};
+use crate::consumer::{BatchError, Blame, HandlerError, HandlerPanic};
 use crate::error::BoxError;
 use crate::format::{Decode, DecodeError, Part};
 use crate::message::{Message, MessageBatch, Run};
@@ -257,14 +257,13 @@ where
                 let batch = MessageBatch { segments: run.piece(0, count), parts, attempt: run.attempt() };
                 match self.call(batch).await {
                     Ok(()) => {}
-                    Err(BatchError { index: Some(index), error }) => {
-                        let failure = Some(HandlerFailure::Message(error));
-                        return HandlerOutcome { done: index.min(count - 1), failure };
+                    Err(BatchError { index: Some(index), error, blame }) => {
+                        return HandlerOutcome { done: index.min(count - 1), failure: Some(blamed(blame, error)) };
                     }
-                    Err(BatchError { index: None, error }) if count == 1 => {
+                    Err(BatchError { index: None, error, .. }) if count == 1 => {
                         return HandlerOutcome { done: 0, failure: Some(HandlerFailure::Message(error)) };
                     }
-                    Err(BatchError { index: None, error }) => {
+                    Err(BatchError { index: None, error, .. }) => {
                         tracing::warn!(topic = %T::spec().name, messages = count, error = %error, "a batch failed as a whole; its messages are tried one by one");
                         // What the batch produced before it failed must not be committed beside what its messages will.
                         if let Err(error) = transaction::start_over().await {
@@ -284,6 +283,13 @@ where
 
     fn show<'a>(&'a self, part: Part<'a>) -> BoxFuture<'a, Result<Option<String>, DecodeError>> {
         Box::pin(self.formats.show(part))
+    }
+}
+
+fn blamed(blame: Blame, error: HandlerError) -> HandlerFailure {
+    match blame {
+        Blame::Message => HandlerFailure::Message(error),
+        Blame::Nobody => HandlerFailure::Trouble(error.into_boxed()),
     }
 }
 
@@ -331,7 +337,7 @@ where
                 Ok(parts) => {
                     let attempt = if done == 0 { run.attempt() } else { message.earlier_attempts() + 1 };
                     let batch = MessageBatch { segments: run.piece(done, 1), parts: vec![parts], attempt };
-                    self.call(batch).await.map_err(|error| HandlerFailure::Message(error.error))
+                    self.call(batch).await.map_err(|error| blamed(error.blame, error.error))
                 }
             };
             if let Err(error) = result {

@@ -26,6 +26,7 @@ mod settings;
 mod tests;
 mod topics;
 
+use std::ffi::OsString;
 use std::process::ExitCode;
 
 use clap::{CommandFactory, FromArgMatches};
@@ -48,11 +49,18 @@ pub trait AppMain {
     /// | 2 | the configuration or the command line is wrong; nothing was begun |
     /// | 130 | the second Ctrl-C or SIGTERM ended `consume` at once |
     fn main(self) -> impl Future<Output = ExitCode>;
+
+    /// The same with these arguments, the program's name among them: for programs that have arguments of their own beside.
+    fn main_from<A: Into<OsString> + Clone>(self, arguments: impl IntoIterator<Item = A>) -> impl Future<Output = ExitCode>;
 }
 
 impl AppMain for AppBuilder {
     async fn main(self) -> ExitCode {
-        let matches = Arguments::command().get_matches();
+        self.main_from(std::env::args_os()).await
+    }
+
+    async fn main_from<A: Into<OsString> + Clone>(self, arguments: impl IntoIterator<Item = A>) -> ExitCode {
+        let matches = Arguments::command().display_name(program()).get_matches_from(arguments);
         let arguments = Arguments::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
         let output = Output::to_terminal(arguments.output);
         let command = match arguments.command {

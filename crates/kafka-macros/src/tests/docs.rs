@@ -1,7 +1,7 @@
 //! The expansions in `docs/*.md` are what the derives write, and short enough to be written by
 //! hand.
 
-use super::{AVRO_SCHEMA, CONNECTOR, CONSUMER, Derive, RELATIONS, TOPIC, expand};
+use super::{AVRO_SCHEMA, CONNECTOR, CONSUMER, Derive, MODEL_SYNC, MODEL_TOPIC, RELATIONS, TOPIC, expand};
 
 const SECTION: &str = "# What it writes";
 const LONGEST: usize = 30;
@@ -28,5 +28,7 @@ fn pages_show_what_is_written() {
     check(include_str!("../../docs/consumer.md"), CONSUMER);
     check(include_str!("../../docs/relations.md"), RELATIONS);
     check(include_str!("../../docs/connector.md"), CONNECTOR);
+    check(include_str!("../../docs/model_sync.md"), MODEL_SYNC);
+    check(include_str!("../../docs/model_topic.md"), MODEL_TOPIC);
     check(include_str!("../../docs/avro_schema.md"), AVRO_SCHEMA);
 }

@@ -8,13 +8,18 @@ mod connector;
 mod consumer;
 mod docs;
 mod errors;
+mod model_sync;
+mod model_topic;
 mod relations;
 mod root;
 mod topic;
 
 use proc_macro2::TokenStream;
 
-use crate::{derive_avro_schema_inner, derive_connector_inner, derive_consumer_inner, derive_relations_inner, derive_topic_inner};
+use crate::{
+    derive_avro_schema_inner, derive_connector_inner, derive_consumer_inner, derive_model_sync_inner, derive_model_topic_inner,
+    derive_relations_inner, derive_topic_inner,
+};
 
 /// A derive as a function.
 type Derive = fn(TokenStream) -> TokenStream;
@@ -23,6 +28,8 @@ const TOPIC: Derive = derive_topic_inner;
 const CONSUMER: Derive = derive_consumer_inner;
 const RELATIONS: Derive = derive_relations_inner;
 const CONNECTOR: Derive = derive_connector_inner;
+const MODEL_SYNC: Derive = derive_model_sync_inner;
+const MODEL_TOPIC: Derive = derive_model_topic_inner;
 const AVRO_SCHEMA: Derive = derive_avro_schema_inner;
 
 fn tokens(input: &str) -> TokenStream {

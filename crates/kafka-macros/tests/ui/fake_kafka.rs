@@ -312,4 +312,86 @@ pub mod __private {
             self
         }
     }
+
+    pub struct Avro<T>(std::marker::PhantomData<T>);
+    pub struct AvroValue;
+    impl Format for Avro<AvroValue> {
+        type Data = AvroValue;
+    }
+
+    pub trait ModelTopic: Send + Sync + 'static {
+        type Key: Format;
+        type Value: Format;
+        fn spec() -> TopicSpec;
+        fn model() -> Model;
+    }
+    pub struct Value;
+    pub struct Row;
+    pub struct Table(pub String);
+    impl Table {
+        pub fn of<T>(_: T) -> Self {
+            Self(type_name::<T>().to_owned())
+        }
+    }
+    pub trait Column {
+        const NAME: &'static str;
+    }
+    pub fn column_name<C: Column>(_: C) -> &'static str {
+        C::NAME
+    }
+    pub struct Guard(String);
+    impl Guard {
+        pub fn lsn(column: &str) -> Self {
+            Self(format!("lsn {column}"))
+        }
+        pub fn offset(partition: &str, offset: &str) -> Self {
+            Self(format!("offset {partition} {offset}"))
+        }
+    }
+    #[derive(Debug)]
+    pub enum Truncations {
+        Applied,
+    }
+    pub struct Model(pub String);
+    impl Model {
+        fn with(self, more: &str) -> Self {
+            Self(self.0 + " " + more)
+        }
+        pub fn of(table: Table) -> Self {
+            Self(table.0)
+        }
+        #[must_use]
+        pub fn exclude(self, column: &str) -> Self {
+            self.with(&format!("exclude {column}"))
+        }
+        #[must_use]
+        pub fn rename(self, column: &str, field: &str) -> Self {
+            self.with(&format!("rename {column} {field}"))
+        }
+        #[must_use]
+        pub fn transform<E>(self, column: &str, _: impl Fn(Value) -> Result<Value, E>) -> Self {
+            self.with(&format!("transform {column}"))
+        }
+        #[must_use]
+        pub fn deletion_key(self, field: &str) -> Self {
+            self.with(&format!("deletion_key {field}"))
+        }
+        #[must_use]
+        pub fn deletion(self, _: fn(&Row) -> bool) -> Self {
+            self.with("deletion")
+        }
+        #[must_use]
+        pub fn lookup<C: Into<String>>(self, columns: impl IntoIterator<Item = C>) -> Self {
+            let columns: Vec<String> = columns.into_iter().map(Into::into).collect();
+            self.with(&format!("lookup {columns:?}"))
+        }
+        #[must_use]
+        pub fn guard(self, guard: Guard) -> Self {
+            self.with(&guard.0)
+        }
+        #[must_use]
+        pub fn truncations(self, truncations: Truncations) -> Self {
+            self.with(&format!("{truncations:?}"))
+        }
+    }
 }

@@ -9,6 +9,7 @@ mod avro;
 mod consume;
 mod family;
 mod lanes;
+mod modelsync;
 mod overhead;
 mod produce;
 mod raw_batch;
@@ -22,7 +23,7 @@ use std::process::ExitCode;
 use anyhow::{Context, bail};
 use report::Format;
 
-const USAGE: &str = "bench WHAT [--format json] [--rounds N] [--messages N]   WHAT: consume, produce, lanes, retry, resolver, overhead";
+const USAGE: &str = "bench WHAT [--format json] [--rounds N] [--messages N]   WHAT: avro, consume, produce, lanes, modelsync, overhead, resolver, retry";
 
 /// What to measure, and how often.
 #[derive(Debug)]
@@ -75,7 +76,7 @@ fn run(plan: &Plan) -> anyhow::Result<()> {
         "overhead" => overhead::run(plan),
         "retry" => retry::run(plan),
         "resolver" => resolver::run(plan),
-        "modelsync" => bail!("the benchmark {} comes with its subsystem, which is not there yet", plan.what),
+        "modelsync" => modelsync::run(plan),
         other => bail!("{other} is no benchmark; {USAGE}"),
     }
 }

@@ -7,7 +7,7 @@ use anyhow::{Context, bail, ensure};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use crate::{consume, lanes, overhead, produce, resolver, retry};
+use crate::{consume, lanes, modelsync, overhead, produce, resolver, retry};
 
 /// What a side cost.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
@@ -51,6 +51,7 @@ pub(crate) fn measure(words: &[String]) -> anyhow::Result<()> {
         ["consume", rest @ ..] => consume::side(rest)?,
         ["produce", rest @ ..] => produce::side(rest)?,
         ["lanes", rest @ ..] => lanes::side(rest)?,
+        ["modelsync", rest @ ..] => modelsync::side(rest)?,
         ["overhead", rest @ ..] => overhead::side(rest)?,
         other => bail!("{other:?} is no side"),
     };

@@ -1,0 +1,134 @@
+//! The keys of `#[model_topic(…)]`, on the struct and on its fields. Rules between keys are the model's.
+
+use syn::ext::IdentExt;
+use syn::parse::ParseStream;
+use syn::{Ident, LitStr, Path, Type, parse_quote};
+
+use crate::settings::batch::BatchAttrs;
+use crate::settings::concurrency::ConcurrencyAttrs;
+use crate::settings::retry::RetryAttrs;
+use crate::settings::suppress::Suppress;
+use crate::support::attr::{Attributes, Key, Slot};
+use crate::support::item::Item;
+use crate::support::root;
+
+/// `#[model_topic(…)]` on the struct.
+#[derive(Debug, Default)]
+pub(super) struct ModelTopicAttrs {
+    pub(super) name: Slot<LitStr>,
+    key: Slot<Type>,
+    value: Slot<Type>,
+    pub(super) table: Slot<Path>,
+    pub(super) exclude: Slot<Vec<Ident>>,
+    pub(super) lookup: Slot<Vec<Ident>>,
+    pub(super) deletion_key: Slot<LitStr>,
+    pub(super) deletion: Slot<Path>,
+    pub(super) guard: Slot<GuardAttrs>,
+    pub(super) truncations: Slot<()>,
+    pub(super) batch: Slot<BatchAttrs>,
+    pub(super) concurrency: Slot<ConcurrencyAttrs>,
+    pub(super) retry: Slot<RetryAttrs>,
+    pub(super) suppress: Slot<Suppress>,
+    pub(super) root: Slot<Path>,
+}
+
+impl Attributes for ModelTopicAttrs {
+    const PLACE: &'static str = "#[model_topic(…)]";
+    const EXAMPLE: &'static str = "#[model_topic(name = \"shop.customers\", table = customers)]";
+    const KEYS: &'static [Key<Self>] = &[
+        Key::new("name", "name = \"shop.customers\"", |attrs, item| item.once(&mut attrs.name, Item::string)),
+        Key::new("key", "key = Json<Key>", |attrs, item| item.once(&mut attrs.key, Item::ty)),
+        Key::new("value", "value = Json<Value>", |attrs, item| item.once(&mut attrs.value, Item::ty)),
+        Key::new("table", "table = customers", |attrs, item| item.once(&mut attrs.table, Item::path)),
+        Key::new("exclude", "exclude(internal)", |attrs, item| item.once(&mut attrs.exclude, columns)),
+        Key::new("lookup", "lookup(email)", |attrs, item| item.once(&mut attrs.lookup, columns)),
+        Key::new("deletion_key", "deletion_key = \"__deleted\"", |attrs, item| item.once(&mut attrs.deletion_key, Item::string)),
+        Key::new("deletion", "deletion = is_deletion", |attrs, item| item.once(&mut attrs.deletion, Item::path)),
+        Key::new("guard", GuardAttrs::EXAMPLE, |attrs, item| item.once(&mut attrs.guard, Item::nested)),
+        Key::new("truncations", "truncations", |attrs, item| item.once(&mut attrs.truncations, Item::flag)),
+        Key::new("batch", BatchAttrs::EXAMPLE, |attrs, item| item.once(&mut attrs.batch, Item::nested)),
+        Key::new("concurrency", ConcurrencyAttrs::EXAMPLE, |attrs, item| item.once(&mut attrs.concurrency, Item::nested)),
+        Key::new("retry", RetryAttrs::EXAMPLE, |attrs, item| item.once(&mut attrs.retry, Item::nested)),
+        Key::new("suppress", "suppress(\"orders\")", |attrs, item| item.once(&mut attrs.suppress, Suppress::read)),
+        Key::new("crate", root::EXAMPLE, |attrs, item| item.once(&mut attrs.root, Item::path)),
+    ];
+}
+
+impl ModelTopicAttrs {
+    pub(super) fn key(&self) -> Type {
+        self.key.given().cloned().unwrap_or_else(avro)
+    }
+
+    pub(super) fn value(&self) -> Type {
+        self.value.given().cloned().unwrap_or_else(avro)
+    }
+}
+
+/// The format of keys and values that say none: what Debezium's converter for a registry writes.
+fn avro() -> Type {
+    parse_quote!(__k::Avro<__k::AvroValue>)
+}
+
+/// `guard(…)`
+#[derive(Debug, Default)]
+pub(super) struct GuardAttrs {
+    pub(super) lsn: Slot<LitStr>,
+    pub(super) partition: Slot<LitStr>,
+    pub(super) offset: Slot<LitStr>,
+}
+
+impl Attributes for GuardAttrs {
+    const PLACE: &'static str = "guard(…)";
+    const EXAMPLE: &'static str = "guard(lsn = \"source_lsn\")";
+    const KEYS: &'static [Key<Self>] = &[
+        Key::new("lsn", "lsn = \"source_lsn\"", |attrs, item| item.once(&mut attrs.lsn, Item::string)),
+        Key::new("partition", "partition = \"kafka_partition\"", |attrs, item| item.once(&mut attrs.partition, Item::string)),
+        Key::new("offset", "offset = \"kafka_offset\"", |attrs, item| item.once(&mut attrs.offset, Item::string)),
+    ];
+}
+
+/// `#[model_topic(…)]` on a field.
+#[derive(Debug, Default)]
+pub(super) struct FieldAttrs {
+    pub(super) rename: Slot<LitStr>,
+    pub(super) transform: Slot<Path>,
+    pub(super) exclude: Slot<()>,
+}
+
+impl Attributes for FieldAttrs {
+    const PLACE: &'static str = "#[model_topic(…)] on a field";
+    const EXAMPLE: &'static str = "#[model_topic(rename = \"name\")]";
+    const KEYS: &'static [Key<Self>] = &[
+        Key::new("rename", "rename = \"name\"", |attrs, item| item.once(&mut attrs.rename, Item::string)),
+        Key::new("transform", "transform = upper", |attrs, item| item.once(&mut attrs.transform, Item::path)),
+        Key::new("exclude", "exclude", |attrs, item| item.once(&mut attrs.exclude, Item::flag)),
+    ];
+}
+
+/// `#[diesel(…)]`, as far as it concerns us; diesel judges the rest.
+pub(super) fn of_diesel(attributes: &[syn::Attribute], wanted: &str) -> Option<Path> {
+    let mut found = None;
+    for attribute in attributes.iter().filter(|attribute| attribute.path().is_ident("diesel")) {
+        let read = attribute.parse_nested_meta(|meta| {
+            if meta.path.is_ident(wanted) {
+                found = Some(meta.value()?.call(Path::parse_mod_style)?);
+            } else if meta.input.peek(syn::token::Paren) {
+                let content;
+                syn::parenthesized!(content in meta.input);
+                content.parse::<proc_macro2::TokenStream>()?;
+            } else if meta.input.peek(syn::Token![=]) {
+                meta.value()?.parse::<syn::Expr>()?;
+            }
+            Ok(())
+        });
+        drop(read);
+    }
+    found
+}
+
+fn columns(item: &mut Item<'_>) -> syn::Result<Vec<Ident>> {
+    item.list(|input: ParseStream<'_>| {
+        let found = input.call(Ident::parse_any);
+        found.map_err(|error| syn::Error::new(error.span(), "columns are named as in diesel's `table!`: `exclude(internal)`"))
+    })
+}

@@ -1,0 +1,57 @@
+//! What `#[derive(ModelTopic)]` writes.
+
+use super::{MODEL_TOPIC, snapshots};
+
+snapshots! { MODEL_TOPIC;
+    small: r#"
+        #[model_topic(name = "shop.customers", table = schema::customers)]
+        struct Customers;
+    "#
+
+    everything: r#"
+        #[derive(Queryable)]
+        #[diesel(table_name = customers, check_for_backend(diesel::pg::Pg))]
+        #[model_topic(
+            name = "shop.customers", key = Json<Value>, value = Json<Value>, exclude(internal), lookup(email), deletion_key = "gone",
+            guard(partition = "kafka_partition", offset = "kafka_offset"), batch(max = 1000), concurrency(order = "key", max = 4),
+            retry(max = 3, delay = 1), suppress, crate = ::company::kafka
+        )]
+        struct Customer {
+            id: i64,
+            email: String,
+            #[model_topic(rename = "name", transform = crate::upper)]
+            first_name: String,
+            #[diesel(column_name = kind)]
+            #[model_topic(exclude)]
+            of_kind: String,
+        }
+    "#
+
+    judged: r#"
+        #[model_topic(name = "^shop\\..*", table = customers, deletion = is_archived, truncations)]
+        struct Customers;
+    "#
+
+    by_lsn: r#"
+        #[model_topic(name = "shop.customers", table = customers, guard(lsn = "source_lsn"))]
+        struct Customers;
+    "#
+
+    all_errors_and_a_dummy: r#"
+        #[model_topic(
+            name = "no topic", value = Json<Value>, exclude(a, a, 3), lookup(), deletion_key = "gone", deletion = is_gone,
+            guard(lsn = "a", offset = "b"), truncations, tabel = customers
+        )]
+        struct Customers(#[model_topic(exclude)] i64);
+    "#
+
+    contradictions_on_a_field: r#"
+        #[model_topic(table = customers, guard(lsn = "a"), truncations)]
+        struct Customers { #[model_topic(exclude, rename = "b")] a: i64 }
+    "#
+
+    no_enums: r#"
+        #[model_topic(name = "a", table = customers)]
+        enum Customers { A }
+    "#
+}

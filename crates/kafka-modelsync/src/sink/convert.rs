@@ -1,0 +1,298 @@
+//! From a message's value to what its column is bound with.
+
+use chrono::{DateTime, NaiveDate, NaiveDateTime, NaiveTime, Utc};
+
+use super::cell::Cell;
+use super::error::SinkError;
+use super::shape::{Column, Kind};
+use crate::value::Value;
+
+/// The longest part of a value that an error shows.
+const SHOWN: usize = 120;
+
+/// The cell of a value; none for what was not sent.
+pub(super) fn cell(value: Value, column: &Column, table: &str) -> Result<Option<Cell>, SinkError> {
+    let value = match (&column.field.transform, value) {
+        (_, Value::Unavailable) => return Ok(None),
+        (Some(transform), value) => {
+            let given = shown(&value);
+            transform(value).map_err(|source| SinkError::Transform {
+                table: table.to_owned(),
+                column: column.name.to_string(),
+                value: given,
+                source,
+            })?
+        }
+        (None, value) => value,
+    };
+    let wrong = |value: &Value, problem: Option<String>| SinkError::Conversion {
+        table: table.to_owned(),
+        column: column.name.to_string(),
+        column_type: column.sql_type.clone(),
+        value: shown(value),
+        problem,
+    };
+    convert(value, column.kind).map(Some).or_else(|Unfit { value, problem }| match value {
+        Value::Unavailable => Ok(None),
+        value => Err(wrong(&value, problem)),
+    })
+}
+
+/// A value that its column cannot hold.
+struct Unfit {
+    value: Value,
+    problem: Option<String>,
+}
+
+fn convert(value: Value, kind: Kind) -> Result<Cell, Unfit> {
+    if let Value::Null = value {
+        return Ok(Cell::Null);
+    }
+    match kind {
+        Kind::Bool => boolean(value),
+        Kind::Int2 => whole(value, i64::from(i16::MIN), i64::from(i16::MAX)),
+        Kind::Int4 => whole(value, i64::from(i32::MIN), i64::from(i32::MAX)),
+        Kind::Int8 => whole(value, i64::MIN, i64::MAX),
+        Kind::Float4 | Kind::Float8 => real(value),
+        Kind::Text => text(value),
+        Kind::Bytes => match value {
+            Value::Bytes(bytes) => Ok(Cell::Bytes(bytes)),
+            value => unfit(value),
+        },
+        Kind::Date => date(value),
+        Kind::Timestamp => timestamp(value).map(Cell::Timestamp),
+        Kind::TimestampTz => instant(value).map(Cell::TimestampTz),
+        Kind::Numeric => numeric(value),
+        Kind::Json => json(value),
+        Kind::Other => other(value),
+    }
+}
+
+fn unfit<T>(value: Value) -> Result<T, Unfit> {
+    Err(Unfit { value, problem: None })
+}
+
+fn boolean(value: Value) -> Result<Cell, Unfit> {
+    match &value {
+        Value::Bool(value) => Ok(Cell::Bool(*value)),
+        Value::Text(text) if text.eq_ignore_ascii_case("true") => Ok(Cell::Bool(true)),
+        Value::Text(text) if text.eq_ignore_ascii_case("false") => Ok(Cell::Bool(false)),
+        _ => unfit(value),
+    }
+}
+
+fn whole(value: Value, least: i64, most: i64) -> Result<Cell, Unfit> {
+    let number = match &value {
+        Value::Int(number) => Some(*number),
+        Value::Text(text) => text.parse().ok(),
+        Value::Decimal(decimal) => decimal.to_string().parse().ok(),
+        _ => None,
+    };
+    match number {
+        Some(number) if (least..=most).contains(&number) => Ok(Cell::Int(number)),
+        Some(_) => Err(Unfit { value, problem: Some(format!("the least is {least}, the most {most}")) }),
+        None => unfit(value),
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a column of floating-point numbers was chosen for it")]
+fn real(value: Value) -> Result<Cell, Unfit> {
+    let number = match &value {
+        Value::Float32(number) => Some(f64::from(*number)),
+        Value::Float64(number) => Some(*number),
+        Value::Int(number) => Some(*number as f64),
+        Value::Decimal(decimal) => decimal.to_string().parse().ok(),
+        Value::Text(text) => text.parse().ok(),
+        _ => None,
+    };
+    match number {
+        Some(number) => Ok(Cell::Real(number)),
+        None => unfit(value),
+    }
+}
+
+/// What has an obvious text, as that text.
+fn text(value: Value) -> Result<Cell, Unfit> {
+    Ok(Cell::Text(match value {
+        Value::Text(text) | Value::Json(text) | Value::TimeTz(text) => text,
+        Value::Bool(value) => value.to_string(),
+        Value::Int(value) => value.to_string(),
+        Value::Float32(value) => float_text(f64::from(value), &value.to_string()),
+        Value::Float64(value) => float_text(value, &value.to_string()),
+        Value::Decimal(value) => value.to_string(),
+        Value::Uuid(value) => value.to_string(),
+        Value::Date(value) => value.to_string(),
+        Value::Time(value) => value.to_string(),
+        Value::Timestamp(value) => value.to_string(),
+        Value::TimestampTz(value) => value.to_rfc3339(),
+        Value::Interval(value) => value.to_string(),
+        value => return unfit(value),
+    }))
+}
+
+/// PostgreSQL spells out what is infinite.
+fn float_text(value: f64, plain: &str) -> String {
+    if value.is_infinite() { (if value > 0.0 { "Infinity" } else { "-Infinity" }).to_owned() } else { plain.to_owned() }
+}
+
+fn date(value: Value) -> Result<Cell, Unfit> {
+    let date = match &value {
+        Value::Date(date) => Some(*date),
+        Value::Text(text) => text.parse::<NaiveDate>().ok(),
+        Value::Timestamp(at) if at.time() == NaiveTime::MIN => Some(at.date()),
+        _ => None,
+    };
+    date.map_or_else(|| unfit(value), |date| Ok(Cell::Date(date)))
+}
+
+fn timestamp(value: Value) -> Result<NaiveDateTime, Unfit> {
+    let at = match &value {
+        Value::Timestamp(at) => Some(*at),
+        Value::TimestampTz(at) => Some(at.naive_utc()),
+        Value::Date(date) => Some(date.and_time(NaiveTime::MIN)),
+        Value::Text(text) => naive(text).or_else(|| DateTime::parse_from_rfc3339(text).ok().map(|at| at.naive_utc())),
+        _ => None,
+    };
+    at.map_or_else(|| unfit(value), Ok)
+}
+
+fn instant(value: Value) -> Result<DateTime<Utc>, Unfit> {
+    let at = match &value {
+        Value::TimestampTz(at) => Some(*at),
+        Value::Timestamp(at) => Some(at.and_utc()),
+        Value::Text(text) => DateTime::parse_from_rfc3339(text).ok().map(|at| at.to_utc()).or_else(|| naive(text).map(|at| at.and_utc())),
+        _ => None,
+    };
+    at.map_or_else(|| unfit(value), Ok)
+}
+
+fn naive(text: &str) -> Option<NaiveDateTime> {
+    ["%Y-%m-%dT%H:%M:%S%.f", "%Y-%m-%d %H:%M:%S%.f"].iter().find_map(|form| NaiveDateTime::parse_from_str(text, form).ok())
+}
+
+fn numeric(value: Value) -> Result<Cell, Unfit> {
+    match value {
+        Value::Text(text) if text.parse::<crate::value::Decimal>().is_err() => {
+            Err(Unfit { value: Value::Text(text), problem: Some("it is no number".to_owned()) })
+        }
+        Value::Decimal(_) | Value::Int(_) | Value::Float32(_) | Value::Float64(_) | Value::Text(_) => text(value),
+        value => unfit(value),
+    }
+}
+
+/// JSON as it came; all else as JSON. A text is taken as JSON if it is that, which is how connectors send it, else as a JSON string.
+fn json(value: Value) -> Result<Cell, Unfit> {
+    Ok(Cell::Text(match value {
+        Value::Json(text) => text,
+        Value::Text(text) if serde_json::from_str::<serde::de::IgnoredAny>(&text).is_ok() => text,
+        value => match as_json(&value) {
+            Some(json) => json.to_string(),
+            None => return unfit(value),
+        },
+    }))
+}
+
+fn as_json(value: &Value) -> Option<serde_json::Value> {
+    Some(match value {
+        Value::Null => serde_json::Value::Null,
+        Value::Bool(value) => (*value).into(),
+        Value::Int(value) => (*value).into(),
+        Value::Float32(value) => serde_json::Number::from_f64(f64::from(*value))?.into(),
+        Value::Float64(value) => serde_json::Number::from_f64(*value)?.into(),
+        Value::Json(text) => serde_json::from_str(text).ok()?,
+        Value::Array(values) => values.iter().map(as_json).collect::<Option<Vec<_>>>()?.into(),
+        Value::Unavailable | Value::Bytes(_) => return None,
+        value => match text(value.clone()) {
+            Ok(Cell::Text(text)) => text.into(),
+            _ => return None,
+        },
+    })
+}
+
+/// What the database reads from text.
+fn other(value: Value) -> Result<Cell, Unfit> {
+    match value {
+        Value::Array(_) => {
+            let mut literal = String::new();
+            if array(&value, &mut literal) { Ok(Cell::Text(literal)) } else { unfit(value) }
+        }
+        Value::Bytes(_) => {
+            let mut literal = String::new();
+            element(&value, &mut literal);
+            Ok(Cell::Text(literal))
+        }
+        value => text(value),
+    }
+}
+
+/// An array as PostgreSQL reads it.
+fn array(value: &Value, literal: &mut String) -> bool {
+    let Value::Array(elements) = value else { return false };
+    literal.push('{');
+    for (at, value) in elements.iter().enumerate() {
+        if at > 0 {
+            literal.push(',');
+        }
+        let written = match value {
+            Value::Null => {
+                literal.push_str("NULL");
+                true
+            }
+            Value::Array(_) => array(value, literal),
+            value => {
+                let mut text = String::new();
+                let written = element(value, &mut text);
+                literal.push('"');
+                for character in text.chars() {
+                    if matches!(character, '"' | '\\') {
+                        literal.push('\\');
+                    }
+                    literal.push(character);
+                }
+                literal.push('"');
+                written
+            }
+        };
+        if !written {
+            return false;
+        }
+    }
+    literal.push('}');
+    true
+}
+
+fn element(value: &Value, literal: &mut String) -> bool {
+    match value {
+        Value::Bytes(bytes) => {
+            literal.push_str("\\x");
+            literal.extend(bytes.iter().map(|byte| format!("{byte:02x}")));
+            true
+        }
+        value => match text(value.clone()) {
+            Ok(Cell::Text(text)) => {
+                literal.push_str(&text);
+                true
+            }
+            _ => false,
+        },
+    }
+}
+
+/// A value for people: its kind and the beginning of its text.
+fn shown(value: &Value) -> String {
+    let text = match value {
+        Value::Null | Value::Unavailable => return value.kind().to_owned(),
+        Value::Text(text) => format!("{text:?}"),
+        Value::Array(_) | Value::Bytes(_) => match other(value.clone()) {
+            Ok(Cell::Text(text)) => text,
+            _ => return value.kind().to_owned(),
+        },
+        value => match text(value.clone()) {
+            Ok(Cell::Text(text)) => text,
+            _ => return value.kind().to_owned(),
+        },
+    };
+    let end = text.char_indices().nth(SHOWN).map_or(text.len(), |(at, _)| at);
+    let more = if end < text.len() { "…" } else { "" };
+    format!("{} `{}{more}`", value.kind(), &text[..end])
+}

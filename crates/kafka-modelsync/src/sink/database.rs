@@ -1,0 +1,101 @@
+//! What a sink wants of a database. Implemented by PostgreSQL and SQLite.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::Arc;
+
+use futures_util::future::BoxFuture;
+use kafka_core::names::{GroupId, TopicPartition};
+
+use super::error::{DatabaseError, SinkError};
+use super::event::Event;
+use super::shape::{Description, Shape};
+use crate::table::Table;
+
+/// A database that rows are written to.
+pub(crate) trait Database: Send + Sync + fmt::Debug {
+    /// What the database says of a table; no columns if there is none.
+    fn describe<'a>(&'a self, table: &'a Table) -> BoxFuture<'a, Result<Description, DatabaseError>>;
+
+    /// Writes a batch in one transaction: all of it, or what comes before the first message that is refused.
+    fn write(&self, batch: Batch) -> BoxFuture<'_, Result<Written, DatabaseError>>;
+
+    /// Takes partitions over: whoever had them before writes no more.
+    fn claim<'a>(
+        &'a self,
+        group: &'a GroupId,
+        partitions: &'a [TopicPartition],
+    ) -> BoxFuture<'a, Result<HashMap<TopicPartition, Claim>, DatabaseError>>;
+}
+
+/// Events of consecutive messages of one partition.
+#[derive(Debug)]
+pub(crate) struct Batch {
+    pub(crate) shape: Arc<Shape>,
+    pub(crate) events: Vec<Event>,
+    /// How many messages they come from; some may come from none.
+    pub(crate) messages: usize,
+    /// What `kafka_skip` is to be, in tables that have it.
+    pub(crate) skip: bool,
+    /// Whether to see that nobody else writes what is older at the same time.
+    pub(crate) origin: Origin,
+    pub(crate) ledger: Option<Ledger>,
+}
+
+/// Where a batch comes from: a guard lets only those write at once that cannot have the same keys.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Origin {
+    /// A partition of the declared topic.
+    Partition { topic: String, partition: i32 },
+    /// Anything else, a retry topic for example.
+    Elsewhere,
+}
+
+/// The position that goes into the same transaction.
+#[derive(Debug, Clone)]
+pub(crate) struct Ledger {
+    pub(crate) group: String,
+    pub(crate) topic: String,
+    pub(crate) partition: i32,
+    /// Who holds the partition: the number of the claim.
+    pub(crate) epoch: i64,
+    /// The next offset to read after each of the messages.
+    pub(crate) positions: Vec<i64>,
+}
+
+/// A partition as it was when it was taken over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Claim {
+    pub(crate) position: Option<i64>,
+    pub(crate) epoch: i64,
+}
+
+/// What came of a batch.
+#[derive(Debug)]
+pub(crate) struct Written {
+    /// So many messages from the front are written.
+    pub(crate) done: usize,
+    /// Why the one after them is not.
+    pub(crate) refused: Option<SinkError>,
+}
+
+impl Batch {
+    /// The position after so many messages.
+    pub(crate) fn position_after(&self, done: usize) -> Option<i64> {
+        let ledger = self.ledger.as_ref()?;
+        done.checked_sub(1).and_then(|last| ledger.positions.get(last)).copied()
+    }
+
+    /// A refusal of the message at this place.
+    pub(crate) fn refused(&self, at: usize, events: &[Event], source: diesel::result::Error) -> Written {
+        let key = events.iter().find(|event| event.at == at).and_then(Event::key);
+        let row = key.map_or_else(|| "(all)".to_owned(), |key| key.to_text());
+        Written { done: at, refused: Some(SinkError::Refused { table: self.shape.name.clone(), row, source }) }
+    }
+}
+
+/// The events of these messages.
+pub(crate) fn of_messages(events: &[Event], messages: &std::ops::Range<usize>) -> std::ops::Range<usize> {
+    let place = |message: usize| events.partition_point(|event| event.at < message);
+    place(messages.start)..place(messages.end)
+}

@@ -1,0 +1,273 @@
+//! The statements of a sink: arrays in, so that one text serves batches of any size.
+
+use std::collections::HashSet;
+
+use super::query::{Bind, Sql};
+use crate::sink::cell::{Cell, RowKey};
+use crate::sink::guard::Position;
+use crate::sink::reduce::{Clear, Fate, Group, Reduced, Removed};
+use crate::sink::shape::{Column, GuardColumns, Kind, Shape, Skip};
+use crate::table::quoted;
+
+/// Everything that a reduced stretch of events wants done, in order.
+pub(super) fn statements<'a>(reduced: &Reduced<'a>, shape: &'a Shape, skip: bool) -> Vec<Sql<'a>> {
+    let mut statements = Vec::new();
+    if reduced.clear == Clear::Everything {
+        if shape.skip == Skip::Flagged {
+            let mut sql = Sql::default();
+            sql.push("UPDATE ").push(&shape.quoted).push(" SET kafka_skip = ").bind(Bind::Flag(skip));
+            sql.push(" WHERE kafka_skip IS DISTINCT FROM ").bind(Bind::Flag(skip));
+            statements.push(sql);
+        }
+        let mut sql = Sql::default();
+        sql.push("DELETE FROM ").push(&shape.quoted);
+        statements.push(sql);
+    }
+    if !reduced.removed.is_empty() {
+        let keys: Vec<_> = reduced.removed.iter().map(|removed| removed.key).collect();
+        if shape.skip == Skip::Flagged {
+            statements.push(flag_first(&keys, shape, skip));
+        }
+        statements.push(remove(&keys, shape));
+    }
+    for group in &reduced.groups {
+        statements.push(if shape.insertable(&group.mask) { upsert(group, shape, skip) } else { change_or_insert(group, shape, skip) });
+    }
+    statements
+}
+
+/// `unnest(…) AS u(c0, c1)` of rows.
+fn unnest<'a>(sql: &mut Sql<'a>, columns: &[&'a Column], rows: &[impl AsRef<[&'a Cell]>]) {
+    sql.push("unnest(").list(columns.iter().enumerate(), |sql, (at, column)| {
+        sql.bind(Bind::column(column.kind, rows.iter().map(|row| row.as_ref()[at]))).push(array_cast(column.kind));
+    });
+    sql.push(") AS u(")
+        .list(0..columns.len(), |sql, at| {
+            sql.push(&format!("c{at}"));
+        })
+        .push(")");
+}
+
+fn array_cast(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Bool => "::bool[]",
+        Kind::Int2 => "::int2[]",
+        Kind::Int4 => "::int4[]",
+        Kind::Int8 => "::int8[]",
+        Kind::Float4 => "::float4[]",
+        Kind::Float8 => "::float8[]",
+        Kind::Bytes => "::bytea[]",
+        Kind::Date => "::date[]",
+        Kind::Timestamp => "::timestamp[]",
+        Kind::TimestampTz => "::timestamptz[]",
+        Kind::Text | Kind::Numeric | Kind::Json | Kind::Other => "::text[]",
+    }
+}
+
+/// A column of `u` as the table's column takes it.
+fn taken(column: &Column, at: usize) -> String {
+    match column.kind {
+        Kind::Numeric | Kind::Json | Kind::Other => format!("u.c{at}::{}", column.cast),
+        _ => format!("u.c{at}"),
+    }
+}
+
+/// The same, to be compared: what is padded compares as what is padded, and by its index.
+fn compared(column: &Column, at: usize) -> String {
+    if column.cast == "bpchar" {
+        format!("u.c{at}::bpchar")
+    } else {
+        taken(column, at)
+    }
+}
+
+fn upsert<'a>(group: &Group<'a>, shape: &'a Shape, skip: bool) -> Sql<'a> {
+    let columns: Vec<_> = group.mask.iter().map(|at| &shape.columns[*at]).collect();
+    let mut sql = Sql::default();
+    sql.push("INSERT INTO ").push(&shape.quoted).push(" (").list(&columns, |sql, column| {
+        sql.push(&column.quoted);
+    });
+    if shape.skip == Skip::Flagged {
+        sql.push(", kafka_skip");
+    }
+    sql.push(") OVERRIDING SYSTEM VALUE SELECT ");
+    sql.list(columns.iter().enumerate(), |sql, (at, column)| {
+        sql.push(&taken(column, at));
+    });
+    if shape.skip == Skip::Flagged {
+        sql.push(", ").bind(Bind::Flag(skip)).push("::bool");
+    }
+    sql.push(" FROM ");
+    unnest(&mut sql, &columns, &group.rows);
+    sql.push(" ON CONFLICT (")
+        .list(&shape.key, |sql, at| {
+            sql.push(&shape.columns[*at].quoted);
+        })
+        .push(") DO ");
+    let mut set: Vec<String> = changed(group, shape).map(|column| format!("{0} = excluded.{0}", column.quoted)).collect();
+    if shape.skip == Skip::Flagged {
+        set.push("kafka_skip = excluded.kafka_skip".to_owned());
+    }
+    if set.is_empty() {
+        sql.push("NOTHING")
+    } else {
+        sql.push("UPDATE SET ").push(&set.join(", "))
+    };
+    sql
+}
+
+/// The columns of a group that are not of the key.
+fn changed<'a>(group: &Group<'_>, shape: &'a Shape) -> impl Iterator<Item = &'a Column> {
+    group.mask.iter().filter(|at| !shape.key.contains(at)).map(|at| &shape.columns[*at])
+}
+
+/// For rows without a value that an insert needs: `ON CONFLICT` would look for it before it looks for the row.
+fn change_or_insert<'a>(group: &Group<'a>, shape: &'a Shape, skip: bool) -> Sql<'a> {
+    let columns: Vec<_> = group.mask.iter().map(|at| &shape.columns[*at]).collect();
+    let same_row = |alias: &str| {
+        let same = shape.key.iter().map(|at| format!("t.{0} = {alias}.{0}", shape.columns[*at].quoted));
+        same.collect::<Vec<_>>().join(" AND ")
+    };
+    let mut sql = Sql::default();
+    sql.push("WITH new AS MATERIALIZED (SELECT ").list(columns.iter().enumerate(), |sql, (at, column)| {
+        let value = if shape.columns[group.mask[at]].kind == Kind::Text { compared(column, at) } else { taken(column, at) };
+        sql.push(&value).push(" AS ").push(&column.quoted);
+    });
+    sql.push(" FROM ");
+    unnest(&mut sql, &columns, &group.rows);
+    sql.push(")");
+    let mut set: Vec<String> = changed(group, shape).map(|column| format!("{0} = new.{0}", column.quoted)).collect();
+    let last = set.pop();
+    if last.is_some() || shape.skip == Skip::Flagged {
+        sql.push(", changed AS (UPDATE ").push(&shape.quoted).push(" AS t SET ");
+        if shape.skip == Skip::Flagged {
+            sql.push("kafka_skip = ").bind(Bind::Flag(skip));
+            sql.push(if last.is_some() { ", " } else { "" });
+        }
+        set.extend(last);
+        sql.push(&set.join(", ")).push(" FROM new WHERE ").push(&same_row("new")).push(")");
+    }
+    sql.push(" INSERT INTO ").push(&shape.quoted).push(" (").list(&columns, |sql, column| {
+        sql.push(&column.quoted);
+    });
+    if shape.skip == Skip::Flagged {
+        sql.push(", kafka_skip");
+    }
+    sql.push(") OVERRIDING SYSTEM VALUE SELECT ").list(&columns, |sql, column| {
+        sql.push("new.").push(&column.quoted);
+    });
+    if shape.skip == Skip::Flagged {
+        sql.push(", ").bind(Bind::Flag(skip)).push("::bool");
+    }
+    sql.push(" FROM new WHERE NOT EXISTS (SELECT FROM ").push(&shape.quoted).push(" AS t WHERE ").push(&same_row("new")).push(")");
+    sql
+}
+
+/// ` FROM unnest(…) WHERE t.id = u.c0` of keys.
+fn of_keys<'a>(sql: &mut Sql<'a>, keys: &[&'a RowKey], shape: &'a Shape) {
+    let columns: Vec<_> = shape.key.iter().map(|at| &shape.columns[*at]).collect();
+    let rows: Vec<Vec<&Cell>> = keys.iter().map(|key| key.0.iter().collect()).collect();
+    unnest(sql, &columns, &rows);
+    let same = columns.iter().enumerate().map(|(at, column)| format!("t.{} = {}", column.quoted, compared(column, at)));
+    sql.push(" WHERE ").push(&same.collect::<Vec<_>>().join(" AND "));
+}
+
+fn remove<'a>(keys: &[&'a RowKey], shape: &'a Shape) -> Sql<'a> {
+    let mut sql = Sql::default();
+    sql.push("DELETE FROM ").push(&shape.quoted).push(" AS t USING ");
+    of_keys(&mut sql, keys, shape);
+    sql
+}
+
+/// A deletion carries the flag when the row got it before.
+fn flag_first<'a>(keys: &[&'a RowKey], shape: &'a Shape, skip: bool) -> Sql<'a> {
+    let mut sql = Sql::default();
+    sql.push("UPDATE ").push(&shape.quoted).push(" AS t SET kafka_skip = ").bind(Bind::Flag(skip)).push(" FROM ");
+    of_keys(&mut sql, keys, shape);
+    sql.push(" AND t.kafka_skip IS DISTINCT FROM ").bind(Bind::Flag(skip));
+    sql
+}
+
+/// The positions of rows that are there: which of the keys, and where it stands.
+pub(super) fn known_rows<'a>(keys: &[&'a RowKey], shape: &'a Shape) -> Sql<'a> {
+    let columns: Vec<_> = shape.key.iter().map(|at| &shape.columns[*at]).collect();
+    let rows: Vec<Vec<&Cell>> = keys.iter().map(|key| key.0.iter().collect()).collect();
+    let position = |at: usize| format!("t.{}", shape.columns[at].quoted);
+    let positions = match shape.guard {
+        GuardColumns::Off => "NULL::int8 AS lsn, NULL::int4 AS kafka_partition, NULL::int8 AS kafka_offset".to_owned(),
+        GuardColumns::Lsn(lsn) => format!("{}::int8 AS lsn, NULL::int4 AS kafka_partition, NULL::int8 AS kafka_offset", position(lsn)),
+        GuardColumns::Offset { partition, offset } => {
+            format!("NULL::int8 AS lsn, {}::int4 AS kafka_partition, {}::int8 AS kafka_offset", position(partition), position(offset))
+        }
+    };
+    let mut sql = Sql::default();
+    sql.push("SELECT u.nth AS nth, ").push(&positions).push(" FROM unnest(").list(columns.iter().enumerate(), |sql, (at, column)| {
+        sql.bind(Bind::column(column.kind, rows.iter().map(|row| row[at]))).push(array_cast(column.kind));
+    });
+    sql.push(") WITH ORDINALITY AS u(")
+        .list(0..columns.len(), |sql, at| {
+            sql.push(&format!("c{at}"));
+        })
+        .push(", nth) JOIN ");
+    let same = columns.iter().enumerate().map(|(at, column)| format!("t.{} = {}", column.quoted, compared(column, at)));
+    sql.push(&shape.quoted).push(" AS t ON ").push(&same.collect::<Vec<_>>().join(" AND "));
+    sql
+}
+
+/// The positions of rows that were deleted.
+pub(super) fn known_tombstones<'a>(texts: &'a [String], shape: &'a Shape) -> Sql<'a> {
+    let mut sql = Sql::default();
+    sql.push("SELECT u.nth AS nth, t.lsn, t.kafka_partition, t.kafka_offset FROM unnest(");
+    sql.bind(Bind::Words(texts.iter().map(String::as_str).collect()));
+    sql.push("::text[]) WITH ORDINALITY AS u(row_key, nth) JOIN kafka_row_tombstones AS t ON t.table_name = ");
+    sql.bind(Bind::Word(&shape.name)).push(" AND t.row_key = u.row_key");
+    sql
+}
+
+/// Tombstones for the rows that go, and none for those that are put again.
+pub(super) fn tombstones<'a>(
+    reduced: &Reduced<'a>,
+    buried: &HashSet<&RowKey>,
+    texts: &'a mut Vec<String>,
+    shape: &'a Shape,
+) -> Vec<Sql<'a>> {
+    let gone: Vec<&Removed<'_>> = reduced.removed.iter().filter(|removed| removed.fate == Fate::Gone).collect();
+    let back: Vec<&RowKey> = reduced.groups.iter().flat_map(|group| &group.keys).copied().filter(|key| buried.contains(key)).collect();
+    texts.extend(gone.iter().map(|removed| removed.key.to_text()).chain(back.iter().map(|key| key.to_text())));
+    let (gone_texts, back_texts) = texts.split_at(gone.len());
+    let mut statements = Vec::new();
+    if !gone.is_empty() {
+        let (mut lsns, mut partitions, mut offsets) = (Vec::new(), Vec::new(), Vec::new());
+        for removed in &gone {
+            let (lsn, partition, offset) = match removed.position {
+                None => (None, None, None),
+                Some(Position::Lsn(lsn)) => (Some(lsn), None, None),
+                Some(Position::Offset { partition, offset }) => (None, Some(partition), Some(offset)),
+            };
+            lsns.push(lsn);
+            partitions.push(partition);
+            offsets.push(offset);
+        }
+        let mut sql = Sql::default();
+        sql.push("INSERT INTO kafka_row_tombstones (table_name, row_key, lsn, kafka_partition, kafka_offset) SELECT ");
+        sql.bind(Bind::Word(&shape.name)).push(", u.* FROM unnest(").bind(Bind::Words(gone_texts.iter().map(String::as_str).collect()));
+        sql.push("::text[], ").bind(Bind::Longs(lsns)).push("::int8[], ").bind(Bind::Ints(partitions)).push("::int4[], ");
+        sql.bind(Bind::Longs(offsets)).push(
+            "::int8[]) AS u ON CONFLICT (table_name, row_key) DO UPDATE SET lsn = excluded.lsn, \
+             kafka_partition = excluded.kafka_partition, kafka_offset = excluded.kafka_offset, deleted_at = now()",
+        );
+        statements.push(sql);
+    }
+    if !back.is_empty() {
+        let mut sql = Sql::default();
+        sql.push("DELETE FROM kafka_row_tombstones WHERE table_name = ").bind(Bind::Word(&shape.name));
+        sql.push(" AND row_key = ANY(").bind(Bind::Words(back_texts.iter().map(String::as_str).collect())).push("::text[])");
+        statements.push(sql);
+    }
+    statements
+}
+
+/// The table's name for an advisory lock.
+pub(super) fn lock_name(shape: &Shape) -> String {
+    format!("kafka-kit sink {}", quoted(&shape.name))
+}

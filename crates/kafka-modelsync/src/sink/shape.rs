@@ -1,0 +1,196 @@
+//! A table as the database has it, with what the model wants of it: which columns are written, of which types, by which key.
+
+use std::sync::Arc;
+
+use kafka_connect::skip;
+
+use super::error::DatabaseError;
+use crate::model::{Field, Guard, Model, Written};
+
+/// How values of a column are bound.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Kind {
+    Bool,
+    Int2,
+    Int4,
+    Int8,
+    Float4,
+    Float8,
+    /// Any type of text.
+    Text,
+    Bytes,
+    Date,
+    Timestamp,
+    TimestampTz,
+    /// As text that is cast: numbers of any length.
+    Numeric,
+    /// As text that is cast.
+    Json,
+    /// As text that is cast: times, intervals, enumerations, addresses, arrays, whatever there is.
+    Other,
+}
+
+/// Whether a row may be inserted without a value for the column.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Demand {
+    /// It may be null, or the database has a default.
+    Optional,
+    /// It must be given.
+    Required,
+    /// The database computes it; it cannot be given.
+    Generated,
+}
+
+/// A column as the database says it is.
+#[derive(Debug, Clone)]
+pub(crate) struct Found {
+    pub(crate) name: String,
+    /// The type's name in SQL, with its length and the like.
+    pub(crate) sql_type: String,
+    /// What text is cast to: the type without its length, so that the column itself judges it.
+    pub(crate) cast: String,
+    pub(crate) kind: Kind,
+    pub(crate) demand: Demand,
+}
+
+/// Whether rows of the table may refer to other rows of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum SelfReference {
+    None,
+    Some,
+}
+
+/// What a database says of a table.
+#[derive(Debug)]
+pub(crate) struct Description {
+    pub(crate) columns: Vec<Found>,
+    pub(crate) self_reference: SelfReference,
+}
+
+/// A column that is written.
+#[derive(Debug)]
+pub(crate) struct Column {
+    pub(crate) name: Arc<str>,
+    pub(crate) quoted: String,
+    pub(crate) sql_type: String,
+    pub(crate) cast: String,
+    pub(crate) kind: Kind,
+    pub(crate) demand: Demand,
+    /// The message's name for it.
+    pub(crate) source: Arc<str>,
+    pub(crate) field: Field,
+}
+
+/// A table that is written.
+#[derive(Debug)]
+pub(crate) struct Shape {
+    /// Its name, for people.
+    pub(crate) name: String,
+    pub(crate) quoted: String,
+    pub(crate) columns: Vec<Column>,
+    /// Places of the key's columns.
+    pub(crate) key: Vec<usize>,
+    /// Whether it has `kafka_skip`.
+    pub(crate) skip: Skip,
+    /// The places of columns that the guard fills.
+    pub(crate) guard: GuardColumns,
+    pub(crate) self_reference: SelfReference,
+    /// Places of the columns without which no row can be inserted.
+    pub(crate) required: Vec<usize>,
+}
+
+/// Whether the table has the column `kafka_skip`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Skip {
+    None,
+    Flagged,
+}
+
+/// Places of the columns that a guard fills; behind those of the model.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum GuardColumns {
+    Off,
+    Lsn(usize),
+    Offset { partition: usize, offset: usize },
+}
+
+impl Shape {
+    /// Puts model and database together.
+    pub(crate) fn new(model: &Model, found: &Description) -> Result<Self, DatabaseError> {
+        let table = &model.table;
+        let problem = |problem: String| DatabaseError::Table { problem };
+        if found.columns.is_empty() {
+            return Err(problem(format!("table `{table}` is not in the database; create it, or mend its name")));
+        }
+        let known = |name: &str| {
+            let found = found.columns.iter().find(|found| found.name == name);
+            found.ok_or_else(|| {
+                problem(format!("table `{table}` has no column `{name}` in the database; migrate it, or exclude the column"))
+            })
+        };
+        let mut columns = Vec::new();
+        let mut add = |name: &Arc<str>, field: Field| {
+            let found = known(name)?;
+            columns.push(Column {
+                name: Arc::clone(name),
+                quoted: crate::table::quoted(name),
+                sql_type: found.sql_type.clone(),
+                cast: found.cast.clone(),
+                kind: found.kind,
+                demand: found.demand,
+                source: field.source.clone().unwrap_or_else(|| Arc::clone(name)),
+                field,
+            });
+            Ok::<_, DatabaseError>(columns.len() - 1)
+        };
+        let of_guard: &[&Arc<str>] = match &model.guard {
+            Guard::Off => &[],
+            Guard::Lsn { column } => &[column],
+            Guard::Offset { partition, offset } => &[partition, offset],
+        };
+        for name in table.columns() {
+            let field = model.fields.get(name).cloned().unwrap_or_default();
+            let generated = found.columns.iter().any(|found| found.name == **name && found.demand == Demand::Generated);
+            if field.written == Written::Yes && !generated && **name != *skip::COLUMN && !of_guard.contains(&name) {
+                add(name, field)?;
+            }
+        }
+        let guard = match &model.guard {
+            Guard::Off => GuardColumns::Off,
+            Guard::Lsn { column } => GuardColumns::Lsn(add(column, Field::default())?),
+            Guard::Offset { partition, offset } => {
+                GuardColumns::Offset { partition: add(partition, Field::default())?, offset: add(offset, Field::default())? }
+            }
+        };
+        let place = |name: &Arc<str>| columns.iter().position(|column: &Column| column.name == *name);
+        let key: Option<Vec<_>> = model.key().iter().map(place).collect();
+        let key = key.filter(|key| !key.is_empty());
+        let key =
+            key.ok_or_else(|| problem(format!("the columns by which rows of `{table}` are found are not among those that are written")))?;
+        let has_skip = found.columns.iter().any(|found| found.name == skip::COLUMN);
+        let required = (0..columns.len()).filter(|at| columns[*at].demand == Demand::Required).collect();
+        Ok(Self {
+            name: table.to_string(),
+            quoted: table.quoted(),
+            columns,
+            key,
+            skip: if has_skip { Skip::Flagged } else { Skip::None },
+            guard,
+            self_reference: found.self_reference,
+            required,
+        })
+    }
+
+    /// How many columns come from messages: those of the guard stand behind them.
+    pub(crate) fn from_messages(&self) -> usize {
+        match self.guard {
+            GuardColumns::Off => self.columns.len(),
+            GuardColumns::Lsn(first) | GuardColumns::Offset { partition: first, .. } => first,
+        }
+    }
+
+    /// Whether rows with these columns can be inserted, as far as null is concerned.
+    pub(crate) fn insertable(&self, mask: &[usize]) -> bool {
+        self.required.iter().all(|column| mask.contains(column))
+    }
+}

@@ -1,0 +1,77 @@
+//! What SQLite says of a table.
+
+use diesel::sql_types::{Bool, Text};
+use diesel::{QueryResult, QueryableByName, RunQueryDsl, SqliteConnection};
+
+use crate::sink::shape::{Demand, Description, Found, Kind, SelfReference};
+
+#[derive(QueryableByName)]
+struct ColumnRow {
+    #[diesel(sql_type = Text)]
+    name: String,
+    #[diesel(sql_type = Text)]
+    of_type: String,
+    #[diesel(sql_type = Bool)]
+    required: bool,
+    #[diesel(sql_type = Bool)]
+    generated: bool,
+    #[diesel(sql_type = Bool)]
+    itself: bool,
+}
+
+/// A single integer primary key is the row's own number, and has a default though it may not be null.
+pub(super) fn describe(connection: &mut SqliteConnection, table: &str) -> QueryResult<Description> {
+    let rows: Vec<ColumnRow> = diesel::sql_query(
+        "SELECT name, type AS of_type, \"notnull\" AND dflt_value IS NULL AND NOT (pk AND type = 'INTEGER') AS required, \
+            hidden IN (2, 3) AS generated, \
+            EXISTS (SELECT 1 FROM pragma_foreign_key_list(?) WHERE lower(\"table\") = lower(?)) AS itself \
+         FROM pragma_table_xinfo(?) WHERE hidden <> 1 ORDER BY cid",
+    )
+    .bind::<Text, _>(table)
+    .bind::<Text, _>(table)
+    .bind::<Text, _>(table)
+    .load(connection)?;
+    let self_reference = if rows.iter().any(|row| row.itself) { SelfReference::Some } else { SelfReference::None };
+    let columns = rows.into_iter().map(|row| Found {
+        kind: kind(&row.of_type.to_ascii_uppercase()),
+        demand: match (row.generated, row.required) {
+            (true, _) => Demand::Generated,
+            (false, true) => Demand::Required,
+            (false, false) => Demand::Optional,
+        },
+        name: row.name,
+        sql_type: row.of_type,
+        cast: String::new(),
+    });
+    Ok(Description { columns: columns.collect(), self_reference })
+}
+
+/// By the name that a column was declared with, as diesel takes it.
+fn kind(of_type: &str) -> Kind {
+    let has = |text: &str| of_type.contains(text);
+    if has("BOOL") {
+        Kind::Bool
+    } else if has("BIGINT") || of_type == "INTEGER" {
+        Kind::Int8
+    } else if has("SMALLINT") {
+        Kind::Int2
+    } else if has("INT") && !has("INTERVAL") {
+        Kind::Int4
+    } else if has("TIMESTAMP") || has("DATETIME") {
+        if has("TZ") || has("WITH TIME ZONE") { Kind::TimestampTz } else { Kind::Timestamp }
+    } else if of_type == "DATE" {
+        Kind::Date
+    } else if has("FLOAT") || has("DOUB") || has("REAL") {
+        Kind::Float8
+    } else if has("NUMERIC") || has("DECIMAL") {
+        Kind::Numeric
+    } else if has("JSON") {
+        Kind::Json
+    } else if has("BLOB") || has("BINARY") {
+        Kind::Bytes
+    } else if has("CHAR") || has("TEXT") || has("CLOB") {
+        Kind::Text
+    } else {
+        Kind::Other
+    }
+}

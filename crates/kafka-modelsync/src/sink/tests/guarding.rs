@@ -1,0 +1,62 @@
+//! Older events change nothing when the guard is on.
+
+use super::stage::{ITEMS, Stage, at, items, put, remove, text};
+use crate::change::Change;
+use crate::model::Guard;
+
+fn by_lsn() -> Guard {
+    Guard::Lsn { column: "lsn".into() }
+}
+
+fn named(lsn: i64, id: i64, name: &str) -> Change {
+    at(lsn, put(id, &[("name", text(name))]))
+}
+
+#[tokio::test]
+async fn an_older_event_overwrites_nothing_and_brings_no_row_back() {
+    let stage = Stage::new(ITEMS, items().guard(by_lsn())).await;
+    let history = [named(1, 1, "a"), named(2, 2, "b"), named(3, 1, "c"), at(4, remove(2)), named(5, 3, "d")];
+    assert_eq!(stage.write(0, &history).await.unwrap().0, 5);
+    let rows = ["1 c none -", "3 d none -"];
+    assert_eq!(stage.items().await, rows);
+    for change in &history {
+        assert_eq!(stage.write(0, std::slice::from_ref(change)).await.unwrap().0, 1);
+        assert_eq!(stage.items().await, rows, "{change:?}");
+    }
+    assert_eq!(stage.write(0, &history).await.unwrap().0, 5);
+    assert_eq!(stage.items().await, rows);
+    assert_eq!(stage.lines("SELECT row_key || lsn AS line FROM kafka_row_tombstones").await, ["[\"2\"]4"]);
+
+    // A newer one brings it back, and its tombstone is gone.
+    assert_eq!(stage.write(9, &[named(6, 2, "again")]).await.unwrap().0, 1);
+    assert_eq!(stage.lines("SELECT row_key AS line FROM kafka_row_tombstones").await, Vec::<String>::new());
+    assert_eq!(stage.write(9, &[at(4, remove(2))]).await.unwrap().0, 1);
+    assert_eq!(stage.items().await.len(), 3);
+}
+
+#[tokio::test]
+async fn without_the_guard_the_last_one_written_stays() {
+    let stage = Stage::new(ITEMS, items()).await;
+    assert_eq!(stage.write(0, &[named(5, 1, "new"), named(1, 1, "old")]).await.unwrap().0, 2);
+    assert_eq!(stage.items().await, ["1 old none -"]);
+}
+
+#[tokio::test]
+async fn a_null_value_says_no_position_and_is_passed_over_and_a_row_without_one_fails() {
+    let stage = Stage::new(ITEMS, items().guard(by_lsn())).await;
+    assert_eq!(stage.write(0, &[named(1, 1, "a"), remove(1)]).await.unwrap().0, 2);
+    assert_eq!(stage.items().await, ["1 a none -"]);
+    let (done, failed) = stage.write(2, &[put(1, &[("name", text("b"))])]).await.unwrap();
+    assert_eq!(
+        (done, failed.unwrap().to_string().as_str()),
+        (0, "the guard of `items` compares log sequence numbers, and the message has none")
+    );
+}
+
+#[tokio::test]
+async fn a_row_that_nobody_placed_is_overwritten() {
+    let stage = Stage::new(ITEMS, items().guard(by_lsn())).await;
+    stage.execute("INSERT INTO items (id, name) VALUES (1, 'by hand')").await;
+    assert_eq!(stage.write(0, &[named(1, 1, "a")]).await.unwrap().0, 1);
+    assert_eq!(stage.items().await, ["1 a none -"]);
+}

@@ -1,0 +1,8 @@
+//! Sinks against SQLite and against a model of a table. PostgreSQL is in the stories.
+
+mod conversions;
+mod equality;
+mod guarding;
+mod positions;
+mod refusals;
+mod stage;

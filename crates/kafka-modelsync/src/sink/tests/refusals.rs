@@ -1,0 +1,115 @@
+//! What the database refuses is one message's failure, and the others are written.
+
+use super::stage::{ITEMS, Stage, items, put, remove, row, text};
+use crate::change::{Change, Operation};
+use crate::model::{Model, Truncations};
+use crate::row::Key;
+use crate::sink::error::SinkError;
+use crate::table::Table;
+use crate::value::Value;
+
+fn named(id: i64, name: &str) -> Change {
+    put(id, &[("name", text(name))])
+}
+
+#[tokio::test]
+async fn the_failing_row_is_found_and_the_others_land() {
+    let stage = Stage::new(ITEMS, items()).await;
+    let mut changes: Vec<_> = (0..100).map(|id| named(id, "good")).collect();
+    changes[37] = named(37, "bad");
+    let (done, failed) = stage.write(0, &changes).await.unwrap();
+    let error = failed.unwrap();
+    assert_eq!((done, error.to_string().as_str()), (37, "row [\"37\"] was refused by `items`"));
+    let SinkError::Refused { source: diesel::result::Error::DatabaseError(kind, _), .. } = &error else { panic!("{error:?}") };
+    assert!(matches!(kind, diesel::result::DatabaseErrorKind::CheckViolation), "{kind:?}");
+    assert_eq!(stage.items().await.len(), 37);
+
+    let outcome = stage.write_all(&changes, &[100]).await;
+    assert_eq!(outcome.failed.iter().map(|(place, _)| *place).collect::<Vec<_>>(), [37]);
+    assert_eq!(stage.items().await.len(), 99);
+}
+
+#[tokio::test]
+async fn a_row_that_is_refused_later_keeps_its_earlier_state() {
+    let stage = Stage::new(ITEMS, items()).await;
+    let outcome = stage.write_all(&[named(1, "first"), named(2, "other"), named(1, "bad"), named(2, "last")], &[4]).await;
+    assert_eq!(outcome.failed.len(), 1);
+    assert_eq!(stage.items().await, ["1 first none -", "2 last none -"]);
+}
+
+#[tokio::test]
+async fn a_missing_parent_fails_its_child_alone_and_comes_in_time_within_a_batch() {
+    let sql = "CREATE TABLE nodes (id BIGINT PRIMARY KEY NOT NULL, parent BIGINT REFERENCES nodes (id) ON DELETE CASCADE)";
+    let stage = Stage::new(sql, Model::of(Table::named("nodes", ["id", "parent"], ["id"]))).await;
+    let node = |id, parent: Option<i64>| put(id, &[("parent", parent.map_or(Value::Null, Value::Int))]);
+    let (done, failed) = stage.write(0, &[node(1, None), node(2, Some(1)), node(3, Some(9)), node(4, None)]).await.unwrap();
+    let SinkError::Refused { source: diesel::result::Error::DatabaseError(kind, _), .. } = failed.unwrap() else { panic!() };
+    assert_eq!((done, matches!(kind, diesel::result::DatabaseErrorKind::ForeignKeyViolation)), (2, true));
+    // The parent is moved away before the old one goes and takes its children along.
+    assert_eq!(stage.write(4, &[node(5, None), node(2, Some(5)), remove(1)]).await.unwrap().0, 3);
+    assert_eq!(stage.lines("SELECT id || ' ' || coalesce(parent, '-') AS line FROM nodes ORDER BY id").await, ["2 5", "5 -"]);
+}
+
+#[tokio::test]
+async fn what_was_not_sent_is_not_overwritten_even_where_it_may_not_be_null() {
+    let sql = "CREATE TABLE items (id BIGINT PRIMARY KEY NOT NULL, name TEXT NOT NULL, note TEXT, big TEXT NOT NULL)";
+    let stage = Stage::new(sql, items()).await;
+    let full = put(1, &[("name", text("a")), ("note", Value::Null), ("big", text("long"))]);
+    let toasted = |id, name| put(id, &[("name", text(name)), ("note", text("n")), ("big", Value::Unavailable)]);
+    assert_eq!(stage.write(0, &[full.clone()]).await.unwrap().0, 1);
+    assert_eq!(stage.write(1, &[toasted(1, "b")]).await.unwrap().0, 1);
+    assert_eq!(stage.items().await, ["1 b n long"]);
+    // In one batch too: the earlier state has what the later does not send; and after a deletion nothing is left of it.
+    assert_eq!(stage.write(2, &[full.clone(), toasted(1, "c")]).await.unwrap().0, 2);
+    assert_eq!(stage.items().await, ["1 c n long"]);
+    let (done, failed) = stage.write(4, &[full, remove(1), toasted(1, "d")]).await.unwrap();
+    assert!(done == 2 && failed.is_some());
+    assert_eq!(stage.items().await, Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn a_changed_key_takes_the_old_row_away() {
+    let stage = Stage::new(ITEMS, items()).await;
+    assert_eq!(stage.write(0, &[named(1, "a")]).await.unwrap().0, 1);
+    let moved = Change::new(
+        Some(Key::Row(row(&[("id", Value::Int(2))]))),
+        Operation::Upsert { before: Some(row(&[("id", Value::Int(1))])), after: row(&[("id", Value::Int(2)), ("name", text("a"))]) },
+    );
+    assert_eq!(stage.write(1, &[moved]).await.unwrap().0, 1);
+    assert_eq!(stage.items().await, ["2 a none -"]);
+}
+
+#[tokio::test]
+async fn deletions_come_as_values_too_and_of_rows_that_are_not_there() {
+    let stage = Stage::new(ITEMS, items()).await;
+    let deleted = put(1, &[("name", Value::Null), ("__deleted", text("True"))]);
+    assert_eq!(stage.write(0, &[named(1, "a"), deleted.clone(), remove(7)]).await.unwrap().0, 3);
+    assert_eq!(stage.items().await, Vec::<String>::new());
+    assert_eq!(stage.write(3, &[deleted, named(1, "b")]).await.unwrap().0, 2);
+    assert_eq!(stage.items().await, ["1 b none -"]);
+}
+
+#[tokio::test]
+async fn truncations_are_ignored_unless_asked_for() {
+    let truncation = Change::new(None, Operation::Truncate);
+    let changes = [named(1, "a"), truncation, named(2, "b")];
+    let stage = Stage::new(ITEMS, items()).await;
+    assert_eq!(stage.write(0, &changes).await.unwrap().0, 3);
+    assert_eq!(stage.items().await.len(), 2);
+    let stage = Stage::new(ITEMS, items().truncations(Truncations::Applied)).await;
+    assert_eq!(stage.write(0, &[named(3, "old")]).await.unwrap().0, 1);
+    assert_eq!(stage.write(1, &changes).await.unwrap().0, 3);
+    assert_eq!(stage.items().await, ["2 b none -"]);
+}
+
+#[tokio::test]
+async fn kafka_skip_is_never_copied_and_always_said() {
+    let sql = "CREATE TABLE items (id BIGINT PRIMARY KEY NOT NULL, name TEXT, kafka_skip BOOLEAN NOT NULL DEFAULT 0)";
+    let model = Model::of(Table::named("items", ["id", "name", "kafka_skip"], ["id"]));
+    let stage = Stage::new(sql, model).await;
+    stage.execute("INSERT INTO items VALUES (1, 'old', 1)").await;
+    let skip = ("kafka_skip", Value::Bool(true));
+    let changes = [put(1, &[("name", text("new")), skip.clone()]), put(2, &[("name", text("b")), skip])];
+    assert_eq!(stage.write(0, &changes).await.unwrap().0, 2);
+    assert_eq!(stage.lines("SELECT id || ' ' || name || ' ' || kafka_skip AS line FROM items ORDER BY id").await, ["1 new 0", "2 b 0"]);
+}

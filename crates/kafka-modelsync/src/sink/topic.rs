@@ -1,0 +1,207 @@
+//! The topic of a sink: from a batch of messages to one write, and from its outcome to what the loop is told.
+
+use std::fmt;
+use std::marker::PhantomData;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use kafka_connect::skip::{self, Given, Scope};
+use kafka_core::app::{MissingState, State};
+use kafka_core::consumer::{BatchError, DeclaredTopic};
+use kafka_core::error::ConfigErrors;
+use kafka_core::format::Decode;
+use kafka_core::message::{MessageBatch, RawMessage};
+use kafka_core::names::TopicPartition;
+use kafka_core::settings::Settings;
+use kafka_core::topic::{Batched, Concurrency, ConsumeBatch, Handler, KeyOf, Style, Topic, TopicSpec, ValueOf};
+
+use super::database::{Batch, Ledger, Origin};
+use super::declare;
+use super::error::{DatabaseError, SinkError};
+use super::event::{Place, Reader};
+use super::shape::Shape;
+use super::tables::Tables;
+use crate::change::ChangeReader;
+use crate::model::{Model, ModelTopic};
+
+/// Where a message from a retry topic first stood: the contract of retries on the wire.
+const ORIGIN: (&str, &str) = ("ORIGIN_PARTITION", "ORIGIN_OFFSET");
+
+/// The topic that writes the messages of `M` into its table: `topics(Sink<Customers>)`. Takes its [`Tables`] from the application's
+/// state.
+///
+/// A batch is one transaction: as many messages as the topic's `batch` says, by default up to 500 of those that are there. Costs two to
+/// three round trips to the database for a batch, with a guard five. A message that fails has those before it written, and follows the
+/// retry rules. While the database is away, the lane holds with back-off.
+pub struct Sink<M> {
+    tables: Tables,
+    model: Arc<Model>,
+    reader: ChangeReader,
+    concurrency: Concurrency,
+    shape: Mutex<Option<Arc<Shape>>>,
+    messages: PhantomData<fn() -> M>,
+}
+
+/// The style of [`Sink`]: batches, with the model checked at build.
+#[derive(Debug)]
+pub enum Sinking {}
+
+impl<M: ModelTopic> Topic for Sink<M> {
+    type Key = M::Key;
+    type Value = M::Value;
+    type Style = Sinking;
+
+    fn spec() -> TopicSpec {
+        declare::declare::<Self>(M::spec(), &M::model())
+    }
+
+    fn from_state(state: &State) -> Result<Self, MissingState> {
+        Self::new(state, &M::spec(), M::model())
+    }
+}
+
+impl<M: ModelTopic> Sink<M> {
+    fn new(state: &State, spec: &TopicSpec, model: Model) -> Result<Self, MissingState> {
+        Ok(Self {
+            tables: state.get()?,
+            reader: declare::reader(&model),
+            model: Arc::new(model),
+            concurrency: spec.concurrency,
+            shape: Mutex::default(),
+            messages: PhantomData,
+        })
+    }
+
+    /// The topic with another declaration and model than those of `M`, for names that are known only at run time.
+    #[must_use]
+    pub fn declared(spec: TopicSpec, model: Model) -> DeclaredTopic
+    where
+        M::Key: Decode,
+        M::Value: Decode,
+    {
+        let own = spec.clone();
+        DeclaredTopic::with_handler(declare::declare::<Self>(spec, &model), move |state, settings| {
+            let topic = Self::new(state, &own, model.clone()).map_err(|missing| {
+                let mut errors = ConfigErrors::new();
+                errors.push(format!("topics.{}", own.name), missing.to_string());
+                errors
+            })?;
+            Sinking::handler(Arc::new(topic), settings)
+        })
+    }
+}
+
+impl<M: ModelTopic> Style<Sink<M>> for Sinking
+where
+    M::Key: Decode,
+    M::Value: Decode,
+{
+    fn handler(topic: Arc<Sink<M>>, settings: &Settings) -> Result<Arc<dyn Handler>, ConfigErrors> {
+        let mut errors = ConfigErrors::new();
+        for problem in topic.model.problems() {
+            errors.push(format!("topics.{}.model", M::spec().name), problem);
+        }
+        if errors.is_empty() { <Batched as Style<Sink<M>>>::handler(topic, settings) } else { Err(errors) }
+    }
+}
+
+impl<M: ModelTopic> ConsumeBatch for Sink<M> {
+    async fn consume_batch(&self, batch: MessageBatch<KeyOf<Self>, ValueOf<Self>>) -> Result<(), BatchError> {
+        let shape = self.shape().await.map_err(|error| BatchError::unavailable(0, error))?;
+        let (origin, places) = Self::places(&batch);
+        let ledger = self.ledger(&batch).map_err(|error| BatchError::unavailable(0, error))?;
+        let (mut events, mut reader) = (Vec::with_capacity(batch.len()), Reader::default());
+        let mut messages = batch.len();
+        let mut broken = None;
+        for (at, (key, value)) in batch.into_parts().into_iter().enumerate() {
+            let read = self
+                .reader
+                .read(key, value)
+                .map_err(|error| SinkError::Unreadable { table: shape.name.clone(), source: error.into() })
+                .and_then(|change| reader.read((at, change, places[at]), &self.model, &shape, &mut events));
+            if let Err(error) = read {
+                events.retain(|event| event.at < at);
+                (messages, broken) = (at, Some(error));
+                break;
+            }
+        }
+        if messages > 0 {
+            let skip = skip::flag(Scope::here(), Given::Nothing);
+            let written = self.tables.database.write(Batch { shape, events, messages, skip, origin, ledger }).await;
+            let written = written.map_err(|error| {
+                // The table may have been migrated; it is looked at again.
+                *self.shape.lock().unwrap_or_else(PoisonError::into_inner) = None;
+                BatchError::unavailable(0, error)
+            })?;
+            if let Some(error) = written.refused {
+                return Err(BatchError::at(written.done, error));
+            }
+        }
+        broken.map_or(Ok(()), |error| Err(BatchError::at(messages, error)))
+    }
+}
+
+impl<M: ModelTopic> Sink<M> {
+    async fn shape(&self) -> Result<Arc<Shape>, DatabaseError> {
+        if let Some(shape) = self.shape.lock().unwrap_or_else(PoisonError::into_inner).clone() {
+            return Ok(shape);
+        }
+        let found = self.tables.database.describe(&self.model.table).await?;
+        let shape = Arc::new(Shape::new(&self.model, &found)?);
+        *self.shape.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(&shape));
+        Ok(shape)
+    }
+
+    /// Where the messages first stood.
+    fn places<K, V>(batch: &MessageBatch<K, V>) -> (Origin, Vec<Option<Place>>) {
+        let mut origin = None;
+        let places = batch.iter().map(|message| {
+            let (topic, partition) = (message.topic().as_str(), message.partition());
+            if let Some(place) = returned(message.raw()) {
+                origin = Some(Origin::Elsewhere);
+                return place;
+            }
+            match &origin {
+                None => origin = Some(Origin::Partition { topic: topic.to_owned(), partition }),
+                Some(Origin::Partition { topic: first, partition: number }) if first == topic && *number == partition => {}
+                Some(_) => origin = Some(Origin::Elsewhere),
+            }
+            Some(Place { partition, offset: message.offset() })
+        });
+        let places = places.collect();
+        (origin.unwrap_or(Origin::Elsewhere), places)
+    }
+
+    /// The position that the batch moves, if it is kept in the database.
+    fn ledger<K, V>(&self, batch: &MessageBatch<K, V>) -> Result<Option<Ledger>, DatabaseError> {
+        let Some(first) = batch.iter().next() else { return Ok(None) };
+        let (topic, partition) = (first.topic(), first.partition());
+        let Some(epoch) = self.tables.claims.epoch(first.group(), &TopicPartition::new(topic.clone(), partition)) else { return Ok(None) };
+        if self.concurrency != Concurrency::Partition {
+            let problem =
+                format!("topic `{topic}` keeps its positions in the database, and handles messages side by side; leave out `concurrency`");
+            return Err(DatabaseError::Table { problem });
+        }
+        let positions = batch.iter().map(|message| message.offset() + 1).collect();
+        Ok(Some(Ledger { group: first.group().as_str().to_owned(), topic: topic.to_string(), partition, epoch, positions }))
+    }
+}
+
+/// Whether a message comes back from a retry topic or from the dead letters, and where it first stood.
+fn returned(message: &RawMessage) -> Option<Option<Place>> {
+    let (mut seen, mut partition, mut offset) = (false, None, None);
+    message.visit_headers(&mut |name, value| {
+        let number = || std::str::from_utf8(value?).ok()?.parse::<i64>().ok();
+        if name == ORIGIN.0.as_bytes() {
+            (seen, partition) = (true, number().and_then(|number| i32::try_from(number).ok()));
+        } else if name == ORIGIN.1.as_bytes() {
+            (seen, offset) = (true, number());
+        }
+    });
+    seen.then(|| Some(Place { partition: partition?, offset: offset? }))
+}
+
+impl<M> fmt::Debug for Sink<M> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sink").field("table", &self.model.table.to_string()).field("tables", &self.tables).finish_non_exhaustive()
+    }
+}
