@@ -13,6 +13,7 @@ mod crashes;
 mod dead_letter_topics;
 mod dead_letters;
 mod django_kafka;
+mod exactly_once;
 mod failures;
 mod frozen_members;
 mod in_process;

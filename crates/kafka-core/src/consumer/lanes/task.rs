@@ -177,7 +177,7 @@ impl Shared {
         let (size, tries) = (run.len(), run.tries());
         let again = (planted(Defect::HandOutTwice) && tries == 1).then(|| run.piece(0, 1));
         let next = {
-            let work = self.pipeline.process(&mut run, &mut journal, &control);
+            let work = self.pipeline.process(&mut run, &mut journal, &control, self.transactions.as_ref());
             tokio::pin!(work);
             // It comes first: a task that wakes after its partition was given up must not begin the next message.
             let stopping = async {
