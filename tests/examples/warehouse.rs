@@ -165,7 +165,9 @@ fn by_temporal(resolver: RelationResolver, address: Option<String>, group: &str)
 
 #[cfg(not(feature = "temporal"))]
 fn by_temporal(_: RelationResolver, _: Option<String>, _: &str) -> anyhow::Result<RelationResolver> {
-    anyhow::bail!("this build has no Temporal; build it with the feature: `--example warehouse --features temporal`, or use --daemon embedded")
+    anyhow::bail!(
+        "this build has no Temporal; build it with the feature: `--example warehouse --features temporal`, or use --daemon embedded"
+    )
 }
 
 /// A topic whose name has the prefix before it.

@@ -9,7 +9,8 @@ use kafka_tests::until::{throughout, until};
 use kafka_tests::warehouse::{TABLES, Warehouse, customer, order, order_line, tombstone};
 
 /// A dead member is noticed as soon as the broker allows.
-pub(crate) const QUICK: [&str; 6] = ["--set", "session.timeout.ms=1000", "--set", "heartbeat.interval.ms=300", "--set", "auto.commit.interval.ms=100"];
+pub(crate) const QUICK: [&str; 6] =
+    ["--set", "session.timeout.ms=1000", "--set", "heartbeat.interval.ms=300", "--set", "auto.commit.interval.ms=100"];
 
 /// How long a machine with much else to do may take.
 pub(crate) const LONG: Duration = Duration::from_secs(900);
