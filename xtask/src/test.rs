@@ -12,7 +12,11 @@ use crate::tools::{Missing, Tool};
 const SERVICES_PACKAGE: &str = "kafka-tests";
 
 /// What the stories talk to.
-const SERVICES: &[&str] = &["postgres", "kafka", "registry", "connect", "python"];
+const SERVICES: &[&str] = &["postgres", "kafka", "registry", "connect", "temporal", "python"];
+
+/// Temporal's SDK, a third of all there is to compile. It is built with everything that has the stories in it, so that one build serves
+/// all tests, and not without them: the pure tier stays quick.
+const STORIES_OF_TEMPORAL: &[&str] = &["--features", "kafka-tests/temporal"];
 
 /// Flags of `cargo xtask test`.
 #[derive(Debug, Args)]
@@ -85,7 +89,7 @@ pub(crate) fn run(repo: &Repo, options: &Options) -> Result<bool> {
 fn tiers(repo: &Repo, options: &Options, runner: &Runner, session: &Session, tally: &mut Tally) -> Result<Vec<String>> {
     let mut failures = Vec::new();
     let mut test = repo.cargo();
-    test.args(["test", "--no-fail-fast"]).args(packages(options));
+    test.args(["test", "--no-fail-fast"]).args(packages(options)).args(features(options));
     if options.only == Some(Tier::Pure) {
         services::env(repo).iter().for_each(|(name, _)| {
             test.env_remove(name);
@@ -114,6 +118,15 @@ fn packages(options: &Options) -> &'static [&'static str] {
     }
 }
 
+/// Which features it is told to take.
+fn features(options: &Options) -> &'static [&'static str] {
+    match (options.only, packages(options)) {
+        // Whoever names packages names their features too.
+        (Some(Tier::Pure), _) | (_, []) => &[],
+        (None | Some(Tier::Services), _) => STORIES_OF_TEMPORAL,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -138,5 +151,7 @@ mod tests {
         assert_eq!(packages(&options(None, &["name"])), ["--workspace"]);
         assert_eq!(packages(&options(Some(Tier::Services), &[])), ["--package", "kafka-tests"]);
         assert!(packages(&options(None, &["-p", "xtask"])).is_empty());
+        assert_eq!(features(&options(None, &[])), STORIES_OF_TEMPORAL);
+        assert!(features(&options(Some(Tier::Pure), &[])).is_empty() && features(&options(None, &["-pxtask"])).is_empty());
     }
 }

@@ -1,6 +1,9 @@
 //! Parked messages, and the stored form of their headers.
 
-#![cfg_attr(not(any(feature = "postgres", test)), allow(dead_code, reason = "headers are written by stores with tables"))]
+#![cfg_attr(
+    not(any(feature = "postgres", feature = "sqlite", test)),
+    allow(dead_code, reason = "headers are written by stores with tables")
+)]
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 use kafka_core::message::{Header, Headers, OwnedMessage};

@@ -1,6 +1,6 @@
 //! The resolver as a plugin: gates for the topics that declare relations, the store prepared before the first poll, the daemon.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use futures_util::future::BoxFuture;
 use kafka_core::app::{App, AppBuilder, Background, Component, GateSource, Plugin, StartStep, State, Surroundings, Tools};
@@ -16,7 +16,7 @@ use crate::gate::RelationGate;
 use crate::hints::Hints;
 use crate::relations::DeclaredRelations;
 use crate::settings::{ResolverSettings, SECTION};
-use crate::store::Store;
+use crate::store::{Store, StoreError};
 
 /// Lets messages wait for the rows they need: `App::from_env().plugin(RelationResolver::new(store))`.
 ///
@@ -26,9 +26,19 @@ pub struct RelationResolver {
     store: Arc<dyn Store>,
     kinds: Vec<Arc<dyn Existence>>,
     decide: Arc<dyn Decide>,
-    daemon: Option<Arc<dyn Daemon>>,
+    daemon: Arc<dyn Daemon>,
+    releases: Releases,
     settings: Option<ResolverSettings>,
     hints: Arc<Hints>,
+}
+
+/// Where what waits is released.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Releases {
+    /// In this process.
+    Here,
+    /// By others, and in this process only when it was started for that alone: `resolver run`.
+    Elsewhere,
 }
 
 impl RelationResolver {
@@ -38,7 +48,8 @@ impl RelationResolver {
             store: Arc::new(store),
             kinds: Vec::new(),
             decide: Arc::new(KeepOrder),
-            daemon: Some(Arc::new(EmbeddedDaemon)),
+            daemon: Arc::new(EmbeddedDaemon),
+            releases: Releases::Here,
             settings: None,
             hints: Arc::default(),
         }
@@ -61,14 +72,15 @@ impl RelationResolver {
     /// Releases by this daemon instead.
     #[must_use]
     pub fn daemon(mut self, daemon: impl Daemon + 'static) -> Self {
-        self.daemon = Some(Arc::new(daemon));
+        self.daemon = Arc::new(daemon);
+        self.releases = Releases::Here;
         self
     }
 
-    /// Releases nothing in this process: another one does.
+    /// Releases nothing beside the consumers: another process does, one that runs `resolver run` for example.
     #[must_use]
     pub fn without_daemon(mut self) -> Self {
-        self.daemon = None;
+        self.releases = Releases::Elsewhere;
         self
     }
 
@@ -88,9 +100,19 @@ impl RelationResolver {
 
 impl Plugin for RelationResolver {
     fn install(self, app: &mut AppBuilder) {
-        let Self { store, kinds, decide, daemon, settings, hints } = self;
-        let shared =
-            Arc::new(Installed { store, kinds, decide, daemon, settings, hints, drained: Arc::default(), effective: OnceLock::new() });
+        let Self { store, kinds, decide, daemon, releases, settings, hints } = self;
+        let releases = Mutex::new(releases);
+        let shared = Arc::new(Installed {
+            store,
+            kinds,
+            decide,
+            daemon,
+            releases,
+            settings,
+            hints,
+            drained: Arc::default(),
+            effective: OnceLock::new(),
+        });
         app.push_section(SECTION);
         #[cfg(feature = "temporal")]
         crate::daemon::temporal::SECTIONS.into_iter().for_each(|section| app.push_section(section));
@@ -107,7 +129,8 @@ struct Installed {
     store: Arc<dyn Store>,
     kinds: Vec<Arc<dyn Existence>>,
     decide: Arc<dyn Decide>,
-    daemon: Option<Arc<dyn Daemon>>,
+    daemon: Arc<dyn Daemon>,
+    releases: Mutex<Releases>,
     settings: Option<ResolverSettings>,
     hints: Arc<Hints>,
     drained: Arc<WakeSource>,
@@ -137,10 +160,22 @@ impl InstalledResolver {
     /// When the settings are wrong, or the scheduler does not answer.
     pub async fn sync_schedules(&self, app: &App, mode: SyncMode) -> Result<Vec<SyncedSchedule>, BoxError> {
         let settings = self.0.settings(app.settings())?;
-        match &self.0.daemon {
-            Some(daemon) => daemon.sync_schedules(&settings, mode).await,
-            None => Ok(Vec::new()),
-        }
+        self.0.daemon.sync_schedules(&settings, mode).await
+    }
+
+    /// Has the application release what waits when it is started, even if it was built [without a
+    /// daemon](RelationResolver::without_daemon): what `resolver run` does before it starts nothing else.
+    pub fn release_here(&self) {
+        *self.0.releases.lock().unwrap_or_else(PoisonError::into_inner) = Releases::Here;
+    }
+
+    /// The store, with its tables made or brought up to date.
+    ///
+    /// # Errors
+    /// When it does not answer.
+    pub async fn store(&self) -> Result<Arc<dyn Store>, StoreError> {
+        self.0.store.prepare().await?;
+        Ok(Arc::clone(&self.0.store))
     }
 }
 
@@ -151,9 +186,7 @@ struct AtBuild(Option<Arc<Installed>>);
 impl Component for AtBuild {
     fn build(self: Box<Self>, tools: &Tools<'_>, made: &mut State) -> Result<(), ConfigErrors> {
         let Some(installed) = self.0 else { return Ok(()) };
-        if let Some(daemon) = &installed.daemon {
-            daemon.configure(tools.settings)?;
-        }
+        installed.daemon.configure(tools.settings)?;
         made.insert(InstalledResolver(installed));
         Ok(())
     }
@@ -227,12 +260,13 @@ impl Background for Installed {
                 settings: self.effective.get().cloned().unwrap_or_default(),
             };
             let listening = listening::listen(&parking, &surroundings);
-            match &self.daemon {
-                Some(daemon) => {
-                    let daemon = Arc::clone(daemon).run(parking.clone(), surroundings.clone());
+            let releases = *self.releases.lock().unwrap_or_else(PoisonError::into_inner);
+            match releases {
+                Releases::Here => {
+                    let daemon = Arc::clone(&self.daemon).run(parking.clone(), surroundings.clone());
                     futures_util::future::join(listening, daemon).await.1
                 }
-                None => {
+                Releases::Elsewhere => {
                     listening.await;
                     Ok(())
                 }

@@ -17,6 +17,8 @@ use crate::targets::{Purpose, Target, Targets};
 #[derive(Debug, Clone)]
 pub(crate) struct Forwarder {
     pub(crate) producer: Producer,
+    /// For what is refused as too large, which may be so only together with others.
+    pub(crate) unbatched: Producer,
     pub(crate) targets: Arc<Targets>,
     pub(crate) writer: HeaderWriter,
     pub(crate) troubles: Arc<Troubles>,
@@ -33,6 +35,8 @@ struct Parcel {
 /// What a record that is too large can do without, in this order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Droppable {
+    /// Others in the same batch.
+    Company,
     Detail,
     Summary,
     Nothing,
@@ -54,7 +58,7 @@ impl Forwarder {
     /// Hands the record over, in order with all others, and gives its acknowledgement. Waits while the local queue is full.
     pub(crate) async fn forward(&self, message: &MessageRef, target: Target, headers: Headers) -> Result<Ack, BoxError> {
         self.targets.ensure(&target).await?;
-        let mut parcel = Parcel { message: message.clone(), target, headers, droppable: Droppable::Detail };
+        let mut parcel = Parcel { message: message.clone(), target, headers, droppable: Droppable::Company };
         let receipt = self.submit(&mut parcel).await?;
         let forwarder = self.clone();
         Ok(Box::pin(async move {
@@ -72,7 +76,8 @@ impl Forwarder {
     /// Hands over what the client takes of it.
     async fn submit(&self, parcel: &mut Parcel) -> Result<Receipt, BoxError> {
         loop {
-            match self.producer.submit(self.record(parcel)).await {
+            let producer = if parcel.droppable == Droppable::Company { &self.producer } else { &self.unbatched };
+            match producer.submit(self.record(parcel)).await {
                 Ok(receipt) => return Ok(receipt),
                 Err(error) => self.mend(parcel, error)?,
             }
@@ -113,6 +118,10 @@ impl Forwarder {
         match (code, parcel.droppable) {
             ("_UNKNOWN_PARTITION", _) if self.targets.partition(&parcel.target.name, partition).is_some() => {
                 self.targets.has_no_partition(&parcel.target.name, partition);
+                Ok(())
+            }
+            ("MSG_SIZE_TOO_LARGE" | "RECORD_LIST_TOO_LARGE", Droppable::Company) => {
+                parcel.droppable = Droppable::Detail;
                 Ok(())
             }
             ("MSG_SIZE_TOO_LARGE" | "RECORD_LIST_TOO_LARGE", Droppable::Detail) => {

@@ -8,6 +8,7 @@ use kafka_core::clock::Clock;
 use kafka_core::consumer::{ConsumerSpec, Failure, FailureHandler, Gate, Role};
 use kafka_core::error::ConfigErrors;
 use kafka_core::names::{GroupId, Subscription};
+use kafka_core::producer::Producer;
 use kafka_core::retry_policy::{RetryMode, RetryPolicy};
 use kafka_core::settings::Settings;
 use kafka_core::topic::TopicSpec;
@@ -77,7 +78,7 @@ impl Plugin for Retry {
     fn install(self, app: &mut AppBuilder) {
         app.push_health_source(self.health());
         app.insert_state(self.health());
-        let wiring = Wiring { retry: self, targets: Arc::default(), planned: Arc::default() };
+        let wiring = Wiring { retry: self, targets: Arc::default(), planned: Arc::default(), unbatched: Arc::default() };
         app.push_section(RETRY_TOPICS);
         app.push_section(DEAD_LETTER);
         app.push_gate(wiring.clone());
@@ -94,6 +95,7 @@ struct Wiring {
     /// Made when the settings are known.
     targets: Arc<OnceLock<(Arc<Targets>, Clock)>>,
     planned: Arc<Mutex<Vec<Planned>>>,
+    unbatched: Arc<OnceLock<Producer>>,
 }
 
 /// What a topic declares, or the settings for all.
@@ -149,7 +151,13 @@ impl FailureHandlerSource for Wiring {
             policy,
             names,
             group,
-            forwarder: Forwarder { producer: tools.framework_producer.clone(), targets, writer, troubles },
+            forwarder: Forwarder {
+                producer: tools.framework_producer.clone(),
+                unbatched: self.unbatched.get_or_init(|| tools.framework_producer.unbatched()).clone(),
+                targets,
+                writer,
+                troubles,
+            },
             limiter: self.limiter(consumer, topic, tools)?,
             skip: tools.state.get::<Arc<dyn SkipRule>>().ok(),
             chance: Arc::clone(&self.retry.chance),

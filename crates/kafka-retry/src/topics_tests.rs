@@ -1,6 +1,5 @@
 //! Seeing to topics on a cluster that refuses, or falls silent between two questions.
 
-use std::error::Error as _;
 use std::ops::Range;
 use std::task::{Context, Poll, Waker};
 

@@ -191,8 +191,8 @@ async fn what_the_broker_refuses_is_forwarded_in_the_end() {
 async fn what_is_too_large_loses_its_detail_then_its_summary_and_then_waits() {
     let stage = Stage::start().await;
     let whole = &["DEAD_LETTER_SUMMARY", "DEAD_LETTER_DETAIL"][..];
-    // When nothing is left to leave away it is held, and tried again from the beginning.
-    let cases = [(1, &whole[..1]), (2, &[]), (3, whole)];
+    // At first it is sent alone, whole. When nothing is left to leave away it is held, and tried again from the beginning.
+    let cases = [(1, whole), (2, &whole[..1]), (3, &[]), (4, whole)];
     for (number, (refusals, left)) in (1..).zip(cases) {
         stage.write(&["word"]);
         stage.broker.fail_next(Request::Produce, &vec!["MSG_SIZE_TOO_LARGE"; refusals]).unwrap();

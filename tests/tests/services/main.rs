@@ -13,6 +13,7 @@ mod crashes;
 mod dead_letter_topics;
 mod dead_letters;
 mod django_kafka;
+mod exactly_once;
 mod failures;
 mod frozen_members;
 mod in_process;
@@ -38,6 +39,7 @@ mod stopping;
 #[cfg(feature = "temporal")]
 mod temporal;
 mod transactions;
+mod waiting_room;
 mod warehouse;
 
 /// What a member of a group says to use one of the three ways to share partitions, with quick sessions where the client may say so.

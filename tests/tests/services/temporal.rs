@@ -90,12 +90,17 @@ fn what_a_killed_worker_had_claimed_is_released_by_another() {
     warehouse.send("orders", [order(1, Some(5), 1), order(1, Some(5), 2), order(4, Some(5), 1)]);
     until("they wait", SOON, || warehouse.database.count("kafka_waiting_messages") == 3);
     watch_orders(&mut warehouse);
+    // Ready to begin, but not yet with the server: a worker would be as likely to get the release as the one that is killed.
+    let proxy = Proxy::before(&address());
+    proxy.cut();
+    let other = start(&mut warehouse, &proxy.address());
+    until("a process that looks for the server", SOON, || other.logged("Temporal cannot be reached at") > 0);
     warehouse.database.run("BEGIN; LOCK TABLE orders IN EXCLUSIVE MODE");
     warehouse.send("customers", [customer(5)]);
     let claimed = "SELECT count(*) AS number FROM kafka_waiting_messages WHERE status = 1";
     until("a claim", SOON, || warehouse.database.number(claimed) == Some(3));
     killed.kill_9();
-    let other = start(&mut warehouse, &address());
+    proxy.mend();
     until("another worker", SOON, || other.logged("releasing by Temporal") == 1);
     warehouse.database.run("COMMIT");
     until("they land", LONG, || warehouse.database.count("orders") == 2 && warehouse.database.count("kafka_waiting_messages") == 0);

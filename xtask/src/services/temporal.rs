@@ -45,6 +45,8 @@ impl Service for Temporal {
     fn start(&self, place: &Place) -> Result<Command> {
         let mut command = program(place);
         command.args(["server", "start-dev", "--headless", "--ip", "127.0.0.1", "--log-format", "json", "--log-level", "warn"]);
+        // Its data need not survive the machine, and every step of a workflow is written.
+        command.args(["--sqlite-pragma", "journal_mode=wal", "--sqlite-pragma", "synchronous=off"]);
         command.args(["--port", &place.port(CLIENTS).to_string(), "--db-filename"]).arg(place.path("data/temporal.db"));
         Ok(command)
     }

@@ -18,7 +18,7 @@ const DRIVERS: [(&str, &[&str]); 6] = [
             "crates/kafka-connect/src/skip/",
         ],
     ),
-    ("temporalio", &["crates/kafka-resolver/src/daemon/temporal.rs"]),
+    ("temporalio", &["crates/kafka-resolver/src/daemon/temporal/"]),
 ];
 
 /// The one place that may lift the ban of unsafe code.

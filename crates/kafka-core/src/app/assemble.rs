@@ -20,7 +20,7 @@ use crate::producer::Producer;
 use crate::producer::suppression::Suppression;
 use crate::registry;
 use crate::settings::{LayeredProperties, OwnConfig, Settings};
-use crate::topic::TopicSpec;
+use crate::topic::{Concurrency, TopicSpec};
 
 /// An application that was checked and can run.
 #[derive(Debug)]
@@ -150,9 +150,9 @@ pub(super) fn build(mut app: AppBuilder) -> Result<App, ConfigErrors> {
     for plugin in registry::default_plugins().into_iter().filter(|plugin| !app.plugins.contains(&plugin.name)).collect::<Vec<_>>() {
         (plugin.install)(&mut app);
     }
-    let mut errors = ConfigErrors::new();
-    // Declarations are checked with default settings too, so that all errors come at once.
-    let settings = Arc::new(errors.take(std::mem::replace(&mut app.settings, Ok(Settings::default()))).unwrap_or_default());
+    // Declarations are checked with what could be read of the settings, so that all errors come at once.
+    let mut errors = std::mem::replace(&mut app.unread, ConfigErrors::new());
+    let settings = Arc::new(std::mem::take(&mut app.settings));
     errors.take(Components::contribute(&mut app, &settings));
     // A broker that was given by hand knows its own address.
     let (broker, address): (Arc<dyn Broker>, _) = match app.broker {
@@ -231,6 +231,20 @@ fn produced(declared: &[(TopicSpec, &'static str)], errors: &mut ConfigErrors) -
         }
     }
     names
+}
+
+/// What the transactional mode needs of topics and properties.
+fn transactable(spec: &ConsumerSpec, properties: Option<&LayeredProperties>, errors: &mut ConfigErrors) {
+    let unordered = spec.topics.iter().filter(|topic| topic.spec.concurrency != Concurrency::Partition);
+    for topic in unordered {
+        let path = format!("consumers.{}.topics.{}", spec.name, topic.spec.name);
+        errors.push(path, "a transaction commits the position behind all that it holds, so messages must be handled in the order of their partition; leave `concurrency` out, or `exactly_once`");
+    }
+    let isolation = properties.and_then(|properties| properties.properties().get("isolation.level").cloned());
+    if isolation.as_deref() == Some("read_uncommitted") {
+        let path = format!("consumers.{}.config.isolation.level", spec.name);
+        errors.push(path, "with `read_uncommitted` the consumer would begin before positions that a former owner is committing; leave it out, or `exactly_once`");
+    }
 }
 
 /// Explicit and discovered consumers together; two of one name are an error that names both places.
@@ -327,6 +341,9 @@ impl Assembly<'_> {
             errors.extend(error.into());
         }
         overlaps(&spec, &mut errors);
+        if let OffsetStorage::Transactions = spec.offset_storage {
+            transactable(&spec, properties.as_ref(), &mut errors);
+        }
         let (mut pipelines, mut subscriptions) = (Vec::new(), Vec::new());
         for topic in &spec.topics {
             pipelines.extend(errors.take(self.pipeline(&spec, topic)));

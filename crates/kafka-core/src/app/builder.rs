@@ -23,7 +23,10 @@ use crate::topic::{Produce, TopicSpec};
 /// Assembles an application: settings, state, consumers, plugins.
 #[derive(Debug)]
 pub struct AppBuilder {
-    pub(super) settings: Result<Settings, ConfigErrors>,
+    /// With defaults in place of what could not be read.
+    pub(super) settings: Settings,
+    /// What could not be read.
+    pub(super) unread: ConfigErrors,
     pub(super) state: State,
     pub(super) consumers: Vec<(ConsumerSpec, Origin)>,
     /// Topics that plugins push into consumers, by the name of the consumer.
@@ -158,20 +161,29 @@ impl AppBuilder {
     /// An application with these settings.
     #[must_use]
     pub fn new(settings: Settings) -> Self {
-        Self::with_settings(Ok(settings))
+        Self::of(settings, ConfigErrors::new())
     }
 
     /// An application with settings from the file and the environment. What is wrong with them is reported by [`AppBuilder::build`].
     #[must_use]
     pub fn from_env() -> Self {
-        Self::with_settings(Settings::from_env())
+        let (settings, unread) = Settings::default().load_what_can_be_read();
+        Self::of(settings, unread)
     }
 
     /// An application with settings that may have failed to load; [`AppBuilder::build`] then says why.
     #[must_use]
     pub fn with_settings(settings: Result<Settings, ConfigErrors>) -> Self {
+        match settings {
+            Ok(settings) => Self::new(settings),
+            Err(unread) => Self::of(Settings::default(), unread),
+        }
+    }
+
+    fn of(settings: Settings, unread: ConfigErrors) -> Self {
         Self {
             settings,
+            unread,
             state: State::default(),
             consumers: Vec::new(),
             topics: Vec::new(),
@@ -304,6 +316,13 @@ impl AppBuilder {
     #[must_use]
     pub fn broker(mut self, broker: Arc<dyn Broker>) -> Self {
         self.broker = Some(broker);
+        self
+    }
+
+    /// Uses this schema registry instead of the one that the settings name.
+    #[cfg(all(feature = "test-kit", feature = "__registry"))]
+    pub(crate) fn registry(mut self, registry: crate::schema_registry::Shared) -> Self {
+        self.settings.registry = registry;
         self
     }
 

@@ -21,7 +21,7 @@ pub use background::{Background, Surroundings};
 pub use builder::{AppBuilder, CompanionSource, FailureHandlerSource, GateSource, Plugin, StartStep, Tools};
 pub use component::Component;
 pub use health::{Health, HealthCheck, HealthSource};
-pub use run::{RunError, Running, StartError};
+pub use run::{RunError, Running, StartError, Stopper};
 pub use signals::{Signals, Urgency};
 pub use state::{MissingState, State};
 pub use topic::AssembledTopic;

@@ -12,9 +12,10 @@ use super::background::Backgrounds;
 use super::health::{HealthCheck, HealthSource};
 use crate::broker::{ClientError, ConnectionError, PollWaker, Properties, Unflushed};
 use crate::consumer::{
-    ConsumeError, ConsumerHandle, ConsumerLoop, LoopConfig, Oversight, Parking, Reporter, Role, Spawner, WakeSource, start,
+    ConsumeError, ConsumerHandle, ConsumerLoop, LoopConfig, Oversight, Parking, Reporter, Role, Spawner, TransactionSource, WakeSource,
+    start,
 };
-use crate::error::BoxError;
+use crate::error::{BoxError, in_full};
 use crate::producer::Producer;
 
 /// Why an application did not start.
@@ -191,7 +192,7 @@ impl App {
             && !seen.contains(&self.broker.connection(self.producer.properties()))
             && let Err(error) = self.producer.check_connection().await
         {
-            tracing::warn!(error = %error, "the producer will not connect, while the consumers do");
+            tracing::warn!(error = %in_full(&error), "the producer will not connect, while the consumers do");
         }
         Ok(())
     }
@@ -230,6 +231,10 @@ impl App {
             group: consumer.group.clone(),
             topics: consumer.pipelines.clone(),
             storage: consumer.storage.clone(),
+            transactions: Some(TransactionSource {
+                broker: Arc::clone(&self.broker),
+                properties: self.framework_producer().properties().clone(),
+            }),
             error_handler: self.error_handler.clone(),
             clock: self.clock.clone(),
             spawner,
@@ -262,6 +267,12 @@ impl Running {
         &self.producer
     }
 
+    /// Stops it from elsewhere, as [`Running::stop`] does, while something waits for [`Running::finished`].
+    #[must_use]
+    pub fn stopper(&self) -> Stopper {
+        Stopper { handles: self.handles.clone().into(), backgrounds: Arc::clone(&self.stop_backgrounds) }
+    }
+
     fn set_backgrounds(&mut self, backgrounds: Backgrounds) {
         self.stop_backgrounds = backgrounds.stopper();
         self.backgrounds = backgrounds;
@@ -269,8 +280,7 @@ impl Running {
 
     /// Asks all consumers, and the tasks of plugins, to finish what is in flight and leave.
     pub fn stop(&self) {
-        self.stop_backgrounds.wake();
-        self.handles.iter().for_each(ConsumerHandle::stop);
+        self.stopper().stop();
     }
 
     /// Asks all consumers to leave without waiting for their handlers.
@@ -327,16 +337,28 @@ impl Running {
     /// # Errors
     /// The first failure.
     pub async fn finished_or(&mut self, stop: impl Future<Output = ()>) -> Result<(), RunError> {
-        let (handles, backgrounds): (Arc<[ConsumerHandle]>, _) = (self.handles.clone().into(), Arc::clone(&self.stop_backgrounds));
+        let stopper = self.stopper();
         let finished = self.finished();
         tokio::pin!(finished, stop);
         tokio::select! {
             result = &mut finished => return result,
-            () = &mut stop => {
-                backgrounds.wake();
-                handles.iter().for_each(ConsumerHandle::stop);
-            }
+            () = &mut stop => stopper.stop(),
         }
         finished.await
+    }
+}
+
+/// Stops a running application from elsewhere. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Stopper {
+    handles: Arc<[ConsumerHandle]>,
+    backgrounds: Arc<WakeSource>,
+}
+
+impl Stopper {
+    /// Asks all consumers, and the tasks of plugins, to finish what is in flight and leave.
+    pub fn stop(&self) {
+        self.backgrounds.wake();
+        self.handles.iter().for_each(ConsumerHandle::stop);
     }
 }

@@ -3,6 +3,7 @@
 
 pub mod suppression;
 mod topic;
+pub(crate) mod transaction;
 
 use std::any::{Any, TypeId};
 use std::collections::HashMap;
@@ -166,6 +167,17 @@ impl Producer {
         Self::make(broker, properties, settings, Obeys::Nothing)
     }
 
+    /// The same producer with a client of its own that sends each record in a batch of its own: what a broker bounds is the batch,
+    /// so a record that fits may be refused for its company. Slow; the client is made on first use.
+    #[must_use]
+    pub fn unbatched(&self) -> Self {
+        let mut properties = self.0.properties.clone();
+        properties.remove("batch.size");
+        properties.insert("batch.num.messages".to_owned(), "1".to_owned());
+        let (broker, settings) = (Arc::clone(&self.0.broker), Arc::clone(&self.0.settings));
+        Self::make(broker, properties, settings, self.0.obeys)
+    }
+
     fn make(broker: Arc<dyn Broker>, properties: Properties, settings: Arc<Settings>, obeys: Obeys) -> Self {
         let shared = Shared { broker, properties, settings, obeys, client: RwLock::default(), formats: Mutex::default() };
         Self(Arc::new(shared))
@@ -266,6 +278,9 @@ impl Producer {
 
     /// The present client, or a new one in the place of one that failed for good.
     fn client(&self) -> Result<Arc<dyn ProducerClient>, ClientError> {
+        if let Some(client) = transaction::client(&self.0.broker, &self.0.properties) {
+            return Ok(client);
+        }
         if let Some(client) = self.present().filter(|client| client.fatal_error().is_none()) {
             return Ok(client);
         }

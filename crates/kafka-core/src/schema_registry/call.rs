@@ -199,9 +199,10 @@ impl Address {
         match status(error) {
             Some(status @ (401 | 403)) => Failed::Refused(RegistryRefused { address, status, reason }),
             // A wrong path, or a proxy before it: not the registry's word that a schema is unknown.
-            Some(404) if !code(error).is_some_and(|code| (40_400..40_500).contains(&code)) => {
-                unreachable(&address, &format!("status 404, and not the answer of a schema registry: {reason}"))
-            }
+            Some(404) if !code(error).is_some_and(|code| (40_400..40_500).contains(&code)) => unreachable(
+                &address,
+                &format!("status 404, and not the answer of a schema registry; is the path of `schema_registry.url` right? {reason}"),
+            ),
             Some(status @ (400..=428 | 430..=499)) => Failed::Said { address, status, reason },
             Some(status) => unreachable(&address, &format!("status {status}, {reason}")),
             // No answer at all, or one that is not a registry's.

@@ -31,7 +31,7 @@ impl Settings {
         let own = self.to_dict();
         for (name, _) in self.sections.iter().filter(|(name, _)| !sections.contains(&name.as_str())) {
             let known = own.keys().map(String::as_str).filter(|known| self.sections.get(known).is_none()).chain(sections.iter().copied());
-            errors.push(name, format!("unknown setting{}{}", suggestion(name, known), said_in(&self.layers.of(name))));
+            errors.push(name, format!("unknown setting{}{}", suggestion(name, known), said_in(&self.layers.of_table(name))));
         }
         errors
     }

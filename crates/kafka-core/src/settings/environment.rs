@@ -15,8 +15,8 @@ pub(super) const PREFIX: &str = "KAFKA_KIT_";
 /// The variable that names the settings file.
 pub(super) const FILE_VARIABLE: &str = "KAFKA_KIT_SETTINGS";
 
-/// The variables of this process that begin with the prefix.
-pub(super) fn of_process() -> Result<BTreeMap<String, String>, ConfigErrors> {
+/// The variables of this process that begin with the prefix, and those that are no text.
+pub(super) fn of_process() -> (BTreeMap<String, String>, ConfigErrors) {
     let mut errors = ConfigErrors::new();
     let mut variables = BTreeMap::new();
     for (name, value) in std::env::vars_os() {
@@ -27,7 +27,7 @@ pub(super) fn of_process() -> Result<BTreeMap<String, String>, ConfigErrors> {
             Err(_) => errors.push(name, "the value of this environment variable is not UTF-8"),
         }
     }
-    errors.or_ok(variables)
+    (variables, errors)
 }
 
 /// The table that the variables make.

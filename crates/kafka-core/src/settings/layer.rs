@@ -57,6 +57,16 @@ impl Layers {
         }
     }
 
+    /// The layer of a path, or of the first that lies in it.
+    pub(super) fn of_table(&self, path: &str) -> Layer {
+        let inside = format!("{path}.");
+        let mut within = self.0.range(inside.clone()..).take_while(|(known, _)| known.starts_with(&inside));
+        match self.of(path) {
+            Layer::Default => within.next().map_or(Layer::Default, |(_, place)| place.layer.clone()),
+            layer => layer,
+        }
+    }
+
     pub(super) fn raw(&self, path: &str) -> Option<&str> {
         self.0.get(path)?.raw.as_deref()
     }

@@ -25,12 +25,20 @@ impl Settings {
         Self::default().load()
     }
 
+    /// These settings with what can be read of file and environment over them, and what is wrong with the rest.
+    pub(crate) fn load_what_can_be_read(self) -> (Self, ConfigErrors) {
+        let (variables, mut errors) = environment::of_process();
+        let settings = self.lay_over_it(None, &variables, &mut errors);
+        (settings, errors)
+    }
+
     /// These settings, with the file and the environment over them.
     ///
     /// # Errors
     /// Everything in file and environment that cannot be read, each with its path and layer.
     pub fn load(self) -> Result<Self, ConfigErrors> {
-        self.load_from(None, environment::of_process()?)
+        let (settings, errors) = self.load_what_can_be_read();
+        errors.or_ok(settings)
     }
 
     /// These settings, with this file and these variables over them. Without a file the one that `KAFKA_KIT_SETTINGS`
@@ -39,17 +47,23 @@ impl Settings {
     /// # Errors
     /// Everything in file and environment that cannot be read, each with its path and layer.
     pub fn load_from(self, file: Option<&Path>, variables: impl IntoIterator<Item = (String, String)>) -> Result<Self, ConfigErrors> {
-        let variables: BTreeMap<_, _> = variables.into_iter().collect();
+        let mut errors = ConfigErrors::new();
+        let settings = self.lay_over_it(file, &variables.into_iter().collect(), &mut errors);
+        errors.or_ok(settings)
+    }
+
+    fn lay_over_it(self, file: Option<&Path>, variables: &BTreeMap<String, String>, errors: &mut ConfigErrors) -> Self {
         let named = file.map(Path::to_owned).or_else(|| variables.get(FILE_VARIABLE).map(PathBuf::from));
         let path = named.clone().unwrap_or_else(|| DEFAULT_FILE.into());
         let text = match fs::read_to_string(&path) {
             Ok(text) => Some(text),
             Err(error) if named.is_none() && error.kind() == io::ErrorKind::NotFound => None,
             Err(error) => {
-                return Err(ConfigError::new(path.display().to_string(), format!("the settings file cannot be read: {error}")).into());
+                errors.push(path.display().to_string(), format!("the settings file cannot be read: {error}"));
+                None
             }
         };
-        self.overlay(text.as_deref().map(|text| (path.as_path(), text)), &variables)
+        self.overlay(text.as_deref().map(|text| (path.as_path(), text)), variables, errors)
     }
 
     /// Reads a setting of a plugin: a top-level key of its own, a table or a single value. The default where nobody set it.
@@ -64,8 +78,8 @@ impl Settings {
         errors.or_ok(section.unwrap_or_default())
     }
 
-    pub(super) fn overlay(mut self, file: Option<(&Path, &str)>, variables: &BTreeMap<String, String>) -> Result<Self, ConfigErrors> {
-        let mut errors = ConfigErrors::new();
+    /// These settings with what can be read of both layers over them.
+    pub(super) fn overlay(mut self, file: Option<(&Path, &str)>, variables: &BTreeMap<String, String>, errors: &mut ConfigErrors) -> Self {
         let mut layers = std::mem::take(&mut self.layers);
         let mut merged = self.to_dict();
         layers.record_code(&merged, &Self::default().to_dict());
@@ -81,8 +95,8 @@ impl Settings {
         let (own, foreign): (Dict, Dict) = merged.into_iter().partition(|(key, _)| known.contains_key(key));
         let mut sections = Sections::default();
         foreign.into_iter().for_each(|(key, value)| sections.insert(key, value));
-        let settings: Option<Self> = read(Value::from(own), "", &layers, &mut errors);
-        errors.or_ok(Self { sections, layers, ..settings.unwrap_or_default() })
+        let settings: Option<Self> = read(Value::from(own), "", &layers, errors);
+        Self { sections, layers, ..settings.unwrap_or_default() }
     }
 }
 
@@ -91,7 +105,7 @@ fn parse(path: &Path, text: &str) -> Result<Dict, ConfigError> {
     let refuse = |problem: String| ConfigError::new(path.display().to_string(), problem);
     let table: toml::Table = text.parse().map_err(|error: toml::de::Error| {
         let line = error.span().map_or(1, |span| text[..span.start].matches('\n').count() + 1);
-        refuse(format!("line {line} is not TOML: {}", error.message()))
+        refuse(format!("line {line} is not TOML, so nothing of the file counts: {}", error.message()))
     })?;
     match Value::serialize(table) {
         Ok(Value::Dict(_, mut dict)) => {

@@ -17,7 +17,9 @@ fn variables(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
 }
 
 fn load(code: Settings, file: &str, pairs: &[(&str, &str)]) -> Result<Settings, ConfigErrors> {
-    code.overlay(Some((Path::new("kit.toml"), file)), &variables(pairs))
+    let mut errors = ConfigErrors::new();
+    let settings = code.overlay(Some((Path::new("kit.toml"), file)), &variables(pairs), &mut errors);
+    errors.or_ok(settings)
 }
 
 fn read_errors(file: &str, pairs: &[(&str, &str)]) -> Vec<String> {
@@ -147,6 +149,22 @@ fn a_file_that_is_no_toml_is_not_quoted() {
     let errors = read_errors("a = 1\n[global_config]\n\"sasl.password\" = hunter2\n", &[]);
     assert_eq!(errors.len(), 1);
     assert!(errors[0].starts_with("kit.toml: line 3 is not TOML") && !errors[0].contains("hunter2"), "{errors:?}");
+}
+
+#[test]
+fn what_can_be_read_counts_where_the_rest_cannot() {
+    let mut errors = ConfigErrors::new();
+    let pairs = [("KAFKA_KIT_GLOBAL_CONFIG__BOOTSTRAP_SERVERS", "kafka:9092"), ("KAFKA_KIT_SHEMA_REGISTRY__URL", "http://registry")];
+    let file = Some((Path::new("kit.toml"), "shutdown_timeout = \"later\"\nrevoke_timeout = \"7s\"\n"));
+    let settings = Settings::default().overlay(file, &variables(&pairs), &mut errors);
+    assert_eq!(lines(&errors).len(), 1, "{errors}");
+    assert_eq!(settings.global_config.get("bootstrap.servers"), Some("kafka:9092"));
+    assert_eq!(settings.revoke_timeout, Duration::from_secs(7));
+    // Names that nobody knows are told beside it.
+    assert_eq!(
+        lines(&settings.check(&librdkafka(), &[])),
+        ["shema_registry: unknown setting; did you mean `schema_registry` (set in environment variable KAFKA_KIT_SHEMA_REGISTRY__URL)"]
+    );
 }
 
 #[test]

@@ -14,6 +14,7 @@ use super::calls::{Calls, TestWitness};
 use super::error::TestError;
 use super::member_broker::MemberBroker;
 use super::process::{self, InHand, ItsClient};
+use super::schemas::Schemas;
 use super::watch::Witness;
 use super::work::Works;
 use crate::app::{AppBuilder, AssembledConsumer};
@@ -45,6 +46,7 @@ pub struct Process(usize);
 #[derive(Debug)]
 pub struct TestApp {
     pub(super) broker: MemoryBroker,
+    schemas: Schemas,
     pub(super) hand: Arc<ManualClock>,
     clock: Clock,
     pub(super) processes: BTreeMap<Process, Running>,
@@ -100,6 +102,7 @@ impl TestCluster {
             next: 0,
             calls: Calls::default(),
             broker,
+            schemas: Schemas::new(),
             hand,
             clock,
             changed,
@@ -111,8 +114,8 @@ impl TestCluster {
 }
 
 impl TestApp {
-    /// Builds and starts an application as production does, start steps of plugins included, on a broker in memory: its
-    /// own broker and clock do not count. Returns once it has its partitions.
+    /// Builds and starts an application as production does, start steps of plugins included, on a broker in memory, with a
+    /// schema registry in memory, which takes every schema: its own broker, registry and clock do not count. Returns once it has its partitions.
     ///
     /// # Errors
     /// When the application is not right, or does not start.
@@ -126,7 +129,7 @@ impl TestApp {
     /// As [`TestApp::start`].
     pub async fn join(&mut self, app: AppBuilder) -> Result<Process, TestError> {
         let broker = MemberBroker::new(self.broker.clone(), Properties::new());
-        let app = app.broker(Arc::new(broker.clone())).clock(self.clock.clone()).build()?;
+        let app = self.schemas.given_to(app).broker(Arc::new(broker.clone())).clock(self.clock.clone()).build()?;
         self.settings = Arc::clone(&app.settings);
         self.encoder = Producer::new(Arc::new(self.broker.clone()), Properties::new(), Arc::clone(&app.settings));
         process::make_topics(&app, &self.broker, |_| 1);

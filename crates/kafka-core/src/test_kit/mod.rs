@@ -12,6 +12,7 @@ mod look;
 pub(crate) mod member_broker;
 pub(crate) mod process;
 mod publish;
+pub(crate) mod schemas;
 pub(crate) mod watch;
 pub(crate) mod work;
 

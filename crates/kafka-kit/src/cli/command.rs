@@ -72,7 +72,7 @@ impl Command {
             #[cfg(feature = "retry")]
             Self::Dlt(command) => command.run(&app, output).await,
             #[cfg(feature = "resolver")]
-            Self::Resolver(command) => command.run(&app, output).await,
+            Self::Resolver(command) => command.run(app, output).await,
             Self::Settings(command) => command.run(&app, output),
             Self::Completions(completions) => Ok(completions.run(output)),
         }

@@ -4,7 +4,6 @@ use std::process::ExitCode;
 
 use clap::Args;
 use kafka_core::app::{App, Signals, Urgency};
-use kafka_core::consumer::ConsumerHandle;
 use kafka_core::topic::blocking_calls;
 use serde::Serialize;
 
@@ -52,8 +51,8 @@ pub(super) async fn run(app: App, consumers: &[String], output: &Output) -> Resu
         started = app.start(consumers) => started.map_err(CommandError::wrong)?,
         urgency = signals.next() => end_before_it_began(urgency, output),
     };
-    let handles = running.consumers().to_vec();
-    let names: Vec<_> = handles.iter().map(|handle| handle.name().to_owned()).collect();
+    let stopper = running.stopper();
+    let names: Vec<_> = running.consumers().iter().map(|handle| handle.name().to_owned()).collect();
     let close = |ended| output.answer_json(&Closing { consumers: &names, ended, left_behind: blocking_calls() });
     let finished = running.finished();
     tokio::pin!(finished);
@@ -63,7 +62,7 @@ pub(super) async fn run(app: App, consumers: &[String], output: &Output) -> Resu
             urgency = signals.next() => match urgency {
                 Urgency::Soft => {
                     tracing::info!("stopping: handlers may finish; once more ends at once");
-                    handles.iter().for_each(ConsumerHandle::stop);
+                    stopper.stop();
                 }
                 Urgency::Hard => {
                     close(Ended::AtOnce);

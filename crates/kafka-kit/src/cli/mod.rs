@@ -60,7 +60,7 @@ impl AppMain for AppBuilder {
     }
 
     async fn main_from<A: Into<OsString> + Clone>(self, arguments: impl IntoIterator<Item = A>) -> ExitCode {
-        let matches = Arguments::command().get_matches_from(arguments);
+        let matches = Arguments::command().display_name(program()).get_matches_from(arguments);
         let arguments = Arguments::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
         let output = Output::to_terminal(arguments.output);
         let command = match arguments.command {

@@ -148,7 +148,8 @@ impl fmt::Debug for Output {
 /// Sends logs to standard error, unless the program has set up its own.
 pub fn log_to_stderr() {
     // A subscriber that is there already was put there on purpose.
-    drop(tracing_subscriber::fmt().with_env_filter(filter()).with_writer(std::io::stderr).try_init());
+    let colours = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+    drop(tracing_subscriber::fmt().with_env_filter(filter()).with_ansi(colours).with_writer(std::io::stderr).try_init());
 }
 
 fn filter() -> EnvFilter {

@@ -6,7 +6,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use futures_util::future::ready;
 use tokio::sync::broadcast;
 
-use super::{Answer, Asked, Claim, ClaimEnd, Discarded, Filter, Listener, News, Session, Stat, Store, StoreError, Waiting, Wanted, Which};
+use super::{
+    Answer, Asked, Claim, ClaimEnd, Discarded, Filter, Listener, News, Reach, Session, Stat, Store, StoreError, Waiting, Wanted, Which,
+};
 use crate::fence::{Fence, FenceId};
 use crate::parked::{ParkedMessage, Status, StoredMessage};
 use crate::reason::{Reason, ReasonId, Relation};
@@ -117,13 +119,16 @@ impl Inner {
     }
 
     fn chosen(&self, filter: &Filter) -> Vec<StoredMessage> {
-        let Filter { group, topic, key, reason, id, limit } = filter;
+        let Filter { group, topic, key, reasons, reason_contains, status, parked_before_ms, id, limit } = filter;
         let meant = |row: &&StoredMessage| {
             let fence = &row.parked.fence;
             group.as_ref().is_none_or(|group| fence.group.as_str() == group)
                 && topic.as_ref().is_none_or(|topic| fence.topic == *topic)
                 && key.as_ref().is_none_or(|key| fence.key.as_ref() == Some(key))
-                && reason.as_ref().is_none_or(|reason| row.parked.reason == *reason)
+                && reasons.as_ref().is_none_or(|reasons| reasons.contains(&row.parked.reason))
+                && reason_contains.as_ref().is_none_or(|part| row.parked.reason.to_text().contains(part))
+                && status.is_none_or(|status| row.status == status)
+                && parked_before_ms.is_none_or(|before| row.parked.parked_at_ms < before)
                 && id.is_none_or(|id| row.id == id)
         };
         self.rows.values().filter(meant).take(limit.map_or(usize::MAX, |limit| limit as usize)).cloned().collect()
@@ -302,6 +307,16 @@ impl Store for MemoryStore {
             let chosen: Vec<_> = inner.chosen(filter).into_iter().filter(|row| row.status == Status::Waiting).collect();
             chosen.iter().for_each(|row| drop(inner.rows.remove(&row.id)));
             chosen.len() as u64
+        })
+    }
+
+    fn reach<'a>(&'a self, filter: &'a Filter) -> Answer<'a, Reach> {
+        self.answer("counting", |inner| {
+            let chosen = inner.chosen(filter);
+            let fences: HashSet<FenceId> = chosen.iter().map(|row| row.parked.fence.id()).collect();
+            let waits = |row: &&StoredMessage| row.status == Status::Waiting;
+            let released = inner.rows.values().filter(waits).filter(|row| fences.contains(&row.parked.fence.id())).count();
+            Reach { dropped: chosen.iter().filter(waits).count() as u64, released: released as u64 }
         })
     }
 

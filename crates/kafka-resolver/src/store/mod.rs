@@ -8,12 +8,16 @@ use futures_util::future::BoxFuture;
 use kafka_core::error::BoxError;
 
 use crate::fence::{Fence, FenceId};
-use crate::parked::{ParkedMessage, StoredMessage};
+use crate::parked::{ParkedMessage, Status, StoredMessage};
 use crate::reason::{Reason, ReasonId, Relation};
 
 pub mod memory;
 #[cfg(feature = "postgres")]
 pub mod postgres;
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
+mod rows;
+#[cfg(feature = "sqlite")]
+pub mod sqlite;
 
 /// Why the store did not answer. It is asked again with back-off; no message is skipped meanwhile.
 #[derive(Debug, thiserror::Error)]
@@ -89,6 +93,9 @@ pub trait Store: Send + Sync + fmt::Debug {
 
     /// Drops the waiting messages that the filter lets through, for good. Says how many.
     fn drop_messages<'a>(&'a self, filter: &'a Filter) -> Answer<'a, u64>;
+
+    /// How far [`Store::release`] and [`Store::drop_messages`] would go with this filter.
+    fn reach<'a>(&'a self, filter: &'a Filter) -> Answer<'a, Reach>;
 
     /// How many messages wait, by group, declared topic and status.
     fn stats(&self) -> Answer<'_, Vec<Stat>>;
@@ -211,12 +218,34 @@ pub struct Filter {
     pub topic: Option<String>,
     /// Those with this key.
     pub key: Option<Bytes>,
-    /// Those that wait for this.
-    pub reason: Option<Reason>,
+    /// Those that wait for one of these; `None` is all.
+    pub reasons: Option<Vec<Reason>>,
+    /// Those whose reason has this in its written form: a table's name, `due`, part of a note.
+    pub reason_contains: Option<String>,
+    /// Those that wait, or those that are being replayed.
+    pub status: Option<Status>,
+    /// Those that were parked before this time, in milliseconds since the epoch.
+    pub parked_before_ms: Option<i64>,
     /// The one with this number.
     pub id: Option<i64>,
     /// At most so many; `None` is all.
     pub limit: Option<u32>,
+}
+
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
+impl Filter {
+    fn reason_ids(&self) -> Option<Vec<i64>> {
+        self.reasons.as_ref().map(|reasons| reasons.iter().map(|reason| reason.id().0).collect())
+    }
+}
+
+/// How far a release and a drop go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Reach {
+    /// The messages that a drop removes.
+    pub dropped: u64,
+    /// The messages that a release lets go: these, and all that wait with them behind their fences.
+    pub released: u64,
 }
 
 /// A line of the statistics.
@@ -227,7 +256,7 @@ pub struct Stat {
     /// The declared topic.
     pub topic: String,
     /// Waiting or resolving.
-    pub status: crate::parked::Status,
+    pub status: Status,
     /// How many messages.
     pub messages: u64,
     /// When the oldest was parked, in milliseconds since the epoch.

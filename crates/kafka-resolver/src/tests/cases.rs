@@ -117,6 +117,18 @@ async fn what_a_daemon_left_behind_is_taken_up_once_its_session_is_gone() {
     assert_eq!(stage.seen(), ["x:1"]);
 }
 
+/// A daemon that went on claiming would never come to anything else.
+#[tokio::test]
+async fn what_waits_for_something_that_is_gone_again_is_claimed_once_and_left() {
+    let stage = Stage::new();
+    stage.admit(&[(0, "a", Some("x:1"))]).await;
+    let mut session = stage.store.session().await.unwrap();
+    let (topics, reasons) = (["children".to_owned()], [Reason::from(parent(1)).id()]);
+    let released = stage.releases().release(&mut *session, "g", &topics, Which::Reasons(&reasons)).await.unwrap();
+    assert_eq!((released.claimed, released.done, stage.seen().len()), (1, 0, 0));
+    assert_eq!(stage.store.messages()[0].status, Status::Waiting);
+}
+
 #[tokio::test]
 async fn trouble_of_the_store_is_the_gates_trouble_and_parks_nothing() {
     let stage = Stage::new();

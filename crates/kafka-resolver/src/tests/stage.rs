@@ -16,6 +16,7 @@ use kafka_core::topic::{Consume, Single, Topic, TopicSpec};
 
 use crate::daemon::Parking;
 use crate::daemon::embedded::Work;
+use crate::daemon::release::Releases;
 use crate::decision::KeepOrder;
 use crate::gate::RelationGate;
 use crate::hints::{Hint, Hints};
@@ -139,8 +140,15 @@ impl Stage {
     }
 
     pub(super) fn daemon(&self) -> Work {
-        let surroundings = Surroundings { topics: vec![self.topic.clone()].into(), clock: self.clock.clone(), stop: self.stop.subscribe() };
-        Work::new(self.parking(), surroundings)
+        Work::new(self.parking(), self.surroundings())
+    }
+
+    pub(super) fn releases(&self) -> Releases {
+        Releases::new(self.parking(), &self.surroundings())
+    }
+
+    fn surroundings(&self) -> Surroundings {
+        Surroundings { topics: vec![self.topic.clone()].into(), clock: self.clock.clone(), stop: self.stop.subscribe() }
     }
 
     /// What the gate says of messages at these offsets: `>` go on, `p` parked, `.` wait.

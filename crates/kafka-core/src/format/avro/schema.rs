@@ -9,6 +9,11 @@ use super::plan::{Plan, UnusableSchema};
 use crate::schema_registry::{Written, WrittenReference};
 
 /// A type that has an Avro schema. Written by `#[derive(AvroSchema)]`.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` has no Avro schema",
+    label = "needs a schema to be written as Avro",
+    note = "derive `AvroSchema` for a type of your own; a type that is only read needs none: declare its topic `consume`"
+)]
 pub trait AvroSchema {
     /// The type's schema. A named type is written out where the scope meets it first, and by its name after that.
     fn avro_schema(scope: &mut SchemaScope) -> TypeSchema;

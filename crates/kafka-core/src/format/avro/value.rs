@@ -156,8 +156,7 @@ impl AvroValue {
     }
 
     pub(super) fn read(schema: ValueSchema, payload: &[u8]) -> Result<Self, UnreadableDatum> {
-        let datum = whole(schema.plan(), payload)?;
-        Ok(Self { schema, datum })
+        Ok(Self { datum: whole(schema.plan(), payload)?, schema })
     }
 }
 

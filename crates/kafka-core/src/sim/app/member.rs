@@ -18,6 +18,7 @@ use crate::sim::history::{Happening, History};
 use crate::sim::tasks::Tasks;
 use crate::test_kit::member_broker::{Kind, MemberBroker};
 use crate::test_kit::process::{self, InHand, ItsClient};
+use crate::test_kit::schemas::Schemas;
 use crate::test_kit::watch::Witness;
 use crate::test_kit::words;
 
@@ -25,6 +26,7 @@ use crate::test_kit::words;
 #[derive(Debug)]
 pub(super) struct Place {
     pub(super) broker: MemoryBroker,
+    pub(super) schemas: Schemas,
     pub(super) clock: Clock,
     pub(super) hand: Arc<ManualClock>,
     pub(super) history: History,
@@ -73,7 +75,7 @@ impl Member {
         let broker = MemberBroker::new(place.broker.clone(), place.properties.clone());
         let app = {
             let _within = tasks.handle().enter();
-            simulated.app().broker(Arc::new(broker.clone())).clock(place.clock.clone()).build()
+            place.schemas.given_to(simulated.app()).broker(Arc::new(broker.clone())).clock(place.clock.clone()).build()
         };
         let app = app.map_err(|errors| broken(format!("the application was not built: {errors}")))?;
         let mut member = Self {

@@ -24,7 +24,7 @@ impl Messages {
     /// Publishes to a declared topic, in its formats.
     ///
     /// # Panics
-    /// When it cannot be encoded, or encoding waits for something: a simulation has no schema registry.
+    /// When it cannot be encoded, or encoding waits for something.
     pub fn publish<T: Produce>(&mut self, key: &KeyOf<T>, value: &ValueOf<T>)
     where
         T::Key: Encode,

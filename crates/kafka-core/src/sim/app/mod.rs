@@ -88,6 +88,7 @@ use crate::broker::memory::MemoryBroker;
 use crate::clock::Clock;
 use crate::error::BoxError;
 use crate::producer::Producer;
+use crate::test_kit::schemas::Schemas;
 
 /// An application in a world: what to start, what is published, what must be true at the end.
 ///
@@ -168,6 +169,7 @@ fn simulate(app: &dyn Simulated, seed: u64) -> (Result<Stats, Violation>, Vec<En
         pace: Pace::new(dice("pace")),
         properties: properties(&mut dice("protocol")),
         broker,
+        schemas: Schemas::new(),
         clock,
         hand,
         seed,

@@ -19,6 +19,7 @@ use self::steps::Steps;
 use super::command::Arguments;
 use super::command_error::CommandError;
 use super::output::Output;
+use super::program;
 
 /// Validate, publish and check the application's connectors, or operate what runs
 ///
@@ -63,7 +64,7 @@ impl Connect {
             return operation.run(&declared, output).await;
         }
         if !is_step {
-            let mut arguments = Arguments::command();
+            let mut arguments = Arguments::command().bin_name(program());
             arguments.build();
             if let Some(connect) = arguments.find_subcommand_mut("connect") {
                 output.raw(&connect.render_help().to_string());

@@ -14,9 +14,12 @@ use serde_json::{Value, json};
 /// What was asked: the line, and the body.
 pub(super) type Asked = (String, Value);
 
+/// Statuses and bodies, one after the other, for each line that may be asked.
+type Answers = BTreeMap<String, VecDeque<(u16, Value)>>;
+
 #[derive(Clone, Default)]
 struct Script {
-    answers: Arc<Mutex<BTreeMap<String, VecDeque<(u16, Value)>>>>,
+    answers: Arc<Mutex<Answers>>,
     asked: Arc<Mutex<Vec<Asked>>>,
 }
 

@@ -5,7 +5,6 @@ use std::process::ExitCode;
 
 use clap::Args;
 use kafka_core::app::App;
-use kafka_resolver::InstalledResolver;
 use kafka_resolver::daemon::{ScheduleChange, SyncMode, SyncedSchedule};
 use serde::Serialize;
 
@@ -39,9 +38,7 @@ struct Line {
 
 impl SyncSchedules {
     pub(super) async fn run(self, app: &App, output: &Output) -> Result<ExitCode, CommandError> {
-        let resolver: InstalledResolver = app.state().map_err(|_missing| {
-            CommandError::wrong("the application has no resolver; install one: `App::from_env().plugin(RelationResolver::new(store))`")
-        })?;
+        let resolver = super::installed(app)?;
         let mode = if self.dry_run { SyncMode::DryRun } else { SyncMode::Apply };
         let synced = resolver.sync_schedules(app, mode).await?;
         output.answer(&Answer { schedules: synced.into_iter().map(Line::from).collect(), dry_run: self.dry_run });

@@ -48,8 +48,8 @@ impl Activities {
     /// Releases what a group has waiting for one reason. Gives the number of messages that are through.
     #[activity(name = "kafka-kit.release")]
     pub async fn release(self: Arc<Self>, ctx: ActivityContext, errand: Errand) -> Result<u64, ActivityError> {
-        let (errands, client) = (Arc::clone(&self.errands), ctx.client());
-        self.alive(&ctx, async move { errands.release(&client, &errand).await }).await
+        let (errands, client, attempt) = (Arc::clone(&self.errands), ctx.client(), ctx.info().attempt);
+        self.alive(&ctx, async move { errands.release(&client, &errand, attempt).await }).await
     }
 
     /// Starts a release for each reason that is met, takes up what was left behind, and gives up what waited too long.

@@ -19,6 +19,9 @@ use crate::daemon::release::Releases;
 use crate::reason::{Reason, Relation};
 use crate::store::{Asked, Session, Which};
 
+/// So many attempts are made to find a worker whose application has the group.
+const PATIENCE: u32 = 10;
+
 /// Finds and releases, and starts the workflows that do.
 #[derive(Debug)]
 pub(super) struct Errands {
@@ -57,12 +60,16 @@ impl Errands {
         &self.releases.clock
     }
 
-    /// Releases what waits for the errand's reason.
-    pub(super) async fn release(&self, client: &Client, errand: &Errand) -> Result<u64, BoxError> {
+    /// Releases what waits for the errand's reason. An attempt that is not the first takes up what the one before it left behind.
+    pub(super) async fn release(&self, client: &Client, errand: &Errand, attempt: u32) -> Result<u64, BoxError> {
         let Errand { group, reason, .. } = errand;
         let reason = Reason::from_text(reason);
         let Some((_, topics)) = self.releases.topics.groups().find(|(known, _)| known == group) else {
-            return Err(Unfinished::Stranger { group: group.clone() }.into());
+            if attempt < PATIENCE {
+                return Err(Unfinished::Stranger { group: group.clone() }.into());
+            }
+            // A search of an application that has the group begins it anew.
+            return Ok(0);
         };
         if let Reason::Due { at_ms } = reason {
             // The server's clock is not ours.
@@ -70,7 +77,12 @@ impl Errands {
         }
         // Lost with an error, and with it what it holds.
         let mut session = self.session().await?;
-        let released = self.releases.release(&mut *session, group, &topics, Which::Reasons(&[reason.id()])).await?;
+        let mut released = self.releases.release(&mut *session, group, &topics, Which::Reasons(&[reason.id()])).await?;
+        if attempt > 1 {
+            let abandoned = self.releases.release(&mut *session, group, &topics, Which::Abandoned).await?;
+            released.done += abandoned.done;
+            released.due_ms.extend(abandoned.due_ms);
+        }
         self.keep(session);
         self.start_due(client, group, released.due_ms).await?;
         self.unless_stopped(u64::try_from(released.done).unwrap_or(u64::MAX))

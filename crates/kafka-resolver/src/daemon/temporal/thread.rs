@@ -164,8 +164,7 @@ impl Service {
             .local_activity_task_slot_supplier(at_once)
             .nexus_task_slot_supplier(at_once)
             .build();
-        let activities =
-            Activities { errands: Arc::clone(&self.errands), home: self.home.clone(), at_work: Arc::clone(&self.at_work) };
+        let activities = Activities { errands: Arc::clone(&self.errands), home: self.home.clone(), at_work: Arc::clone(&self.at_work) };
         let options = WorkerOptions::new(self.settings.task_queue.as_str())
             .tuner(tuner)
             .register_workflow::<ReleaseWaiting>()?

@@ -6,9 +6,7 @@ use std::fmt;
 use diesel::sql_types::{Array, BigInt, Integer, Text};
 use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection};
 
-use super::failed;
-use super::rows::{COLUMNS, FenceRow, MessageRow};
-use crate::fence::FenceId;
+use crate::store::rows::{COLUMNS, FenceRow, IdRow, MessageRow, claims, failed};
 use crate::store::{Answer, Claim, ClaimEnd, Session, StoreError, Wanted, Which};
 
 pub(super) struct PgSession {
@@ -27,27 +25,48 @@ impl fmt::Debug for PgSession {
 /// Found and locked as rows first, so that replicas that look at the same time find different ones.
 const WAITING_FOR: &str = "
     SELECT found.fence FROM (
-        SELECT fence FROM kafka_waiting_messages
-        WHERE group_id = $1 AND reason_id = ANY($2) AND status = 0 AND declared_topic = ANY($3)
-        LIMIT $4 FOR UPDATE SKIP LOCKED
+        SELECT fence FROM kafka_waiting_messages AS waiting
+        WHERE group_id = $1 AND reason_id = ANY($2) AND declared_topic = ANY($3)
+            AND NOT EXISTS (SELECT 1 FROM kafka_resolving_fences AS claimed WHERE claimed.fence = waiting.fence)
+        LIMIT $4 FOR UPDATE OF waiting SKIP LOCKED
     ) AS found";
 
-const RESOLVING: &str = "
-    SELECT found.fence FROM (
-        SELECT DISTINCT fence FROM kafka_waiting_messages
-        WHERE group_id = $1 AND status = 1 AND declared_topic = ANY($2) AND NOT fence = ANY($4) LIMIT $3
-    ) AS found";
+const ABANDONED: &str = "
+    SELECT fence FROM kafka_resolving_fences
+    WHERE group_id = $1 AND declared_topic = ANY($2) AND NOT fence = ANY($4) LIMIT $3";
 
 const PARKED_BEFORE: &str = "
     SELECT found.fence FROM (
-        SELECT fence FROM kafka_waiting_messages
-        WHERE group_id = $1 AND parked_at_ms < $2 AND status = 0 AND declared_topic = ANY($3)
-        ORDER BY id LIMIT $4 FOR UPDATE SKIP LOCKED
+        SELECT fence FROM kafka_waiting_messages AS waiting
+        WHERE group_id = $1 AND parked_at_ms < $2 AND declared_topic = ANY($3)
+            AND NOT EXISTS (SELECT 1 FROM kafka_resolving_fences AS claimed WHERE claimed.fence = waiting.fence)
+        ORDER BY parked_at_ms LIMIT $4 FOR UPDATE OF waiting SKIP LOCKED
     ) AS found";
 
-const LOCK: &str = "SELECT id AS fence FROM unnest($1) AS asked (id) WHERE pg_try_advisory_lock(id)";
+/// Notes the claims, durably once the transaction ends, and gives their first messages.
+const CLAIM: &str = "
+    WITH first AS (
+        SELECT * FROM kafka_waiting_messages WHERE fence = ANY($1)
+        ORDER BY fence, topic, message_partition, message_offset LIMIT $2
+    ), claimed AS (
+        INSERT INTO kafka_resolving_fences (fence, group_id, declared_topic)
+        SELECT DISTINCT ON (fence) fence, group_id, declared_topic FROM first ON CONFLICT (fence) DO NOTHING
+    )";
 
-const UNLOCK: &str = "SELECT id AS fence FROM unnest($1) AS asked (id) WHERE pg_advisory_unlock(id)";
+const DISCLAIM: &str = "DELETE FROM kafka_resolving_fences WHERE fence = ANY($1)";
+
+/// Ends claims of which all is said by what is done: mostly the only statement.
+const END: &str = "
+    WITH done AS (DELETE FROM kafka_waiting_messages WHERE id = ANY($1)),
+        ended AS (DELETE FROM kafka_resolving_fences WHERE fence = ANY($2))
+    SELECT 0::bigint AS id FROM pg_notify($3, 'drained')";
+
+/// Advisory locks are the whole database's: another schema's fences of the same name are none of ours.
+const LOCK: &str =
+    "SELECT id AS fence FROM unnest($1) AS asked (id) WHERE pg_try_advisory_lock(id # hashtextextended(current_schema(), 0))";
+
+const UNLOCK: &str =
+    "SELECT id AS fence FROM unnest($1) AS asked (id) WHERE pg_advisory_unlock(id # hashtextextended(current_schema(), 0))";
 
 impl PgSession {
     pub(super) fn new(connection: AsyncPgConnection, channel: String) -> Self {
@@ -57,34 +76,37 @@ impl PgSession {
     async fn claim_fences(&mut self, wanted: &Wanted<'_>) -> Result<Vec<Claim>, StoreError> {
         let held = &mut self.held;
         let limit = i64::try_from(wanted.limit).unwrap_or(i64::MAX);
-        let messages: Vec<MessageRow> = self
+        let (messages, locked): (Vec<MessageRow>, Vec<i64>) = self
             .connection
             .transaction(async |connection| {
                 let found = find(connection, wanted, limit, held).await?;
                 let found: Vec<i64> = found.into_iter().filter(|fence| !held.contains(fence)).collect::<HashSet<_>>().into_iter().collect();
                 if found.is_empty() {
-                    return Ok(Vec::new());
+                    return Ok((Vec::new(), Vec::new()));
                 }
                 let locked: Vec<FenceRow> = diesel::sql_query(LOCK).bind::<Array<BigInt>, _>(found).load(connection).await?;
                 let locked: Vec<i64> = locked.into_iter().map(|row| row.fence).collect();
                 held.extend(&locked);
-                diesel::sql_query(format!(
-                    "UPDATE kafka_waiting_messages AS waiting SET status = 1 FROM (
-                         SELECT id FROM kafka_waiting_messages WHERE fence = ANY($1)
-                         ORDER BY fence, topic, message_partition, message_offset LIMIT $2
-                     ) AS first WHERE waiting.id = first.id RETURNING {COLUMNS}"
-                ))
-                .bind::<Array<BigInt>, _>(locked)
-                .bind::<BigInt, _>(limit)
-                .load(connection)
-                .await
+                let messages: Vec<MessageRow> =
+                    diesel::sql_query(format!("{CLAIM} SELECT {COLUMNS}, true AS resolving FROM first AS waiting"))
+                        .bind::<Array<BigInt>, _>(&locked)
+                        .bind::<BigInt, _>(limit)
+                        .load(connection)
+                        .await?;
+                // Nothing waits there any more, or it did not fit: what somebody left there is a claim no longer.
+                let claimed: HashSet<i64> = messages.iter().map(|row| row.fence).collect();
+                let empty: Vec<i64> = locked.iter().copied().filter(|fence| !claimed.contains(fence)).collect();
+                if !empty.is_empty() {
+                    diesel::sql_query(DISCLAIM).bind::<Array<BigInt>, _>(empty).execute(connection).await?;
+                }
+                Ok::<_, diesel::result::Error>((messages, locked))
             })
             .await
             .map_err(failed("claiming parked messages"))?;
         let claims = claims(messages);
         // Fences of which no message fitted, or whose messages were gone before they were locked.
         let claimed: HashSet<i64> = claims.iter().map(|claim| claim.fence.0).collect();
-        let unused: Vec<i64> = self.held.difference(&claimed).copied().collect();
+        let unused: Vec<i64> = locked.into_iter().filter(|fence| !claimed.contains(fence)).collect();
         self.unlock(unused).await?;
         Ok(claims)
     }
@@ -108,10 +130,11 @@ impl PgSession {
         let channel = &self.channel;
         self.connection
             .transaction(async |connection| {
-                diesel::sql_query("DELETE FROM kafka_waiting_messages WHERE id = ANY($1)").bind::<Array<BigInt>, _>(done).execute(connection).await?;
-                diesel::sql_query("UPDATE kafka_waiting_messages SET status = 0 WHERE fence = ANY($1) AND status = 1")
+                let _: Vec<IdRow> = diesel::sql_query(END)
+                    .bind::<Array<BigInt>, _>(done)
                     .bind::<Array<BigInt>, _>(&fences)
-                    .execute(connection)
+                    .bind::<Text, _>(channel)
+                    .load(connection)
                     .await?;
                 let (mut blocked, mut ids, mut texts) = (Vec::new(), Vec::new(), Vec::new());
                 for end in &ends {
@@ -145,7 +168,6 @@ impl PgSession {
                     .execute(connection)
                     .await?;
                 }
-                diesel::sql_query("SELECT pg_notify($1, 'drained')").bind::<Text, _>(channel).execute(connection).await?;
                 Ok::<_, diesel::result::Error>(())
             })
             .await
@@ -164,7 +186,7 @@ async fn find(connection: &mut AsyncPgConnection, wanted: &Wanted<'_>, limit: i6
             query.bind::<Array<Text>, _>(topics).bind::<BigInt, _>(limit).load(connection).await?
         }
         Which::Abandoned => {
-            let query = diesel::sql_query(RESOLVING).bind::<Text, _>(wanted.group).bind::<Array<Text>, _>(topics);
+            let query = diesel::sql_query(ABANDONED).bind::<Text, _>(wanted.group).bind::<Array<Text>, _>(topics);
             query.bind::<BigInt, _>(limit).bind::<Array<BigInt>, _>(held.iter().copied().collect::<Vec<_>>()).load(connection).await?
         }
         Which::ParkedBefore(before) => {
@@ -173,25 +195,6 @@ async fn find(connection: &mut AsyncPgConnection, wanted: &Wanted<'_>, limit: i6
         }
     };
     Ok(found.into_iter().map(|row| row.fence).collect())
-}
-
-/// The messages by fence, each in order of replay.
-fn claims(messages: Vec<MessageRow>) -> Vec<Claim> {
-    let mut by_fence: std::collections::BTreeMap<i64, Vec<_>> = std::collections::BTreeMap::new();
-    for row in messages {
-        let (id, fence) = (row.fence, row);
-        match fence.message() {
-            Some(message) => by_fence.entry(id).or_default().push(message),
-            None => tracing::error!(fence = id, "a parked message cannot be read; its headers are cut off or its group is empty"),
-        }
-    }
-    by_fence
-        .into_iter()
-        .map(|(fence, mut messages)| {
-            messages.sort_by(|one, other| one.order().cmp(&other.order()));
-            Claim { fence: FenceId(fence), messages }
-        })
-        .collect()
 }
 
 impl Session for PgSession {

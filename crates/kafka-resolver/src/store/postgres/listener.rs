@@ -7,8 +7,8 @@ use std::fmt;
 use diesel_async::AsyncPgConnection;
 use futures_util::StreamExt;
 
-use super::failed;
 use crate::reason::{Relation, RelationValue};
+use crate::store::rows::failed;
 use crate::store::{Answer, Listener, News, StoreError};
 
 pub(super) struct PgListener(pub(super) AsyncPgConnection);

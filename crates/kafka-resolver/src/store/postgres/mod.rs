@@ -1,19 +1,21 @@
 //! The store in PostgreSQL.
 //!
-//! A claim is two things: the committed status *resolving* on the messages, and a session advisory lock on the fence, by its number.
-//! The lock belongs to the connection of the session and goes with it, so a daemon that is killed leaves the status behind and not the
-//! lock; the next that finds the status without the lock takes the work up.
+//! A claim is two things: the committed status *resolving*, which is a row of the fence in a table of its own, and a session advisory
+//! lock on the fence, by its number. The lock belongs to the connection of the session and goes with it, so a daemon that is killed
+//! leaves the status behind and not the lock; the next that finds the status without the lock takes the work up.
 
 mod claims;
+mod existing;
+mod gate;
 mod listener;
 mod people;
-mod rows;
+mod schema;
 
 use std::collections::HashSet;
 use std::fmt;
 use std::sync::Arc;
 
-use diesel::sql_types::{Array, BigInt, Binary, Integer, Nullable, SmallInt, Text};
+use diesel::sql_types::{Array, BigInt, Text};
 use diesel_async::pooled_connection::bb8::{Pool, PooledConnection};
 use diesel_async::pooled_connection::{AsyncDieselConnectionManager, ManagerConfig, RecyclingMethod};
 use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection};
@@ -21,14 +23,13 @@ use futures_util::future::{BoxFuture, FutureExt};
 
 use self::claims::PgSession;
 use self::listener::PgListener;
-use self::rows::{ExistingRow, FenceRow, IdRow, ReasonRow, TopicRow, WaitingRow};
-use super::{Answer, Asked, Discarded, Filter, Listener, Session, Stat, Store, StoreError, Waiting};
+use self::schema::channel;
+pub use self::schema::{SCHEMA, notify_trigger};
+use super::rows::{IdRow, ReasonRow, TopicRow, failed, identifier};
+use super::{Answer, Asked, Discarded, Filter, Listener, Reach, Session, Stat, Store, StoreError, Waiting};
 use crate::fence::{Fence, FenceId};
-use crate::parked::{ParkedMessage, StoredMessage, headers_to_bytes};
-use crate::reason::{Reason, ReasonId, Relation, RelationValue};
-
-/// The table, its indexes and the trigger's function; can be run again.
-pub const SCHEMA: &str = include_str!("schema.sql");
+use crate::parked::{ParkedMessage, StoredMessage};
+use crate::reason::{Reason, ReasonId, Relation};
 
 /// A store in PostgreSQL. Cheap to clone.
 #[derive(Clone)]
@@ -77,178 +78,7 @@ impl PostgresStore {
     async fn own_connection(&self) -> Result<AsyncPgConnection, StoreError> {
         (self.connect)().await.map_err(unreachable)
     }
-
-    /// Has new rows of the table wake the daemons: installs a trigger on it, on each statement that inserts. `table` and `column` as
-    /// the relations name them. Can be run again, by several processes at once.
-    ///
-    /// # Errors
-    /// When the table does not exist, or belongs to somebody else.
-    pub async fn install_notify_trigger(&self, table: &str, column: &str) -> Result<(), StoreError> {
-        self.prepare_tables().await?;
-        let mut connection = self.connection().await?;
-        let sql = notify_trigger(&channel(&mut connection).await?, table, column);
-        locked(&mut connection, &sql).await.map_err(failed("installing the trigger on a table"))
-    }
-
-    async fn prepare_tables(&self) -> Result<(), StoreError> {
-        let mut connection = self.connection().await?;
-        locked(&mut connection, SCHEMA).await.map_err(failed("preparing the table of parked messages"))
-    }
-
-    async fn ask_waiting(&self, asked: &Asked<'_>) -> Result<Waiting, StoreError> {
-        let mut waiting = Waiting::default();
-        if asked.fences.is_empty() && asked.reasons.is_empty() {
-            return Ok(waiting);
-        }
-        let rows: Vec<WaitingRow> = diesel::sql_query(WAITING)
-            .bind::<Array<BigInt>, _>(asked.fences.iter().map(|fence| fence.0).collect::<Vec<_>>())
-            .bind::<Array<BigInt>, _>(asked.reasons.iter().map(|reason| reason.0).collect::<Vec<_>>())
-            .bind::<Text, _>(asked.group)
-            .bind::<Text, _>(asked.topic)
-            .load(&mut self.connection().await?)
-            .await
-            .map_err(failed("asking what waits"))?;
-        for WaitingRow { id, reason } in rows {
-            match reason {
-                Some(reason) => drop(waiting.fences.insert(FenceId(id), Reason::from_text(&reason))),
-                None => drop(waiting.reasons.insert(ReasonId(id))),
-            }
-        }
-        Ok(waiting)
-    }
-
-    async fn ask_existing(&self, relations: &[Relation]) -> Result<HashSet<Relation>, StoreError> {
-        let mut existing = HashSet::new();
-        for asked in by_column(relations) {
-            let sql = existing_query(asked[0]);
-            let connection = &mut self.connection().await?;
-            let rows: Vec<ExistingRow> = match asked[0].value() {
-                RelationValue::Int(_) => {
-                    let values = asked.iter().filter_map(|relation| match relation.value() {
-                        RelationValue::Int(value) => Some(*value),
-                        RelationValue::Text(_) | RelationValue::Uuid(_) => None,
-                    });
-                    diesel::sql_query(sql).bind::<Array<BigInt>, _>(values.collect::<Vec<_>>()).load(connection).await
-                }
-                RelationValue::Text(_) | RelationValue::Uuid(_) => {
-                    let values = asked.iter().map(|relation| relation.value().to_string());
-                    diesel::sql_query(sql).bind::<Array<Text>, _>(values.collect::<Vec<_>>()).load(connection).await
-                }
-            }
-            .map_err(failed("looking up rows that messages wait for"))?;
-            let found: HashSet<String> = rows.into_iter().map(|row| row.value).collect();
-            existing.extend(asked.into_iter().filter(|relation| found.contains(&relation.value().to_string())).cloned());
-        }
-        Ok(existing)
-    }
-
-    async fn insert(&self, messages: Vec<ParkedMessage>, up: Vec<FenceId>) -> Result<Vec<FenceId>, StoreError> {
-        let columns = rows::Columns::of(messages);
-        let mut connection = self.connection().await?;
-        let claimed = if up.is_empty() {
-            insert_columns(&mut connection, columns).await.map(|()| Vec::new())
-        } else {
-            connection
-                .transaction(async move |connection| {
-                    // Held until the transaction ends, so that a claim either sees what is stored here or is seen.
-                    let ids: Vec<i64> = up.iter().map(|fence| fence.0).collect();
-                    let locked: Vec<FenceRow> = diesel::sql_query(TRY_LOCK).bind::<Array<BigInt>, _>(ids).load(connection).await?;
-                    let locked: HashSet<i64> = locked.into_iter().map(|row| row.fence).collect();
-                    let claimed: Vec<FenceId> = up.into_iter().filter(|fence| !locked.contains(&fence.0)).collect();
-                    if claimed.is_empty() {
-                        insert_columns(connection, columns).await?;
-                    }
-                    Ok::<_, diesel::result::Error>(claimed)
-                })
-                .await
-        };
-        claimed.map_err(failed("parking messages"))
-    }
-
-    async fn discard_fences(&self, fences: &[Fence]) -> Result<Vec<Discarded>, StoreError> {
-        let mut connection = self.connection().await?;
-        let ids: Vec<i64> = fences.iter().map(|fence| fence.id().0).collect();
-        let keys: Vec<Option<Vec<u8>>> = fences.iter().map(|fence| fence.key.as_ref().map(|key| key.to_vec())).collect();
-        let (locked, gone) = connection
-            .transaction(async move |connection| {
-                // Held until the transaction ends: no daemon claims the fence meanwhile.
-                let locked: Vec<FenceRow> = diesel::sql_query(TRY_LOCK).bind::<Array<BigInt>, _>(&ids).load(connection).await?;
-                let locked: HashSet<i64> = locked.into_iter().map(|row| row.fence).collect();
-                let (mut free, mut free_keys) = (Vec::new(), Vec::new());
-                for (id, key) in ids.iter().zip(keys).filter(|(id, _)| locked.contains(id)) {
-                    free.push(*id);
-                    free_keys.push(key);
-                }
-                let gone: Vec<FenceRow> = diesel::sql_query(DISCARD)
-                    .bind::<Array<BigInt>, _>(free)
-                    .bind::<Array<Nullable<Binary>>, _>(free_keys)
-                    .load(connection)
-                    .await?;
-                Ok::<_, diesel::result::Error>((locked, gone))
-            })
-            .await
-            .map_err(failed("discarding what a deletion supersedes"))?;
-        let answer = |fence: &Fence| {
-            let id = fence.id().0;
-            if locked.contains(&id) {
-                Discarded::Gone(gone.iter().filter(|row| row.fence == id).count() as u64)
-            } else {
-                Discarded::Claimed
-            }
-        };
-        Ok(fences.iter().map(answer).collect())
-    }
 }
-
-async fn insert_columns(connection: &mut AsyncPgConnection, columns: rows::Columns) -> diesel::QueryResult<()> {
-    diesel::sql_query(PARK)
-        .bind::<Array<BigInt>, _>(columns.fences)
-        .bind::<Array<BigInt>, _>(columns.reason_ids)
-        .bind::<Array<BigInt>, _>(columns.offsets)
-        .bind::<Array<BigInt>, _>(columns.parked_at_ms)
-        .bind::<Array<Nullable<BigInt>>, _>(columns.timestamps)
-        .bind::<Array<Integer>, _>(columns.partitions)
-        .bind::<Array<Integer>, _>(columns.attempts)
-        .bind::<Array<SmallInt>, _>(columns.timestamp_types)
-        .bind::<Array<Text>, _>(columns.groups)
-        .bind::<Array<Text>, _>(columns.declared_topics)
-        .bind::<Array<Text>, _>(columns.topics)
-        .bind::<Array<Text>, _>(columns.reasons)
-        .bind::<Array<Nullable<Binary>>, _>(columns.keys)
-        .bind::<Array<Nullable<Binary>>, _>(columns.values)
-        .bind::<Array<Binary>, _>(columns.headers)
-        .execute(connection)
-        .await
-        .map(drop)
-}
-
-/// The fences that are up with the reason of their first message, and the reasons for which messages wait (with no text).
-const WAITING: &str = "
-    SELECT asked.id, first.reason FROM unnest($1) AS asked (id)
-    CROSS JOIN LATERAL (
-        SELECT reason FROM kafka_waiting_messages WHERE fence = asked.id
-        ORDER BY topic, message_partition, message_offset LIMIT 1
-    ) AS first
-    UNION ALL
-    SELECT asked.id, NULL FROM unnest($2) AS asked (id)
-    WHERE EXISTS (
-        SELECT 1 FROM kafka_waiting_messages WHERE group_id = $3 AND reason_id = asked.id AND declared_topic = $4
-    )";
-
-const PARK: &str = "
-    INSERT INTO kafka_waiting_messages (
-        fence, reason_id, message_offset, parked_at_ms, timestamp_ms, message_partition, attempt, timestamp_type,
-        group_id, declared_topic, topic, reason, message_key, message_value, headers, status
-    )
-    SELECT *, 0 FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)
-    ON CONFLICT (group_id, topic, message_partition, message_offset) DO NOTHING";
-
-const TRY_LOCK: &str = "SELECT id AS fence FROM unnest($1) AS asked (id) WHERE pg_try_advisory_xact_lock(id)";
-
-const DISCARD: &str = "
-    DELETE FROM kafka_waiting_messages AS waiting USING unnest($1, $2) AS gone (fence, message_key)
-    WHERE waiting.fence = gone.fence AND waiting.message_key IS NOT DISTINCT FROM gone.message_key
-    RETURNING waiting.fence";
 
 /// A page of distinct reasons, each found by one step down the index.
 const REASONS: &str = "
@@ -262,102 +92,24 @@ const REASONS: &str = "
     CROSS JOIN LATERAL (
         SELECT reason FROM kafka_waiting_messages WHERE group_id = $1 AND reason_id = page.reason_id LIMIT 1
     ) AS first
+    WHERE page.reason_id IS NOT NULL
     LIMIT $3";
 
+/// Topics, each found by one step down the index of places, and how they were declared.
 const TOPICS: &str = "
     WITH RECURSIVE topics AS (
-        (SELECT declared_topic FROM kafka_waiting_messages WHERE group_id = $1 ORDER BY declared_topic LIMIT 1)
+        (SELECT topic FROM kafka_waiting_messages WHERE group_id = $1 ORDER BY topic LIMIT 1)
         UNION ALL
-        SELECT (SELECT declared_topic FROM kafka_waiting_messages
-                WHERE group_id = $1 AND declared_topic > topics.declared_topic ORDER BY declared_topic LIMIT 1)
-        FROM topics WHERE topics.declared_topic IS NOT NULL
+        SELECT (SELECT topic FROM kafka_waiting_messages WHERE group_id = $1 AND topic > topics.topic ORDER BY topic LIMIT 1)
+        FROM topics WHERE topics.topic IS NOT NULL
     )
-    SELECT declared_topic AS topic FROM topics WHERE declared_topic IS NOT NULL";
-
-/// The lock of all that changes the schema.
-const SCHEMA_LOCK: i64 = 0x6b61_666b_615f_7265;
-
-/// Runs statements in a transaction, one process at a time.
-async fn locked(connection: &mut AsyncPgConnection, sql: &str) -> diesel::QueryResult<()> {
-    connection
-        .transaction(async |connection| {
-            connection
-                .batch_execute(&format!("SELECT pg_advisory_xact_lock({SCHEMA_LOCK}); SET LOCAL client_min_messages = warning;"))
-                .await?;
-            connection.batch_execute(sql).await
-        })
-        .await
-}
-
-/// The channel of the schema's news.
-pub(super) async fn channel(connection: &mut AsyncPgConnection) -> Result<String, StoreError> {
-    let rows: Vec<TopicRow> =
-        diesel::sql_query("SELECT current_schema()::text AS topic").load(connection).await.map_err(failed("asking for the schema"))?;
-    let schema = rows.into_iter().next().map_or_else(String::new, |row| row.topic);
-    Ok(format!("kafka_resolver_{schema}"))
-}
-
-/// The statements that have new rows of a table announced.
-#[must_use]
-pub fn notify_trigger(channel: &str, table: &str, column: &str) -> String {
-    let name = identifier(&format!("kafka_resolver_{column}"));
-    let [channel, declared, by] = [channel, table, column].map(literal);
-    let table = qualified(table);
-    format!(
-        "DROP TRIGGER IF EXISTS {name} ON {table};
-         CREATE TRIGGER {name} AFTER INSERT ON {table} REFERENCING NEW TABLE AS appeared
-         FOR EACH STATEMENT EXECUTE FUNCTION kafka_resolver_appeared({channel}, {declared}, {by});"
-    )
-}
-
-/// Relations that one query can look up: the same table, column and type.
-fn by_column(relations: &[Relation]) -> Vec<Vec<&Relation>> {
-    let mut groups: Vec<Vec<&Relation>> = Vec::new();
-    for relation in relations {
-        let same = |group: &&mut Vec<&Relation>| {
-            let first = group[0];
-            first.table() == relation.table()
-                && first.column() == relation.column()
-                && std::mem::discriminant(first.value()) == std::mem::discriminant(relation.value())
-        };
-        match groups.iter_mut().find(same) {
-            Some(group) => group.push(relation),
-            None => groups.push(vec![relation]),
-        }
-    }
-    groups
-}
-
-fn existing_query(relation: &Relation) -> String {
-    let (table, column) = (qualified(relation.table()), identifier(relation.column()));
-    let values = match relation.value() {
-        RelationValue::Int(_) | RelationValue::Text(_) => "$1",
-        RelationValue::Uuid(_) => "$1::uuid[]",
-    };
-    format!("SELECT DISTINCT {column}::text AS value FROM {table} WHERE {column} = ANY({values})")
-}
-
-/// A name in quotes, so that it is taken as it is.
-fn identifier(name: &str) -> String {
-    format!("\"{}\"", name.replace('"', "\"\""))
-}
-
-/// A table's name, which may have a schema before it.
-fn qualified(table: &str) -> String {
-    table.split('.').map(identifier).collect::<Vec<_>>().join(".")
-}
-
-fn literal(text: &str) -> String {
-    format!("'{}'", text.replace('\'', "''"))
-}
+    SELECT DISTINCT first.declared_topic AS topic FROM topics CROSS JOIN LATERAL (
+        SELECT declared_topic FROM kafka_waiting_messages WHERE group_id = $1 AND topic = topics.topic
+        ORDER BY message_partition, message_offset LIMIT 1
+    ) AS first WHERE topics.topic IS NOT NULL ORDER BY 1";
 
 fn unreachable(error: impl std::error::Error + Send + Sync + 'static) -> StoreError {
     StoreError::Unreachable { source: error.into() }
-}
-
-/// Names what failed.
-fn failed(doing: &'static str) -> impl Fn(diesel::result::Error) -> StoreError {
-    move |error| StoreError::Statement { doing, source: error.into() }
 }
 
 impl Store for PostgresStore {
@@ -453,6 +205,10 @@ impl Store for PostgresStore {
 
     fn drop_messages<'a>(&'a self, filter: &'a Filter) -> Answer<'a, u64> {
         Box::pin(self.drop_chosen(filter))
+    }
+
+    fn reach<'a>(&'a self, filter: &'a Filter) -> Answer<'a, Reach> {
+        Box::pin(self.reach_of(filter))
     }
 
     fn stats(&self) -> Answer<'_, Vec<Stat>> {

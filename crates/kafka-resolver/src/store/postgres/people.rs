@@ -1,67 +1,82 @@
 //! What people ask and do by the command line.
 
-use diesel::QueryableByName;
-use diesel::sql_types::{Array, BigInt, Binary, Nullable, SmallInt, Text};
+use diesel::sql_types::{Array, BigInt, Binary, Bool, Nullable, Text};
 use diesel_async::RunQueryDsl;
 
-use super::rows::{COLUMNS, FenceRow, MessageRow};
-use super::{PostgresStore, channel, failed};
+use super::PostgresStore;
+use super::schema::channel;
 use crate::parked::{Status, StoredMessage};
 use crate::reason::Reason;
-use crate::store::{Filter, Stat, StoreError};
+use crate::store::rows::{COLUMNS, FenceRow, MessageRow, RESOLVING, ReachRow, StatRow, failed};
+use crate::store::{Filter, Reach, Stat, StoreError};
 
 /// Lets through what the filter wants; what is null lets everything through.
-const CHOSEN: &str = "($1 IS NULL OR waiting.group_id = $1) AND ($2 IS NULL OR waiting.declared_topic = $2)
-    AND ($3 IS NULL OR waiting.message_key = $3) AND ($4 IS NULL OR waiting.reason_id = $4) AND ($5 IS NULL OR waiting.id = $5)";
-
-#[derive(QueryableByName)]
-struct StatRow {
-    #[diesel(sql_type = Text)]
-    group_id: String,
-    #[diesel(sql_type = Text)]
-    declared_topic: String,
-    #[diesel(sql_type = SmallInt)]
-    status: i16,
-    #[diesel(sql_type = BigInt)]
-    messages: i64,
-    #[diesel(sql_type = BigInt)]
-    oldest_ms: i64,
+fn chosen() -> String {
+    format!(
+        "($1 IS NULL OR waiting.group_id = $1) AND ($2 IS NULL OR waiting.declared_topic = $2)
+        AND ($3 IS NULL OR waiting.message_key = $3) AND ($4 IS NULL OR waiting.reason_id = ANY($4))
+        AND ($5 IS NULL OR waiting.id = $5) AND ($6 IS NULL OR position($6 IN waiting.reason) > 0)
+        AND ($7 IS NULL OR {RESOLVING} = $7) AND ($8 IS NULL OR waiting.parked_at_ms < $8)"
+    )
 }
 
-/// Binds the five values of [`CHOSEN`], and the limit as a sixth.
-macro_rules! chosen {
+/// Binds the eight values of [`chosen`], and the limit as a ninth.
+macro_rules! bound {
     ($sql:expr, $filter:expr) => {
         diesel::sql_query($sql)
             .bind::<Nullable<Text>, _>($filter.group.clone())
             .bind::<Nullable<Text>, _>($filter.topic.clone())
             .bind::<Nullable<Binary>, _>($filter.key.as_ref().map(|key| key.to_vec()))
-            .bind::<Nullable<BigInt>, _>($filter.reason.as_ref().map(|reason| reason.id().0))
+            .bind::<Nullable<Array<BigInt>>, _>($filter.reason_ids())
             .bind::<Nullable<BigInt>, _>($filter.id)
+            .bind::<Nullable<Text>, _>($filter.reason_contains.clone())
+            .bind::<Nullable<Bool>, _>($filter.status.map(|status| status == Status::Resolving))
+            .bind::<Nullable<BigInt>, _>($filter.parked_before_ms)
             .bind::<BigInt, _>($filter.limit.map_or(i64::MAX, i64::from))
     };
 }
 
 impl PostgresStore {
     pub(super) async fn list_messages(&self, filter: &Filter) -> Result<Vec<StoredMessage>, StoreError> {
-        let sql = format!("SELECT {COLUMNS} FROM kafka_waiting_messages AS waiting WHERE {CHOSEN} ORDER BY waiting.id LIMIT $6");
+        let sql = format!(
+            "SELECT {COLUMNS}, {RESOLVING} AS resolving FROM kafka_waiting_messages AS waiting
+             WHERE {} ORDER BY waiting.id LIMIT $9",
+            chosen()
+        );
         let rows: Vec<MessageRow> =
-            chosen!(sql, filter).load(&mut self.connection().await?).await.map_err(failed("listing parked messages"))?;
+            bound!(sql, filter).load(&mut self.connection().await?).await.map_err(failed("listing parked messages"))?;
         Ok(rows.into_iter().filter_map(MessageRow::message).collect())
+    }
+
+    pub(super) async fn reach_of(&self, filter: &Filter) -> Result<Reach, StoreError> {
+        let chosen = chosen();
+        let sql = format!(
+            "WITH chosen AS (SELECT waiting.id, waiting.fence FROM kafka_waiting_messages AS waiting WHERE {chosen} ORDER BY waiting.id LIMIT $9)
+             SELECT (SELECT count(*) FROM kafka_waiting_messages AS waiting
+                     WHERE waiting.id IN (SELECT id FROM chosen) AND NOT {RESOLVING}) AS dropped,
+                    (SELECT count(*) FROM kafka_waiting_messages AS waiting
+                     WHERE waiting.fence IN (SELECT fence FROM chosen) AND NOT {RESOLVING}) AS released"
+        );
+        let row: ReachRow =
+            bound!(sql, filter).get_result(&mut self.connection().await?).await.map_err(failed("counting what is meant"))?;
+        Ok(row.into())
     }
 
     pub(super) async fn release_fences(&self, filter: &Filter) -> Result<u64, StoreError> {
         let mut connection = self.connection().await?;
-        let sql = format!("SELECT DISTINCT waiting.fence FROM kafka_waiting_messages AS waiting WHERE {CHOSEN} LIMIT $6");
-        let fences: Vec<FenceRow> = chosen!(sql, filter).load(&mut connection).await.map_err(failed("finding what to release"))?;
+        let sql = format!("SELECT DISTINCT waiting.fence FROM kafka_waiting_messages AS waiting WHERE {} LIMIT $9", chosen());
+        let fences: Vec<FenceRow> = bound!(sql, filter).load(&mut connection).await.map_err(failed("finding what to release"))?;
         let fences: Vec<i64> = fences.into_iter().map(|row| row.fence).collect();
-        let released =
-            diesel::sql_query("UPDATE kafka_waiting_messages SET reason_id = $2, reason = $3 WHERE fence = ANY($1) AND status = 0")
-                .bind::<Array<BigInt>, _>(fences)
-                .bind::<BigInt, _>(Reason::Released.id().0)
-                .bind::<Text, _>(Reason::Released.to_text())
-                .execute(&mut connection)
-                .await
-                .map_err(failed("releasing parked messages"))?;
+        let sql = format!(
+            "UPDATE kafka_waiting_messages AS waiting SET reason_id = $2, reason = $3 WHERE waiting.fence = ANY($1) AND NOT {RESOLVING}"
+        );
+        let released = diesel::sql_query(sql)
+            .bind::<Array<BigInt>, _>(fences)
+            .bind::<BigInt, _>(Reason::Released.id().0)
+            .bind::<Text, _>(Reason::Released.to_text())
+            .execute(&mut connection)
+            .await
+            .map_err(failed("releasing parked messages"))?;
         let channel = channel(&mut connection).await?;
         diesel::sql_query("SELECT pg_notify($1, '')")
             .bind::<Text, _>(channel)
@@ -73,25 +88,22 @@ impl PostgresStore {
 
     pub(super) async fn drop_chosen(&self, filter: &Filter) -> Result<u64, StoreError> {
         let sql = format!(
-            "DELETE FROM kafka_waiting_messages WHERE status = 0 AND id IN
-             (SELECT waiting.id FROM kafka_waiting_messages AS waiting WHERE {CHOSEN} ORDER BY waiting.id LIMIT $6)"
+            "DELETE FROM kafka_waiting_messages AS waiting WHERE NOT {RESOLVING} AND waiting.id IN
+             (SELECT waiting.id FROM kafka_waiting_messages AS waiting WHERE {} ORDER BY waiting.id LIMIT $9)",
+            chosen()
         );
-        let dropped = chosen!(sql, filter).execute(&mut self.connection().await?).await.map_err(failed("dropping parked messages"))?;
+        let dropped = bound!(sql, filter).execute(&mut self.connection().await?).await.map_err(failed("dropping parked messages"))?;
         Ok(dropped as u64)
     }
 
     pub(super) async fn count(&self) -> Result<Vec<Stat>, StoreError> {
-        let sql = "SELECT group_id, declared_topic, status, count(*) AS messages, min(parked_at_ms) AS oldest_ms
-            FROM kafka_waiting_messages GROUP BY 1, 2, 3 ORDER BY 1, 2, 3";
+        let sql = format!(
+            "SELECT group_id, declared_topic, resolving, count(*) AS messages, min(parked_at_ms) AS oldest_ms
+             FROM (SELECT waiting.*, {RESOLVING} AS resolving FROM kafka_waiting_messages AS waiting) AS waiting
+             GROUP BY 1, 2, 3 ORDER BY 1, 2, 3"
+        );
         let rows: Vec<StatRow> =
             diesel::sql_query(sql).load(&mut self.connection().await?).await.map_err(failed("counting parked messages"))?;
-        let stat = |row: StatRow| Stat {
-            group: row.group_id,
-            topic: row.declared_topic,
-            status: Status::of_code(row.status),
-            messages: u64::try_from(row.messages).unwrap_or(0),
-            oldest_ms: row.oldest_ms,
-        };
-        Ok(rows.into_iter().map(stat).collect())
+        Ok(rows.into_iter().map(Stat::from).collect())
     }
 }

@@ -7,7 +7,6 @@ CREATE TABLE IF NOT EXISTS kafka_waiting_messages (
     timestamp_ms BIGINT,
     message_partition INTEGER NOT NULL,
     attempt INTEGER NOT NULL,
-    status SMALLINT NOT NULL,
     timestamp_type SMALLINT NOT NULL,
     group_id TEXT COLLATE "C" NOT NULL,
     declared_topic TEXT COLLATE "C" NOT NULL,
@@ -23,10 +22,14 @@ CREATE INDEX IF NOT EXISTS kafka_waiting_messages_fence
     ON kafka_waiting_messages (fence, topic, message_partition, message_offset);
 CREATE INDEX IF NOT EXISTS kafka_waiting_messages_reason
     ON kafka_waiting_messages (group_id, reason_id);
-CREATE INDEX IF NOT EXISTS kafka_waiting_messages_declared
-    ON kafka_waiting_messages (group_id, declared_topic);
-CREATE INDEX IF NOT EXISTS kafka_waiting_messages_resolving
-    ON kafka_waiting_messages (group_id, fence) WHERE status = 1;
+CREATE INDEX IF NOT EXISTS kafka_waiting_messages_parked
+    ON kafka_waiting_messages (group_id, parked_at_ms);
+-- The fences whose messages are being replayed. Rows of messages are never updated for that: it would cost more than all the rest.
+CREATE TABLE IF NOT EXISTS kafka_resolving_fences (
+    fence BIGINT PRIMARY KEY,
+    group_id TEXT COLLATE "C" NOT NULL,
+    declared_topic TEXT COLLATE "C" NOT NULL
+);
 CREATE OR REPLACE FUNCTION kafka_resolver_appeared() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE
     key TEXT;

@@ -59,10 +59,10 @@ struct Figure(f64);
 fn punctuality(plan: &Plan) -> anyhow::Result<()> {
     let rounds: Vec<lateness::Lateness> = in_turn(plan, "lateness", &[&Side::new(["retry", "lateness"])])?.concat();
     let ratios = |pairs: &[(f64, f64)]| pairs.iter().map(|(ours, baseline)| baseline / ours).collect::<Vec<_>>();
-    let cases: [(&str, fn(&lateness::Lateness) -> (f64, f64)); 2] =
-        [("lateness p50", |round| (round.ours_p50, round.timer_p50)), ("lateness p99", |round| (round.ours_p99, round.timer_p99))];
-    for (case, pair) in cases {
-        let pairs: Vec<_> = rounds.iter().map(pair).collect();
+    let p50 = rounds.iter().map(|round| (round.ours_p50, round.timer_p50)).collect();
+    let p99 = rounds.iter().map(|round| (round.ours_p99, round.timer_p99)).collect();
+    let cases: [(&str, Vec<(f64, f64)>); 2] = [("lateness p50", p50), ("lateness p99", p99)];
+    for (case, pairs) in cases {
         let (ours, baseline) = pairs.iter().copied().unzip();
         line(plan, Line { case, unit: "ms", ours, baseline, ratios: ratios(&pairs) });
     }

@@ -44,7 +44,7 @@ async fn fill(name: &str, messages: u64) -> anyhow::Result<()> {
     for number in 0..messages {
         // A key stays in its partition, as by any hash.
         let key = number % KEYS;
-        let partition = i32::try_from(key % PARTITIONS.unsigned_abs() as u64)?;
+        let partition = i32::try_from(key % u64::from(PARTITIONS.unsigned_abs()))?;
         let record = Record::new(topic.clone()).partition(partition).key(format!("key-{key}").into_bytes()).value(vec![b'x'; 100]);
         app.producer().enqueue(record).await?;
     }
@@ -120,7 +120,7 @@ async fn track(name: &str, messages: u64) -> anyhow::Result<f64> {
     diesel::sql_query("DELETE FROM kafka_key_offsets").execute(&mut database).await?;
     let mut ends = BTreeMap::new();
     for number in 0..messages {
-        *ends.entry(i32::try_from(number % KEYS % PARTITIONS.unsigned_abs() as u64)?).or_insert(0) += 1;
+        *ends.entry(i32::try_from(number % KEYS % u64::from(PARTITIONS.unsigned_abs()))?).or_insert(0) += 1;
     }
     let seen = Arc::new(Seen::default());
     let tracker = KeyOffsetTracker::enable(unique("retry-tracker-group")?).store(Watched { store, ends, seen: Arc::clone(&seen) });
