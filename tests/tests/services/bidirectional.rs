@@ -23,6 +23,8 @@ use kafka_tests::cluster;
 use kafka_tests::connectors::connect_url;
 use kafka_tests::database::{Database, drop_slots_of};
 use kafka_tests::story::{SOON, heavy, unique};
+use kafka_tests::until::until;
+use tokio::runtime::Runtime;
 
 diesel::table! {
     people {
@@ -55,18 +57,15 @@ struct Side {
 }
 
 impl Side {
-    async fn new(story: &str, side: &str) -> Self {
+    fn new(runtime: &Runtime, story: &str, side: &str) -> Self {
         let name = format!("{story}_{side}");
-        let place = name.clone();
-        let database = tokio::task::spawn_blocking(move || {
-            let mut database = Database::of_its_own(&place);
-            database.run("CREATE TABLE people (id bigint PRIMARY KEY, name text NOT NULL, age integer NOT NULL)");
-            database
-        });
-        let database = database.await.unwrap();
-        let mut connection = AsyncPgConnection::establish(&database.url).await.unwrap();
+        let mut database = Database::of_its_own(&name);
+        database.run("CREATE TABLE people (id bigint PRIMARY KEY, name text NOT NULL, age integer NOT NULL)");
         // The story writes plain SQL, which knows nothing of the flag: triggers apply the rule.
-        SkipMigration::of("people").with_triggers().apply(&mut connection).await.unwrap();
+        runtime.block_on(async {
+            let mut connection = AsyncPgConnection::establish(&database.url).await.unwrap();
+            SkipMigration::of("people").with_triggers().apply(&mut connection).await.unwrap();
+        });
         Self { name, database }
     }
 
@@ -102,7 +101,11 @@ fn application(story: &str, name: &str, url: &str) -> App {
         .set("publication.autocreate.mode", "filtered")
         .set("topic.creation.default.replication.factor", 1)
         .set("topic.creation.default.partitions", 1)
-        .transform("unwrap", "io.debezium.transforms.ExtractNewRecordState", [("delete.tombstone.handling.mode", "rewrite-with-tombstone")]);
+        .transform(
+            "unwrap",
+            "io.debezium.transforms.ExtractNewRecordState",
+            [("delete.tombstone.handling.mode", "rewrite-with-tombstone")],
+        );
     let mut settings = Settings::default().global_config([("bootstrap.servers", cluster::bootstrap())]);
     let registry = std::env::var("SCHEMA_REGISTRY_URL").unwrap();
     settings.schema_registry = Some(SchemaRegistrySettings::new(registry));
@@ -143,68 +146,53 @@ fn change(database: &mut Database, who: &str, round: usize) -> usize {
         + database.run_counted(&format!("DELETE FROM people WHERE id % 11 = {}", round % 11))
 }
 
-fn written(topic: &str) -> i64 {
-    cluster::ends(topic, 1).values().sum()
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn changes_on_both_sides_at_once_meet_and_do_not_go_round() {
+#[test]
+fn changes_on_both_sides_at_once_meet_and_do_not_go_round() {
     let _place = heavy();
+    let runtime = Runtime::new().unwrap();
     let story = unique("people").replace('-', "_");
     cluster::create_topic(&story, 1);
-    let (one, other) = (Side::new(&story, "one").await, Side::new(&story, "other").await);
-    let apps = [&one, &other].map(|side| application(&story, &side.name, &side.database.url));
-    let client = publish(&apps[0]).await;
-    publish(&apps[1]).await;
-    let mut running: Vec<Running> = Vec::new();
-    for app in apps {
-        running.push(app.start(&[]).await.unwrap());
-    }
-
-    let topic = story.clone();
-    let (mut one, mut other) = (one, other);
-    let (mut one, mut other, made) = tokio::task::spawn_blocking(move || {
-        let made: usize = std::thread::scope(|scope| {
-            let sides = [(&mut one, "one"), (&mut other, "other")];
-            let threads = sides.map(|(side, who)| scope.spawn(move || (0..20).map(|round| change(&mut side.database, who, round)).sum::<usize>()));
-            threads.into_iter().map(|thread| thread.join().unwrap()).sum()
-        });
-        (one, other, made)
-    })
-    .await
-    .unwrap();
+    let mut sides = ["one", "other"].map(|side| Side::new(&runtime, &story, side));
+    let (client, mut running) = runtime.block_on(async {
+        let apps = sides.each_ref().map(|side| application(&story, &side.name, &side.database.url));
+        let client = publish(&apps[0]).await;
+        publish(&apps[1]).await;
+        let mut running: Vec<Running> = Vec::new();
+        for app in apps {
+            running.push(app.start(&[]).await.unwrap());
+        }
+        (client, running)
+    });
+    let made: usize = std::thread::scope(|scope| {
+        let changing = |side: &mut Side| (0..20).map(|round| change(&mut side.database, &side.name, round)).sum::<usize>();
+        let threads = sides.each_mut().map(|side| scope.spawn(move || changing(side)));
+        threads.into_iter().map(|thread| thread.join().unwrap()).sum()
+    });
 
     // Quiet: both equal, and no more messages come.
-    let (mut last, mut since) = (0, Instant::now());
-    let deadline = Instant::now() + SOON * 5;
-    let equal = tokio::task::spawn_blocking(move || {
-        loop {
-            let (count, equal) = (written(&topic), one.rows() == other.rows());
-            if count != last {
-                (last, since) = (count, Instant::now());
-            }
-            if equal && since.elapsed() > Duration::from_secs(5) {
-                return (one, other, count);
-            }
-            assert!(Instant::now() < deadline, "{count} messages; {:?}\n{:?}", one.rows(), other.rows());
-            std::thread::park_timeout(Duration::from_millis(100));
+    let (mut count, mut since) = (0, Instant::now());
+    until("both equal and quiet", SOON * 5, || {
+        let now = cluster::ends(&story, 1).values().sum();
+        if now != count {
+            (count, since) = (now, Instant::now());
         }
+        let [one, other] = sides.each_mut().map(Side::rows);
+        count > 0 && one == other && since.elapsed() > Duration::from_secs(5)
     });
-    let (mut one, other, count) = equal.await.unwrap();
     // A deletion is a message and a tombstone; what came from the topic adds none.
     println!("{made} changes on two sides, {count} messages");
-    assert!(count > 0 && count <= 2 * i64::try_from(made).unwrap(), "{made} changes, {count} messages");
-    assert!(!tokio::task::spawn_blocking(move || one.rows().is_empty()).await.unwrap());
+    assert!(count <= 2 * i64::try_from(made).unwrap(), "{made} changes, {count} messages");
+    assert!(!sides[0].rows().is_empty());
 
-    for running in &mut running {
-        running.stop();
-        running.finished().await.unwrap();
-    }
-    for name in [&other.name, &other.name.replace("other", "one")] {
-        client.delete(&format!("{name}.Shared")).await.unwrap();
-        let name = name.clone();
-        tokio::task::spawn_blocking(move || drop_slots_of(&name)).await.unwrap();
-    }
-    tokio::task::spawn_blocking(move || drop(other)).await.unwrap();
+    runtime.block_on(async {
+        for running in &mut running {
+            running.stop();
+            running.finished().await.unwrap();
+        }
+        for side in &sides {
+            client.delete(&format!("{}.Shared", side.name)).await.unwrap();
+        }
+    });
+    sides.iter().for_each(|side| drop_slots_of(&side.name));
     cluster::delete_topic(&story);
 }
