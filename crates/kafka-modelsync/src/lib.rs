@@ -6,10 +6,11 @@
 //!
 //! In reading order: [`value`] and [`row`] are what a change is made of, [`change`] is the way from a message to it.
 //! [`table`] and [`model`] say what a table wants of messages, and [`sink`] writes them into it.
-//! [`transform`] makes other fields of them, and the schema that these have.
+//! [`transform`] makes other fields of them, and the schema that these have; [`reproducer`] publishes a raw topic again.
 
 pub mod change;
 pub mod model;
+pub mod reproducer;
 pub mod row;
 pub mod sink;
 pub mod sync;

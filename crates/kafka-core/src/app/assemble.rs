@@ -20,7 +20,7 @@ use crate::producer::Producer;
 use crate::producer::suppression::Suppression;
 use crate::registry;
 use crate::settings::{LayeredProperties, OwnConfig, Settings};
-use crate::topic::TopicSpec;
+use crate::topic::{Concurrency, TopicSpec};
 
 /// An application that was checked and can run.
 #[derive(Debug)]
@@ -233,6 +233,20 @@ fn produced(declared: &[(TopicSpec, &'static str)], errors: &mut ConfigErrors) -
     names
 }
 
+/// What the transactional mode needs of topics and properties.
+fn transactable(spec: &ConsumerSpec, properties: Option<&LayeredProperties>, errors: &mut ConfigErrors) {
+    let unordered = spec.topics.iter().filter(|topic| topic.spec.concurrency != Concurrency::Partition);
+    for topic in unordered {
+        let path = format!("consumers.{}.topics.{}", spec.name, topic.spec.name);
+        errors.push(path, "a transaction commits the position behind all that it holds, so messages must be handled in the order of their partition; leave `concurrency` out, or `exactly_once`");
+    }
+    let isolation = properties.and_then(|properties| properties.properties().get("isolation.level").cloned());
+    if isolation.as_deref() == Some("read_uncommitted") {
+        let path = format!("consumers.{}.config.isolation.level", spec.name);
+        errors.push(path, "with `read_uncommitted` the consumer would begin before positions that a former owner is committing; leave it out, or `exactly_once`");
+    }
+}
+
 /// Explicit and discovered consumers together; two of one name are an error that names both places.
 fn gather(explicit: Vec<(ConsumerSpec, Origin)>, discovery: Discovery, errors: &mut ConfigErrors) -> Vec<ConsumerSpec> {
     let mut all = explicit;
@@ -327,6 +341,9 @@ impl Assembly<'_> {
             errors.extend(error.into());
         }
         overlaps(&spec, &mut errors);
+        if let OffsetStorage::Transactions = spec.offset_storage {
+            transactable(&spec, properties.as_ref(), &mut errors);
+        }
         let (mut pipelines, mut subscriptions) = (Vec::new(), Vec::new());
         for topic in &spec.topics {
             pipelines.extend(errors.take(self.pipeline(&spec, topic)));

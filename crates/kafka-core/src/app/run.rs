@@ -12,9 +12,10 @@ use super::background::Backgrounds;
 use super::health::{HealthCheck, HealthSource};
 use crate::broker::{ClientError, ConnectionError, PollWaker, Properties, Unflushed};
 use crate::consumer::{
-    ConsumeError, ConsumerHandle, ConsumerLoop, LoopConfig, Oversight, Parking, Reporter, Role, Spawner, WakeSource, start,
+    ConsumeError, ConsumerHandle, ConsumerLoop, LoopConfig, Oversight, Parking, Reporter, Role, Spawner, TransactionSource, WakeSource,
+    start,
 };
-use crate::error::BoxError;
+use crate::error::{BoxError, in_full};
 use crate::producer::Producer;
 
 /// Why an application did not start.
@@ -191,7 +192,7 @@ impl App {
             && !seen.contains(&self.broker.connection(self.producer.properties()))
             && let Err(error) = self.producer.check_connection().await
         {
-            tracing::warn!(error = %error, "the producer will not connect, while the consumers do");
+            tracing::warn!(error = %in_full(&error), "the producer will not connect, while the consumers do");
         }
         Ok(())
     }
@@ -230,6 +231,10 @@ impl App {
             group: consumer.group.clone(),
             topics: consumer.pipelines.clone(),
             storage: consumer.storage.clone(),
+            transactions: Some(TransactionSource {
+                broker: Arc::clone(&self.broker),
+                properties: self.framework_producer().properties().clone(),
+            }),
             error_handler: self.error_handler.clone(),
             clock: self.clock.clone(),
             spawner,

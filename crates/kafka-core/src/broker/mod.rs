@@ -8,6 +8,7 @@ mod connection;
 pub mod memory;
 pub mod rdkafka;
 mod reader;
+mod transactions;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -20,6 +21,7 @@ use tokio::sync::oneshot;
 pub use admin::{Admin, CreateTopicsError, NewTopic, TopicConfigs};
 pub use connection::ConnectionError;
 pub use reader::{ReadMessage, ReadRange, TopicReader};
+pub use transactions::{Membership, Remedy, TransactionError, TransactionalClient};
 
 use crate::message::{KeepAlive, RawMessage, Record};
 use crate::names::{GroupId, Subscription, TopicPartition};
@@ -46,6 +48,17 @@ pub trait Broker: Send + Sync + fmt::Debug {
     /// # Errors
     /// When the client cannot be made of these properties.
     fn producer(&self, properties: &Properties) -> Result<Arc<dyn ProducerClient>, ClientError>;
+
+    /// A producer client that has taken the `transactional.id` of its properties: whoever had it before is fenced, and what that one left
+    /// open is aborted. Default: there are no transactions.
+    fn transactional_producer(
+        &self,
+        properties: &Properties,
+    ) -> BoxFuture<'static, Result<Arc<dyn TransactionalClient>, TransactionError>> {
+        let _unused = properties;
+        let source = ClientError::fatal("_NOT_IMPLEMENTED", "this broker has no transactions");
+        Box::pin(std::future::ready(Err(TransactionError { remedy: Remedy::End, source })))
+    }
 
     /// An administration client.
     ///
@@ -140,6 +153,11 @@ pub trait ConsumerClient: Send + fmt::Debug {
     /// # Errors
     /// When the partition is not assigned (any more).
     fn store(&mut self, partition: &TopicPartition, position: i64) -> Result<(), ClientError>;
+
+    /// The client's place in its group, for transactions. Default: none.
+    fn membership(&self) -> Option<Membership> {
+        None
+    }
 
     /// The end of the partition as last seen, for the lag; `None` until known.
     fn end_offset(&self, partition: &TopicPartition) -> Option<i64>;

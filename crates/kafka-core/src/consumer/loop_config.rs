@@ -7,6 +7,7 @@ use super::ErrorHandler;
 use super::pipeline::Pipeline;
 use super::seams::OffsetStorage;
 use super::spawner::Spawner;
+use super::transactions::TransactionSource;
 use crate::clock::Clock;
 use crate::names::GroupId;
 
@@ -17,6 +18,8 @@ pub(crate) struct LoopConfig {
     pub(crate) group: GroupId,
     pub(crate) topics: Vec<Arc<Pipeline>>,
     pub(crate) storage: OffsetStorage,
+    /// What the producers of the transactional mode are made of.
+    pub(crate) transactions: Option<TransactionSource>,
     pub(crate) error_handler: ErrorHandler,
     pub(crate) clock: Clock,
     pub(crate) spawner: Spawner,

@@ -2,7 +2,8 @@
 //!
 //! In reading order: [`spec`](ConsumerSpec) is what is declared, `run` is the loop, `partition` what
 //! one assignment owns, `lanes` the order within it, `pipeline` the way of a run, `outcome` and
-//! `seams` the closed protocol between them and the feature crates, `tracker` what may be stored, `replay` the way of
+//! `seams` the closed protocol between them and the feature crates, `tracker` what may be stored, `transactions` the mode in which outputs
+//! and positions are committed as one, `replay` the way of
 //! messages that no poll brought.
 
 #[cfg(feature = "test-kit")]
@@ -26,6 +27,7 @@ mod spec;
 mod state;
 mod thread;
 mod tracker;
+mod transactions;
 
 #[cfg(feature = "test-kit")]
 pub(crate) use by_hand::{Bell, ByHand, Turned};
@@ -48,3 +50,4 @@ pub use spec::{Consumer, ConsumerSpec, DeclaredTopic, Role};
 pub use state::{ConsumerState, Flow, PartitionState, Trouble, Work};
 pub use thread::{ConsumerHandle, UnknownTopic};
 pub(crate) use thread::{Oversight, Parking, start};
+pub(crate) use transactions::TransactionSource;

@@ -8,8 +8,9 @@ use std::sync::Arc;
 use super::defect::{Defect, planted};
 use super::outcome::{Ack, Admission, HandlerPanic, Hold, Settlement};
 use super::seams::{Admissions, Backoff, Decoding, Failure, FailureHandler, Gate, Returns, contained};
+use super::transactions::Transactions;
 use crate::clock::Clock;
-use crate::error::BoxError;
+use crate::error::{BoxError, in_full};
 use crate::message::{Run, Segment};
 use crate::names::Subscription;
 use crate::producer::suppression::Suppression;
@@ -74,19 +75,25 @@ pub(crate) enum Next {
 
 impl Pipeline {
     /// Takes the run as far as it goes. What is settled leaves the run and enters the journal.
-    pub(crate) async fn process(&self, run: &mut Run, journal: &mut Journal, control: &Control) -> Next {
+    pub(crate) async fn process(
+        &self,
+        run: &mut Run,
+        journal: &mut Journal,
+        control: &Control,
+        transactions: Option<&Transactions>,
+    ) -> Next {
         if self.gates.iter().all(|gate| gate.wants_decoded() == Decoding::NotNeeded) {
-            return self.pass(run, journal, control).await;
+            return self.pass(run, journal, control, transactions).await;
         }
         let Err(Undecoded { decoded, error }) = self.handler.decode(run).await else {
-            return self.pass(run, journal, control).await;
+            return self.pass(run, journal, control, transactions).await;
         };
         // What stands before the trouble is none of its business.
         if decoded == 0 {
             return Next::Trouble(error);
         }
         run.set_aside(decoded);
-        let next = self.pass(run, journal, control).await;
+        let next = self.pass(run, journal, control, transactions).await;
         let all_settled = run.is_empty();
         run.make_whole();
         match next {
@@ -96,7 +103,7 @@ impl Pipeline {
     }
 
     /// Takes a run through gates and handler.
-    async fn pass(&self, run: &mut Run, journal: &mut Journal, control: &Control) -> Next {
+    async fn pass(&self, run: &mut Run, journal: &mut Journal, control: &Control, transactions: Option<&Transactions>) -> Next {
         let admitted = match self.admit(run, journal).await {
             Ok(admitted) => admitted,
             Err(_) if planted(Defect::SkipOnGateTrouble) => return journal.skip(run),
@@ -108,7 +115,11 @@ impl Pipeline {
                 Group::Proceed(_) if control.stopping() => return Next::GoOn,
                 Group::Proceed(count) => {
                     let behind = run.len().saturating_sub(count);
-                    match self.handle(run, count, journal, control).await {
+                    let next = match transactions {
+                        Some(transactions) => self.handle_once(run, count, journal, control, transactions).await,
+                        None => self.handle(run, count, journal, control).await,
+                    };
+                    match next {
                         Next::GoOn if run.len() > behind => return Next::GoOn,
                         Next::GoOn => {}
                         other => return other,
@@ -207,7 +218,7 @@ impl Pipeline {
         let mut tries = 0;
         loop {
             tracing::warn!(
-                topic = %failure.message.topic(), partition = failure.message.partition(), offset = failure.message.raw().offset(), error = %error,
+                topic = %failure.message.topic(), partition = failure.message.partition(), offset = failure.message.raw().offset(), error = %in_full(&*error),
                 "forwarded message was not acknowledged, its partition holds"
             );
             let ack = loop {
@@ -218,7 +229,7 @@ impl Pipeline {
                     Ok(Settlement::Done) => return Ok(segments),
                     Ok(Settlement::Hold(hold)) => self.clock.sleep_until(hold.until).await,
                     Ok(Settlement::Stop(error)) => return Err(error),
-                    Err(error) => tracing::warn!(error = %error, "message could not be forwarded"),
+                    Err(error) => tracing::warn!(error = %in_full(&*error), "message could not be forwarded"),
                 }
             };
             match contained(|| ack).await {

@@ -7,6 +7,7 @@ use super::defect::{Defect, planted};
 use tokio::sync::oneshot;
 
 use super::state::ConsumerState;
+use super::transactions::Transactions;
 use crate::broker::PollWaker;
 use crate::error::BoxError;
 use crate::message::Segment;
@@ -27,6 +28,8 @@ pub(crate) enum Report {
     Stop(BoxError),
     /// A position source answered for the assignment it was asked for.
     Positions(Vec<TopicPartition>, HashMap<TopicPartition, i64>),
+    /// The transactions of these partitions are taken over.
+    TakenOver(Vec<TopicPartition>, Vec<Transactions>),
     /// The application asks for something.
     Command(Command),
     /// The application wants to know how the consumer is.

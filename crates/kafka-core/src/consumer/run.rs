@@ -21,10 +21,11 @@ use super::reports::{Command, Generation, Report, Reporter, Settled};
 use super::revocation::{Closing, LAST_WORD, LEAVE_TIMEOUT, Ownership, Revocation, Stage};
 use super::seams::{Backoff, OffsetStorage, PositionSource, contained};
 use super::state::{ConsumerState, Flow, Trouble};
+use super::transactions::Transactions;
 use super::{ClientErrorAction, ConsumeError};
 use crate::broker::{ClientError, ClientEvent, ConsumerClient, QueueId};
 use crate::clock::Clock;
-use crate::error::BoxError;
+use crate::error::{BoxError, in_full};
 use crate::names::{GroupId, Subscription, TopicPartition};
 
 /// The most events served in one turn, so that a storm of errors starves no partition.
@@ -182,11 +183,40 @@ impl ConsumerLoop {
                     reporter.send(Report::Positions(partitions, positions));
                 });
             }
-            OffsetStorage::External(_) | OffsetStorage::Group => self.assign(partitions, &HashMap::new()),
+            OffsetStorage::Transactions if !partitions.is_empty() => self.take_over(partitions),
+            OffsetStorage::External(_) | OffsetStorage::Group | OffsetStorage::Transactions => {
+                self.assign(partitions, &HashMap::new(), Vec::new());
+            }
         }
     }
 
-    fn assign(&mut self, partitions: Vec<TopicPartition>, positions: &HashMap<TopicPartition, i64>) {
+    /// Before the committed positions are read: what a former owner still commits must be in them.
+    fn take_over(&mut self, partitions: Vec<TopicPartition>) {
+        let (Some(source), Some(member)) = (self.config.transactions.clone(), self.client.membership()) else {
+            let source = ClientError::fatal("_NOT_IMPLEMENTED", "this broker has no transactions");
+            return self.fail(ConsumeError::Client { consumer: self.config.name.clone(), source });
+        };
+        let (asked, since) = self.positions_wanted.unwrap_or((0, self.config.clock.now()));
+        self.positions_wanted = Some((asked + 1, since));
+        let (group, clock, reporter) = (self.config.group.clone(), self.config.clock.clone(), self.reporter.clone());
+        self.config.spawner.spawn(async move {
+            let all = partitions
+                .iter()
+                .map(|partition| source.clone().take_over(group.clone(), partition.clone(), member.clone(), clock.clone()));
+            match futures_util::future::try_join_all(all).await {
+                Ok(transactions) => reporter.send(Report::TakenOver(partitions, transactions)),
+                Err(error) => reporter.send(Report::Stop(error)),
+            }
+        });
+    }
+
+    fn positions_came(&mut self) {
+        self.positions_wanted =
+            self.positions_wanted.and_then(|(asked, since)| Some((asked.checked_sub(1).filter(|left| *left > 0)?, since)));
+    }
+
+    fn assign(&mut self, partitions: Vec<TopicPartition>, positions: &HashMap<TopicPartition, i64>, transactions: Vec<Transactions>) {
+        let mut transactions = transactions.into_iter();
         let wanted: Vec<_> = partitions
             .into_iter()
             .map(|name| {
@@ -201,7 +231,7 @@ impl ConsumerLoop {
         for ((name, _), queue) in wanted.into_iter().zip(queues) {
             let generation = Generation(self.next_generation);
             self.next_generation += 1;
-            let (lanes, now) = (self.lanes(&name, generation), self.config.clock.now());
+            let (lanes, now) = (self.lanes(&name, generation, transactions.next()), self.config.clock.now());
             let flow = if planted(Defect::PauseForgotten) { Flow::Open } else { flow_of(&self.paused_topics, name.topic.as_str()) };
             tracing::info!(consumer = %self.config.name, topic = %name.topic, partition = name.partition, "partition assigned");
             self.by_queue.insert(queue, generation);
@@ -209,14 +239,14 @@ impl ConsumerLoop {
         }
     }
 
-    fn lanes(&self, name: &TopicPartition, generation: Generation) -> Option<Lanes> {
+    fn lanes(&self, name: &TopicPartition, generation: Generation, transactions: Option<Transactions>) -> Option<Lanes> {
         let matching = |pipeline: &Pipeline| pipeline.subscription.matches(name.topic.as_str());
         let Some((at, pipeline)) = self.config.topics.iter().enumerate().find(|(_, pipeline)| matching(pipeline)) else {
             tracing::error!(consumer = %self.config.name, topic = %name.topic, partition = name.partition, "no declared topic takes this one; it is held, nothing of it is skipped");
             return None;
         };
         let (places, reporter) = (self.places[at].clone(), self.reporter.clone());
-        Some(Lanes::new(generation, Arc::clone(pipeline), places, reporter, self.config.spawner.clone()))
+        Some(Lanes::new(generation, Arc::clone(pipeline), places, transactions, reporter, self.config.spawner.clone()))
     }
 
     fn revoked(&mut self, names: Vec<TopicPartition>, ownership: Ownership) {
@@ -263,9 +293,12 @@ impl ConsumerLoop {
                 Report::Rested => {}
                 Report::Stop(source) => self.fail(ConsumeError::Stopped { consumer: self.config.name.clone(), source }),
                 Report::Positions(partitions, positions) => {
-                    self.positions_wanted =
-                        self.positions_wanted.and_then(|(asked, since)| Some((asked.checked_sub(1).filter(|left| *left > 0)?, since)));
-                    self.assign(partitions, &positions);
+                    self.positions_came();
+                    self.assign(partitions, &positions, Vec::new());
+                }
+                Report::TakenOver(partitions, transactions) => {
+                    self.positions_came();
+                    self.assign(partitions, &HashMap::new(), transactions);
                 }
                 Report::Command(command) => self.command(command),
                 // Whoever asked may be gone; then nobody wants to know.
@@ -354,7 +387,8 @@ impl ConsumerLoop {
     // Positions.
 
     fn store_positions(&mut self) {
-        if let OffsetStorage::External(_) = self.config.storage {
+        // Who keeps the positions elsewhere has committed them with the effects.
+        if let OffsetStorage::External(_) | OffsetStorage::Transactions = self.config.storage {
             return;
         }
         let lost = |generation: &Generation, revocations: &[Revocation]| {
@@ -504,7 +538,7 @@ async fn ask_positions(
         };
         tries += 1;
         let wait = Backoff::FRAMEWORK.after(tries);
-        tracing::error!(group = %group, error = %error, ?wait, "positions could not be read, the partitions wait");
+        tracing::error!(group = %group, error = %in_full(&*error), ?wait, "positions could not be read, the partitions wait");
         clock.sleep(wait).await;
     }
 }

@@ -107,6 +107,10 @@ pub enum OffsetStorage {
     /// Whoever handles the messages, in the same transaction as their effects; the loop reads them
     /// back on assignment and stores none.
     External(Arc<dyn PositionSource>),
+    /// The group, by Kafka transactions: what a handler produces and the position behind its message are committed together, so
+    /// readers of committed records see each output once, whatever crashes. Topics must keep the order of their partitions
+    /// (`order = "partition"`, the default). Costs a transaction for each call of the handler and a producer client for each partition.
+    Transactions,
 }
 
 /// Begins work of a plugged-in part and sees it through; its panic is trouble like any other.

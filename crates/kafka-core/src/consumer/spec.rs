@@ -185,6 +185,16 @@ impl ConsumerSpec {
         self
     }
 
+    /// Commits what its handlers produce and its positions in one Kafka transaction: see [`OffsetStorage::Transactions`].
+    ///
+    /// The consumer ends with an error when it is fenced: another process has taken its partitions. Messages that come back by a retry
+    /// topic are handled at least once; the retry record itself is part of the transaction.
+    #[must_use]
+    pub fn exactly_once(mut self) -> Self {
+        self.offset_storage = OffsetStorage::Transactions;
+        self
+    }
+
     /// Sets who keeps its positions.
     #[must_use]
     pub fn offset_storage(mut self, storage: OffsetStorage) -> Self {

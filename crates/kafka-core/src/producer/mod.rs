@@ -3,6 +3,7 @@
 
 pub mod suppression;
 mod topic;
+pub(crate) mod transaction;
 
 use std::any::{Any, TypeId};
 use std::collections::HashMap;
@@ -277,6 +278,9 @@ impl Producer {
 
     /// The present client, or a new one in the place of one that failed for good.
     fn client(&self) -> Result<Arc<dyn ProducerClient>, ClientError> {
+        if let Some(client) = transaction::client(&self.0.broker, &self.0.properties) {
+            return Ok(client);
+        }
         if let Some(client) = self.present().filter(|client| client.fatal_error().is_none()) {
             return Ok(client);
         }

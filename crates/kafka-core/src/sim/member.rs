@@ -60,6 +60,7 @@ impl Member {
                 Positions::Group => OffsetStorage::Group,
                 Positions::External => OffsetStorage::External(Arc::new(ScriptedPositions(stage))),
             },
+            transactions: None,
             error_handler: ErrorHandler::default(),
             clock: clock.clone(),
             spawner: Spawner::new(tasks.handle().clone()),

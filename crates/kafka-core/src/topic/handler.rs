@@ -15,7 +15,7 @@ use crate::consumer::{BatchError, Blame, HandlerError, HandlerPanic};
 use crate::error::BoxError;
 use crate::format::{Decode, DecodeError, Part};
 use crate::message::{Message, MessageBatch, Run};
-use crate::producer::suppression;
+use crate::producer::{suppression, transaction};
 
 /// A topic's handler for runs of raw messages.
 pub trait Handler: Send + Sync {
@@ -169,9 +169,10 @@ impl<T: ConsumeBlocking> Call<T> for Blocking {
     async fn call(topic: &Arc<T>, message: Message<KeyOf<T>, ValueOf<T>>) -> Result<(), HandlerError> {
         let guard = CancelOnDrop(Cancelled::default());
         let (topic, cancelled) = (Arc::clone(topic), guard.0.clone());
-        let suppressed = suppression::current();
+        let (suppressed, transaction) = (suppression::current(), transaction::current());
         let work = tokio::task::spawn_blocking(move || {
             let (_at_work, _suppressed) = (AtWork::enter(), suppressed.guard());
+            let _transaction = transaction::guard(transaction);
             std::panic::catch_unwind(AssertUnwindSafe(|| topic.consume_blocking(message, &cancelled)))
         });
         match work.await {
@@ -264,6 +265,10 @@ where
                     }
                     Err(BatchError { index: None, error, .. }) => {
                         tracing::warn!(topic = %T::spec().name, messages = count, error = %error, "a batch failed as a whole; its messages are tried one by one");
+                        // What the batch produced before it failed must not be committed beside what its messages will.
+                        if let Err(error) = transaction::start_over().await {
+                            return HandlerOutcome { done: 0, failure: Some(HandlerFailure::Trouble(error.into())) };
+                        }
                         return self.one_by_one(run, count, control).await;
                     }
                 }

@@ -9,4 +9,5 @@ mod producing;
 mod properties;
 mod reading;
 mod round_trip;
+mod transactions;
 mod wake_ups;

@@ -8,7 +8,7 @@ use std::thread;
 use std::time::Duration;
 
 use super::native::{Conf, Event, EventQueue, FetchBuffer, Handle, NativeError, PartitionQueue, ReadyList};
-use crate::broker::{ClientError, ClientEvent, ConsumerClient, PollWaker, Properties, QueueId};
+use crate::broker::{ClientError, ClientEvent, ConsumerClient, Membership, PollWaker, Properties, QueueId};
 use crate::clock::Clock;
 use crate::message::{KeepAlive, RawMessage};
 use crate::names::{GroupId, Subscription, TopicPartition};
@@ -208,6 +208,11 @@ impl ConsumerClient for RdkafkaConsumer {
         let queue = self.ids.get(partition).and_then(|id| self.queues.get_mut(id));
         let queue = queue.ok_or_else(|| ClientError::transient("_STATE", format!("{partition} is not assigned")))?;
         queue.store(position).map_err(NativeError::into_client)
+    }
+
+    fn membership(&self) -> Option<Membership> {
+        // Not the client itself: whoever commits for it must not keep it alive.
+        Some(Membership::new(Arc::downgrade(&self.handle)))
     }
 
     fn end_offset(&self, partition: &TopicPartition) -> Option<i64> {

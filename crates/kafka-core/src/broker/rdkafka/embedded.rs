@@ -15,7 +15,7 @@ use super::RdkafkaBroker;
 use super::native::{MockCluster, NativeError, code_of};
 use crate::broker::{
     Admin, Broker, ClientError, ConsumerClient, CreateTopicsError, NewTopic, PollWaker, ProducerClient, Properties, ReadRange,
-    TopicConfigs, TopicReader,
+    TopicConfigs, TopicReader, TransactionError, TransactionalClient,
 };
 use crate::names::{GroupId, Subscription, TopicName, TopicPartition};
 
@@ -189,6 +189,13 @@ impl Broker for EmbeddedBroker {
 
     fn producer(&self, properties: &Properties) -> Result<Arc<dyn ProducerClient>, ClientError> {
         RdkafkaBroker.producer(&self.here(properties))
+    }
+
+    fn transactional_producer(
+        &self,
+        properties: &Properties,
+    ) -> BoxFuture<'static, Result<Arc<dyn TransactionalClient>, TransactionError>> {
+        RdkafkaBroker.transactional_producer(&self.here(properties))
     }
 
     fn admin(&self, properties: &Properties) -> Result<Arc<dyn Admin>, ClientError> {

@@ -15,6 +15,7 @@ mod probe;
 mod producer;
 mod reader;
 mod repeats;
+mod transactions;
 
 use std::sync::Arc;
 
@@ -24,7 +25,10 @@ pub use native::NativeMessage;
 
 use futures_util::future::BoxFuture;
 
-use super::{Admin, Broker, ClientError, ConnectionError, ConsumerClient, PollWaker, ProducerClient, Properties, ReadRange, TopicReader};
+use super::{
+    Admin, Broker, ClientError, ConnectionError, ConsumerClient, PollWaker, ProducerClient, Properties, ReadRange, TopicReader,
+    TransactionError, TransactionalClient,
+};
 use crate::names::{GroupId, Subscription};
 use consumer::RdkafkaConsumer;
 use producer::RdkafkaProducer;
@@ -55,6 +59,13 @@ impl Broker for RdkafkaBroker {
 
     fn producer(&self, properties: &Properties) -> Result<Arc<dyn ProducerClient>, ClientError> {
         Ok(Arc::new(RdkafkaProducer::new(properties)?))
+    }
+
+    fn transactional_producer(
+        &self,
+        properties: &Properties,
+    ) -> BoxFuture<'static, Result<Arc<dyn TransactionalClient>, TransactionError>> {
+        Box::pin(transactions::producer(properties.clone()))
     }
 
     fn admin(&self, properties: &Properties) -> Result<Arc<dyn Admin>, ClientError> {

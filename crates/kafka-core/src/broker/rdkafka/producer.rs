@@ -62,6 +62,12 @@ impl RdkafkaProducer {
     }
 }
 
+impl RdkafkaProducer {
+    pub(super) fn handle(&self) -> &Arc<Handle> {
+        &self.shared.handle
+    }
+}
+
 impl ProducerClient for RdkafkaProducer {
     fn send(&self, record: &Record<'_>, delivery: Delivery) -> Result<(), Refused> {
         let shared = &*self.shared;

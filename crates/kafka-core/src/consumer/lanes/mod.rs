@@ -20,6 +20,7 @@ use super::reports::{Generation, Reporter};
 use super::seams::Returned;
 use super::signal::Signal;
 use super::spawner::Spawner;
+use super::transactions::Transactions;
 use crate::message::{Batch, Segment};
 #[cfg(feature = "test-kit")]
 use crate::names::TopicPartition;
@@ -35,6 +36,8 @@ struct Shared {
     pipeline: Arc<Pipeline>,
     /// The topic's places, shared by its partitions. `None` is one for each partition.
     places: Option<Arc<Semaphore>>,
+    /// In the transactional mode.
+    transactions: Option<Transactions>,
     reporter: Reporter,
     spawner: Spawner,
     state: Mutex<State>,
@@ -86,6 +89,7 @@ impl Lanes {
         generation: Generation,
         pipeline: Arc<Pipeline>,
         places: Option<Arc<Semaphore>>,
+        transactions: Option<Transactions>,
         reporter: Reporter,
         spawner: Spawner,
     ) -> Self {
@@ -93,6 +97,7 @@ impl Lanes {
             generation,
             pipeline,
             places,
+            transactions,
             reporter,
             spawner,
             state: Mutex::default(),

@@ -177,7 +177,7 @@ impl Shared {
         let (size, tries) = (run.len(), run.tries());
         let again = (planted(Defect::HandOutTwice) && tries == 1).then(|| run.piece(0, 1));
         let next = {
-            let work = self.pipeline.process(&mut run, &mut journal, &control);
+            let work = self.pipeline.process(&mut run, &mut journal, &control, self.transactions.as_ref());
             tokio::pin!(work);
             // It comes first: a task that wakes after its partition was given up must not begin the next message.
             let stopping = async {
@@ -252,8 +252,9 @@ impl Shared {
                     let wait =
                         if planted(Defect::TroubleWithoutBackoff) { Duration::ZERO } else { Backoff::FRAMEWORK.after(lane.troubles) };
                     let since = trouble.filter(|_| !fresh).map_or(now, |trouble| trouble.since);
-                    lane.trouble = Some(Troubled { since, error: in_full(&*error) });
-                    tracing::error!(topic = %self.pipeline.spec.name, error = %error, ?wait, "trouble of the framework's own, lane held");
+                    let error = in_full(&*error);
+                    tracing::error!(topic = %self.pipeline.spec.name, %error, ?wait, "trouble of the framework's own, lane held");
+                    lane.trouble = Some(Troubled { since, error });
                     let same = run.tries();
                     lane.put_back(run, same);
                     hold = Some(Hold::until(now + wait));

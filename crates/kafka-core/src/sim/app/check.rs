@@ -32,7 +32,7 @@ impl Role {
     pub(super) fn of(consumer: &AssembledConsumer) -> Self {
         let positions = match consumer.storage {
             OffsetStorage::Group => Positions::Group,
-            OffsetStorage::External(_) => Positions::Elsewhere,
+            OffsetStorage::External(_) | OffsetStorage::Transactions => Positions::Elsewhere,
         };
         Self { topics: consumer.pipelines.iter().map(|pipeline| Arc::clone(&pipeline.spec)).collect(), positions }
     }

@@ -3,7 +3,7 @@
 //! rdkafka's own clients are not used: their poll drops the reason of an error and cannot tell "nothing there" from "one log line
 //! served", their drop waits without bound, their headers panic on names that are not UTF-8, and none of them takes messages in
 //! batches. What is here is one file per native thing: a [`Handle`] (`rd_kafka_t`), the [`EventQueue`] that events come from, the
-//! [`PartitionQueue`]s that messages come from, a [`NativeMessage`], and producing.
+//! [`PartitionQueue`]s that messages come from, a [`NativeMessage`], producing, and transactions.
 
 mod conf;
 mod error;
@@ -15,6 +15,7 @@ mod message;
 mod mock;
 mod partition;
 mod produce;
+mod transaction;
 
 pub(crate) use conf::{Conf, check_property, log_line};
 #[cfg(feature = "test-kit")]
@@ -27,3 +28,4 @@ pub use message::NativeMessage;
 pub(crate) use mock::MockCluster;
 pub(crate) use partition::{FetchBuffer, PartitionQueue, ReadyList};
 pub(crate) use produce::Outcome;
+pub(crate) use transaction::no_member;

@@ -1,0 +1,220 @@
+//! The transactional mode: what a run produces and the position behind it are committed in one Kafka transaction.
+//!
+//! Each assigned partition has a transactional producer of its own, with an id of group, topic and partition. So the id is the same after a
+//! restart and on whichever member the partition comes to, and whoever gets the partition ends at once what a dead owner left open: readers
+//! of committed records wait for nobody's timeout. The position is committed with the member's place in the group besides, so that who has
+//! been given another generation cannot commit either.
+
+use std::sync::Arc;
+
+use super::outcome::Settlement;
+use super::pipeline::{Journal, Next, Pipeline};
+use super::seams::{Backoff, Failure, contained};
+use crate::broker::{Broker, Membership, Properties, Remedy, TransactionError};
+use crate::clock::Clock;
+use crate::error::{BoxError, in_full};
+use crate::message::Run;
+use crate::names::{GroupId, TopicPartition};
+use crate::producer::transaction::{self, Scope};
+use crate::topic::{Control, HandlerFailure, HandlerOutcome};
+
+/// What transactional producers of a consumer are made of.
+#[derive(Debug, Clone)]
+pub(crate) struct TransactionSource {
+    pub(crate) broker: Arc<dyn Broker>,
+    /// A producer's.
+    pub(crate) properties: Properties,
+}
+
+/// The transactions of one assignment of one partition.
+#[derive(Debug)]
+pub(crate) struct Transactions {
+    scope: Scope,
+    partition: TopicPartition,
+    member: Membership,
+}
+
+/// How a transaction went that did not go well.
+enum Broken {
+    /// The transaction is aborted; the work is to be done again.
+    Again(BoxError),
+    /// The member has to end.
+    End(BoxError),
+}
+
+impl Broken {
+    fn next(self) -> Next {
+        match self {
+            Self::Again(error) => Next::Trouble(error),
+            Self::End(error) => Next::Stop(error),
+        }
+    }
+}
+
+/// The id of a partition's transactional producers. Neither topics nor partitions have a slash in their names.
+fn transactional_id(group: &GroupId, partition: &TopicPartition) -> String {
+    format!("{group}/{}/{}", partition.topic, partition.partition)
+}
+
+impl TransactionSource {
+    /// Takes over the partition: from here on nobody else can commit a transaction for it. Tries until it is done.
+    ///
+    /// # Errors
+    /// When it never will be: the properties are wrong, or the group may not use the id.
+    pub(crate) async fn take_over(
+        self,
+        group: GroupId,
+        partition: TopicPartition,
+        member: Membership,
+        clock: Clock,
+    ) -> Result<Transactions, BoxError> {
+        let mut properties = self.properties;
+        let address = transaction::address(&properties).map(Arc::from);
+        properties.insert("transactional.id".to_owned(), transactional_id(&group, &partition));
+        properties.insert("enable.idempotence".to_owned(), "true".to_owned());
+        let mut tries = 0;
+        loop {
+            match self.broker.transactional_producer(&properties).await {
+                Ok(client) => {
+                    let scope = Scope { client, broker: self.broker, address };
+                    return Ok(Transactions { scope, partition, member });
+                }
+                Err(error) if error.remedy == Remedy::End => return Err(error.into()),
+                Err(error) => {
+                    tries += 1;
+                    let wait = Backoff::FRAMEWORK.after(tries);
+                    tracing::warn!(%partition, error = %in_full(&error), ?wait, "a partition's transactions could not be taken over, it waits");
+                    clock.sleep(wait).await;
+                }
+            }
+        }
+    }
+}
+
+impl Transactions {
+    fn begin(&self) -> Result<(), Broken> {
+        self.scope.client.begin().map_err(|error| Broken::End(error.into()))
+    }
+
+    async fn abort(&self) -> Result<(), Broken> {
+        self.scope.client.abort().await.map_err(|error| Broken::End(error.into()))
+    }
+
+    async fn commit(&self, position: i64) -> Result<(), Broken> {
+        match self.scope.client.commit(self.partition.clone(), position, self.member.clone()).await {
+            Ok(()) => Ok(()),
+            Err(error) if error.remedy == Remedy::End => Err(Broken::End(error.into())),
+            Err(error) => self.given_up(error).await,
+        }
+    }
+
+    async fn given_up(&self, error: TransactionError) -> Result<(), Broken> {
+        self.abort().await?;
+        Err(Broken::Again(error.into()))
+    }
+}
+
+/// The position behind the first `count` messages of a run.
+fn position_behind(run: &Run, count: usize) -> Option<i64> {
+    run.iter().take(count).last().map(|message| message.offset() + 1)
+}
+
+impl Pipeline {
+    /// Handles the first `count` messages of the run, each call of the handler in a transaction with the position behind what is done.
+    ///
+    /// What a failed message produced is thrown away, and what was done in front of it is done again without it: a transaction is had whole
+    /// or not at all. Whoever settles the failure produces in a transaction too.
+    pub(super) async fn handle_once(
+        &self,
+        run: &mut Run,
+        count: usize,
+        journal: &mut Journal,
+        control: &Control,
+        transactions: &Transactions,
+    ) -> Next {
+        match self.transact(run, count, journal, control, transactions).await {
+            Ok(next) => next,
+            Err(broken) => broken.next(),
+        }
+    }
+
+    async fn transact(
+        &self,
+        run: &mut Run,
+        mut count: usize,
+        journal: &mut Journal,
+        control: &Control,
+        transactions: &Transactions,
+    ) -> Result<Next, Broken> {
+        let mut tried = count;
+        while count > 0 {
+            transactions.begin()?;
+            control.begin();
+            let work = transactions.scope.clone().scope(self.handler.handle(run, tried, control));
+            let HandlerOutcome { done, failure } =
+                if self.suppression.is_empty() { work.await } else { self.suppression.clone().scope(work).await };
+            control.set_done(0);
+            let error = match failure {
+                None => {
+                    let Some(position) = position_behind(run, done) else {
+                        transactions.abort().await?;
+                        return Ok(Next::GoOn);
+                    };
+                    transactions.commit(position).await?;
+                    journal.settle(run, done);
+                    self.failure_handler.handled(done);
+                    count -= done;
+                    if done < tried {
+                        return Ok(Next::GoOn);
+                    }
+                    tried = count;
+                    continue;
+                }
+                Some(_) if done > 0 => {
+                    transactions.abort().await?;
+                    tried = done;
+                    continue;
+                }
+                Some(HandlerFailure::Trouble(error)) => {
+                    transactions.abort().await?;
+                    return Ok(Next::Trouble(error));
+                }
+                Some(HandlerFailure::Message(error)) => error,
+            };
+            transactions.abort().await?;
+            let (Some(message), Some(position)) = (run.first(), position_behind(run, 1)) else { return Ok(Next::GoOn) };
+            let failure = Failure { message, topic: Arc::clone(&self.spec), attempt: run.attempt(), error };
+            transactions.begin()?;
+            let settled = transactions.scope.clone().scope(async {
+                match contained(|| self.failure_handler.resolve(&failure)).await {
+                    Ok(Settlement::Pending(ack)) => contained(|| ack).await.map(|()| Settlement::Done),
+                    other => other,
+                }
+            });
+            match settled.await {
+                Ok(Settlement::Done | Settlement::Pending(_)) => {
+                    transactions.commit(position).await?;
+                    journal.settle(run, 1);
+                }
+                Ok(Settlement::Hold(hold)) => {
+                    transactions.abort().await?;
+                    return Ok(Next::HoldFailed(hold));
+                }
+                Ok(Settlement::Stop(error)) => {
+                    transactions.abort().await?;
+                    return Ok(Next::Stop(error));
+                }
+                Err(error) => {
+                    transactions.abort().await?;
+                    return Ok(Next::Trouble(error));
+                }
+            }
+            count -= 1;
+            tried = count;
+            if control.stopping() {
+                return Ok(Next::GoOn);
+            }
+        }
+        Ok(Next::GoOn)
+    }
+}
