@@ -14,6 +14,8 @@
 //! values to what is bound, `guard` and `reduce` and `search` as above, `database` the port to a database and its two implementations,
 //! [`Tables`] what an application adds, `declare` what the topic says to others.
 
+#![cfg_attr(not(all(feature = "postgres", feature = "sqlite")), allow(dead_code, reason = "what one database alone has no use for"))]
+
 mod cell;
 mod convert;
 mod database;
