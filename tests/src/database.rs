@@ -67,7 +67,8 @@ impl Database {
     #[must_use]
     pub fn of_its_own(name: &str) -> Self {
         Self::at(url()).run(&format!("CREATE DATABASE \"{name}\""));
-        let (server, _) = url().rsplit_once('/').map(|(server, name)| (server.to_owned(), name.to_owned())).expect("an address with a database");
+        let (server, _) =
+            url().rsplit_once('/').map(|(server, name)| (server.to_owned(), name.to_owned())).expect("an address with a database");
         Self::at(format!("{server}/{name}"))
     }
 
@@ -127,6 +128,8 @@ pub fn drop_slots_of(name: &str) {
     let slots = format!("pg_replication_slots WHERE database = '{name}'");
     let mut admin = Database::at(url());
     let _ended = admin.texts(&format!("SELECT pg_terminate_backend(active_pid)::text AS text FROM {slots} AND active"));
-    crate::until::until("the slots are free", crate::story::SOON, || admin.number(&format!("SELECT count(*) AS number FROM {slots} AND active")) == Some(0));
+    crate::until::until("the slots are free", crate::story::SOON, || {
+        admin.number(&format!("SELECT count(*) AS number FROM {slots} AND active")) == Some(0)
+    });
     let _dropped = admin.texts(&format!("SELECT pg_drop_replication_slot(slot_name)::text AS text FROM {slots}"));
 }

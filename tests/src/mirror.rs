@@ -11,7 +11,8 @@ use crate::process::{Running, example};
 use crate::story::unique;
 
 /// The columns that a mirror has to have like its source: all but `kafka_skip`, which is each database's own affair.
-const COLUMNS: &str = "id, is_new, small, whole, large, single, double, price, exact, name, code, fixed, mood, raw, born, at_time, at_time_tz,
+const COLUMNS: &str =
+    "id, is_new, small, whole, large, single, double, price, exact, name, code, fixed, mood, raw, born, at_time, at_time_tz,
     at_stamp, at_stamp_tz, lasting, ext, doc, docb, address, network, hardware, flags, numbers, words, amounts, story";
 
 /// Values for all columns but the first and `kafka_skip`. What Debezium keeps nothing of is not among them: zones of times other than UTC.
@@ -95,15 +96,22 @@ impl Mirror {
     /// Makes changes of every kind to the source, so many at least. How many it were.
     pub fn change(&mut self, changes: usize) -> usize {
         let kinds = [
-            format!("INSERT INTO items ({COLUMNS}) SELECT id, {VALUES}, CASE WHEN id % 3 = 0 THEN {STORY} ELSE 'short' END
-                FROM (SELECT DISTINCT (random() * 20000)::bigint AS id FROM generate_series(1, 600)) AS new ON CONFLICT (id) DO NOTHING"),
-            format!("UPDATE items SET ({}) = (SELECT {VALUES}) WHERE id % 97 = (random() * 96)::integer", COLUMNS.trim_start_matches("id, ").trim_end_matches(", story")),
+            format!(
+                "INSERT INTO items ({COLUMNS}) SELECT id, {VALUES}, CASE WHEN id % 3 = 0 THEN {STORY} ELSE 'short' END
+                FROM (SELECT DISTINCT (random() * 20000)::bigint AS id FROM generate_series(1, 600)) AS new ON CONFLICT (id) DO NOTHING"
+            ),
+            format!(
+                "UPDATE items SET ({}) = (SELECT {VALUES}) WHERE id % 97 = (random() * 96)::integer",
+                COLUMNS.trim_start_matches("id, ").trim_end_matches(", story")
+            ),
             "UPDATE items SET whole = coalesce(whole, 0) / 2, name = NULL WHERE id % 53 = (SELECT (random() * 52)::integer)".to_owned(),
             format!("UPDATE items SET story = {STORY} WHERE id % 101 = (SELECT (random() * 100)::integer)"),
             "DELETE FROM items WHERE id % 41 = (SELECT (random() * 40)::integer)".to_owned(),
             // A row whose key changes is sent whole only where the long story is written anew.
-            format!("UPDATE items SET id = id + 1000000, story = {STORY} WHERE id < 1000000 AND id % 211 = (SELECT (random() * 210)::integer)
-                AND NOT EXISTS (SELECT FROM items AS there WHERE there.id = items.id + 1000000)"),
+            format!(
+                "UPDATE items SET id = id + 1000000, story = {STORY} WHERE id < 1000000 AND id % 211 = (SELECT (random() * 210)::integer)
+                AND NOT EXISTS (SELECT FROM items AS there WHERE there.id = items.id + 1000000)"
+            ),
         ];
         let mut made = 0;
         for kind in kinds.iter().cycle() {
@@ -144,7 +152,8 @@ impl Drop for Mirror {
 
 /// Everything in a table as one text.
 fn checksum(database: &mut Database) -> Option<String> {
-    let sql = format!("SELECT md5(string_agg(md5(items::text), '' ORDER BY id)) || count(*) AS text FROM (SELECT {COLUMNS} FROM items) AS items");
+    let sql =
+        format!("SELECT md5(string_agg(md5(items::text), '' ORDER BY id)) || count(*) AS text FROM (SELECT {COLUMNS} FROM items) AS items");
     database.texts(&sql).pop()
 }
 

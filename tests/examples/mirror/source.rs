@@ -39,7 +39,8 @@ pub(crate) async fn connect(mut arguments: Vec<String>) -> anyhow::Result<ExitCo
 
 /// The value of a flag, which is taken out of the arguments.
 fn taken(arguments: &mut Vec<String>, flag: &str) -> anyhow::Result<Option<String>> {
-    let Some(at) = arguments.iter().position(|argument| argument.strip_prefix(flag).is_some_and(|rest| rest.is_empty() || rest.starts_with('=')))
+    let Some(at) =
+        arguments.iter().position(|argument| argument.strip_prefix(flag).is_some_and(|rest| rest.is_empty() || rest.starts_with('=')))
     else {
         return Ok(None);
     };

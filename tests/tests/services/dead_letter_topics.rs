@@ -125,7 +125,8 @@ fn a_cluster_that_refuses_the_topics_is_one_error_that_lists_all() {
         app(&story, settings.retry_settings(retries)).build().unwrap().start(&[]).await
     });
     let error = started.err().expect("it must not start");
-    let chain: Vec<String> = std::iter::successors(Some(&error as &dyn Error), |error| (*error).source()).map(ToString::to_string).collect();
+    let chain: Vec<String> =
+        std::iter::successors(Some(&error as &dyn Error), |error| (*error).source()).map(ToString::to_string).collect();
     let said = chain.join(": ");
     for topic in ["dlt", "retry.1", "retry.2"] {
         let topic = format!("{0}.{0}.{topic}", story.name);

@@ -61,7 +61,7 @@ impl Copying {
 #[test]
 fn ten_kills_write_nothing_twice_and_make_no_reader_wait() {
     let _place = heavy();
-    let mut copying = Copying::new("exactly", 20_000);
+    let mut copying = Copying::new("exactly", 12_000);
     for kill in 0..10_u32 {
         let before = copying.committed();
         let mut running = copying.start();
@@ -81,13 +81,13 @@ fn ten_kills_write_nothing_twice_and_make_no_reader_wait() {
 #[test]
 fn an_owner_that_was_frozen_commits_nothing_any_more() {
     let _place = heavy();
-    let mut copying = Copying::new("zombie", 20_000);
+    let mut copying = Copying::new("zombie", 12_000);
     let mut frozen = copying.start();
-    copying.until_committed("it is at work", 1_000, SOON);
+    copying.until_committed("it is at work", 500, SOON);
     frozen.freeze();
     let before = copying.committed();
     let other = copying.start();
-    copying.until_committed("another takes over", before + 1_000, Duration::from_secs(40));
+    copying.until_committed("another takes over", before + 500, Duration::from_secs(40));
     frozen.thaw();
     copying.check();
     // It may have found out in time, or it was fenced, and ends with an error.

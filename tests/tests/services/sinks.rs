@@ -90,7 +90,8 @@ impl Place {
 
     fn tables(runtime: &Runtime, schema: &str) -> Tables {
         let url = format!("{}?options=-c%20search_path%3D{schema}", url());
-        let pool: Pool<AsyncPgConnection> = runtime.block_on(Pool::builder().max_size(4).build(AsyncDieselConnectionManager::new(url))).unwrap();
+        let pool: Pool<AsyncPgConnection> =
+            runtime.block_on(Pool::builder().max_size(4).build(AsyncDieselConnectionManager::new(url))).unwrap();
         Tables::postgres(pool)
     }
 
@@ -209,7 +210,8 @@ fn old_events_over_new_rows_change_nothing_when_the_guard_is_on() {
     let mut place = Place::new(&story, ITEMS);
     let load = Load::new(4_000, 200);
     story.send(load.records.clone());
-    let at_end = |group: &str| committed(&format!("{}-{group}", story.name), &story.name, Load::PARTITIONS) == ends(&story.name, Load::PARTITIONS);
+    let at_end =
+        |group: &str| committed(&format!("{}-{group}", story.name), &story.name, Load::PARTITIONS) == ends(&story.name, Load::PARTITIONS);
     let running = place.start::<Guarded>(&story, "first", OffsetStorage::Group);
     until("everything is written", LONG, || at_end("first"));
     place.stop(running);
@@ -247,7 +249,8 @@ fn positions_are_stored_with_the_rows_and_whoever_lost_them_writes_nothing() {
     // Another member takes the partition over; the first does not know it yet.
     let other = Place::tables(&place.runtime, &story.name);
     let OffsetStorage::External(source) = other.offset_storage() else { panic!() };
-    let (group, partition) = (GroupId::new(&format!("{}-once", story.name)).unwrap(), TopicPartition::new(TopicName::new(&story.name).unwrap(), 0));
+    let (group, partition) =
+        (GroupId::new(&format!("{}-once", story.name)).unwrap(), TopicPartition::new(TopicName::new(&story.name).unwrap(), 0));
     let positions = place.runtime.block_on(source.positions(&group, std::slice::from_ref(&partition))).unwrap();
     assert_eq!(positions, HashMap::from([(partition, 1_000)]));
     send(1_000..2_000);

@@ -23,7 +23,8 @@ use std::process::ExitCode;
 use anyhow::{Context, bail};
 use report::Format;
 
-const USAGE: &str = "bench WHAT [--format json] [--rounds N] [--messages N]   WHAT: avro, consume, produce, lanes, modelsync, overhead, resolver, retry";
+const USAGE: &str =
+    "bench WHAT [--format json] [--rounds N] [--messages N]   WHAT: avro, consume, produce, lanes, modelsync, overhead, resolver, retry";
 
 /// What to measure, and how often.
 #[derive(Debug)]

@@ -88,7 +88,10 @@ impl FromStr for Stream {
     type Err = anyhow::Error;
 
     fn from_str(name: &str) -> anyhow::Result<Self> {
-        [Self::Insert, Self::Update, Self::Mixed].into_iter().find(|stream| stream.name() == name).with_context(|| format!("{name} is no stream"))
+        [Self::Insert, Self::Update, Self::Mixed]
+            .into_iter()
+            .find(|stream| stream.name() == name)
+            .with_context(|| format!("{name} is no stream"))
     }
 }
 
@@ -125,7 +128,9 @@ fn event(stream: Stream, number: u64, events: u64) -> (i64, bool) {
 
 /// Where the registry is.
 pub(super) fn registry() -> anyhow::Result<SchemaRegistrySettings> {
-    Ok(SchemaRegistrySettings::new(std::env::var("SCHEMA_REGISTRY_URL").context("SCHEMA_REGISTRY_URL is not set; run `cargo xtask bench …`")?))
+    Ok(SchemaRegistrySettings::new(
+        std::env::var("SCHEMA_REGISTRY_URL").context("SCHEMA_REGISTRY_URL is not set; run `cargo xtask bench …`")?,
+    ))
 }
 
 /// Writes the stream's events, unless they are there.

@@ -16,9 +16,11 @@ use crate::report::{Case, compare};
 use crate::side::{Figures, Side};
 
 pub(crate) fn run(plan: &Plan) -> anyhow::Result<()> {
-    for (stream, baseline, events) in
-        [(Stream::Insert, "unnest", plan.messages / 5), (Stream::Update, "unnest", plan.messages / 5), (Stream::Mixed, "jdbc-sink", plan.messages / 10)]
-    {
+    for (stream, baseline, events) in [
+        (Stream::Insert, "unnest", plan.messages / 5),
+        (Stream::Update, "unnest", plan.messages / 5),
+        (Stream::Mixed, "jdbc-sink", plan.messages / 10),
+    ] {
         let name = format!("{} {baseline}", stream.name());
         if plan.case.as_ref().is_some_and(|only| *only != name) {
             continue;
@@ -46,6 +48,10 @@ pub(crate) fn side(words: &[&str]) -> anyhow::Result<Figures> {
 fn properties() -> anyhow::Result<Vec<(String, String)>> {
     let now = std::time::SystemTime::now().duration_since(std::time::SystemTime::UNIX_EPOCH)?.as_nanos();
     let defaults = kafka_kit::settings::CONSUMER_DEFAULTS.iter().map(|default| (default.name.to_owned(), default.value.to_owned()));
-    let own = [("bootstrap.servers", crate::side::bootstrap()?), ("group.id", format!("bench-modelsync-{now}")), ("auto.offset.reset", "earliest".to_owned())];
+    let own = [
+        ("bootstrap.servers", crate::side::bootstrap()?),
+        ("group.id", format!("bench-modelsync-{now}")),
+        ("auto.offset.reset", "earliest".to_owned()),
+    ];
     Ok(defaults.chain(own.map(|(name, value)| (name.to_owned(), value))).collect())
 }

@@ -9,7 +9,8 @@ use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl, SimpleAsyncC
 
 use super::events::{FIRST, LAST, NOTE, Stream};
 
-const SCHEMA: &str = "DROP TABLE IF EXISTS bench_rows; CREATE TABLE bench_rows (id bigint PRIMARY KEY, name text, email text, city text, note text,
+const SCHEMA: &str =
+    "DROP TABLE IF EXISTS bench_rows; CREATE TABLE bench_rows (id bigint PRIMARY KEY, name text, email text, city text, note text,
     age integer NOT NULL, visits bigint NOT NULL, score double precision NOT NULL, active boolean NOT NULL, changed timestamp NOT NULL);";
 
 /// How long a side may take.
