@@ -30,11 +30,14 @@ use crate::value::Value;
 #[derive(Clone, Default)]
 pub struct Transforms(Vec<Link>);
 
+/// A transform of a change as a whole.
+type Whole = dyn Fn(&mut Change) -> Result<(), BoxError> + Send + Sync;
+
 /// Consecutive transforms of single fields are one link.
 #[derive(Clone)]
 enum Link {
     Fields(Vec<Field>, Arc<Plans>),
-    Change(Arc<dyn Fn(&mut Change) -> Result<(), BoxError> + Send + Sync>),
+    Change(Arc<Whole>),
     Enrich(Arc<[NewField]>, Arc<dyn Enrich>),
 }
 
