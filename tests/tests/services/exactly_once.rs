@@ -63,7 +63,7 @@ impl Copying {
 #[test]
 fn ten_kills_write_nothing_twice_and_make_no_reader_wait() {
     let _place = heavy();
-    let mut copying = Copying::new("exactly", 12_000);
+    let mut copying = Copying::new("exactly", 40_000);
     for kill in 0..10_u32 {
         let before = copying.committed();
         let mut running = copying.start();

@@ -112,13 +112,15 @@ mod tests {
     #[test]
     fn messages_need_the_rows_that_their_columns_refer_to() {
         let table = Table::named("orders", ["id", "customer_id", "code", "__deleted"], ["id"]);
-        let model = Model::of(table).rename("code", "product").relation("customer_id", "customers", "id").relation("code", "products", "code");
+        let model =
+            Model::of(table).rename("code", "product").relation("customer_id", "customers", "id").relation("code", "products", "code");
         let upsert = |fields: &[(&str, Value)]| {
             let after = fields.iter().map(|(name, value)| (*name, value.clone())).collect();
             Change::new(Some(Key::Whole(Value::Int(1))), Operation::Upsert { before: None, after })
         };
         let both = upsert(&[("customer_id", Value::Int(7)), ("product", Value::Text("x".into()))]);
-        let relations = [Relation::row("customers", "id", RelationValue::Int(7)), Relation::row("products", "code", RelationValue::Text("x".into()))];
+        let relations =
+            [Relation::row("customers", "id", RelationValue::Int(7)), Relation::row("products", "code", RelationValue::Text("x".into()))];
         assert_eq!(needs(&both, &model).relations(), relations);
         assert_eq!(needs(&upsert(&[("customer_id", Value::Null), ("product", Value::Unavailable)]), &model), Needs::default());
         let deleted = upsert(&[("customer_id", Value::Int(7)), ("__deleted", Value::Bool(true))]);

@@ -15,6 +15,6 @@ pub mod source;
 pub mod spec;
 
 pub use assembly::{DeclaredSyncs, ModelSyncs};
-pub use spec::{Direction, Enricher, Fields, ModelSync, Sink, Source, SyncSpec};
 #[doc(hidden)]
 pub use spec::SyncRegistration;
+pub use spec::{Direction, Enricher, Fields, ModelSync, Sink, Source, SyncSpec};

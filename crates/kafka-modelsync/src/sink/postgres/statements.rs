@@ -74,11 +74,7 @@ fn taken(column: &Column, at: usize) -> String {
 
 /// The same, to be compared: what is padded compares as what is padded, and by its index.
 fn compared(column: &Column, at: usize) -> String {
-    if column.cast == "bpchar" {
-        format!("u.c{at}::bpchar")
-    } else {
-        taken(column, at)
-    }
+    if column.cast == "bpchar" { format!("u.c{at}::bpchar") } else { taken(column, at) }
 }
 
 fn upsert<'a>(group: &Group<'a>, shape: &'a Shape, skip: bool) -> Sql<'a> {
