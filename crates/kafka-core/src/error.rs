@@ -6,8 +6,9 @@ use std::fmt;
 /// Any error of the user's own code.
 pub type BoxError = Box<dyn Error + Send + Sync + 'static>;
 
-/// An error with all that lies behind it, on one line.
-pub(crate) fn in_full(error: &(dyn Error + 'static)) -> String {
+/// An error with all that lies behind it, on one line: what a log says of errors that quote no source of theirs.
+#[must_use]
+pub fn in_full(error: &(dyn Error + 'static)) -> String {
     let errors = std::iter::successors(Some(error), |error| (*error).source());
     errors.map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }

@@ -47,7 +47,7 @@
 //! | `tls` | no | TLS and SASL/SCRAM to brokers, with the system's OpenSSL: `libssl-dev` and `pkg-config` to build |
 //! | `tls-vendored` | no | the same with an OpenSSL that is compiled in: perl, and some minutes |
 //! | `postgres`, `sqlite` | no | stores in these databases; `postgres` with `connect` also `kafka_skip` in diesel's queries |
-//! | `resolver` | no | messages that wait for their rows: [`resolver`], with `postgres` for the store |
+//! | `resolver` | no | messages that wait for their rows: [`resolver`], with `postgres` or `sqlite` for the store |
 //! | `modelsync` | no | [`modelsync`]: diesel tables in step with topics; with `postgres` or `sqlite` for sinks into them |
 //! | `temporal` | no | `resolver` with `TemporalDaemon`, which releases by workflows on a Temporal server; a hundred crates and minutes to build |
 //! | `test-kit` | no | [`TestApp`](test_kit::TestApp) and the simulation of an application; brokers for tests, on a socket of this process and in memory |
@@ -162,6 +162,8 @@ mod book {
     pages!(Formats = "../../../docs/book/formats.md");
     #[cfg(all(feature = "resolver", feature = "postgres"))]
     pages!(Relations = "../../../docs/book/relations.md");
+    #[cfg(all(feature = "modelsync", feature = "postgres"))]
+    pages!(Tables = "../../../docs/book/tables.md");
     pages!(
         Readme = "../../../README.md",
         DeadLetters = "../../../docs/book/dead-letters.md",

@@ -10,8 +10,6 @@ pub use kafka_core::format::Json;
 pub use kafka_core::format::{Avro, AvroSchema};
 pub use kafka_core::message::Message;
 pub use kafka_core::topic::{Consume, Topic};
-#[cfg(feature = "modelsync")]
-pub use kafka_modelsync::sync::ModelSync;
 #[cfg(all(feature = "avro", feature = "macros"))]
 pub use kafka_macros::AvroSchema;
 #[cfg(all(feature = "macros", feature = "connect"))]
@@ -20,6 +18,8 @@ pub use kafka_macros::Connector;
 pub use kafka_macros::ModelSync;
 #[cfg(feature = "macros")]
 pub use kafka_macros::{Consumer, Topic};
+#[cfg(feature = "modelsync")]
+pub use kafka_modelsync::sync::ModelSync;
 
 #[cfg(feature = "cli")]
 pub use crate::cli::AppMain;

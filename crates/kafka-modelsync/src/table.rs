@@ -162,7 +162,7 @@ mod tests {
         }
     }
 
-    #[derive(diesel::sql_types::SqlType, diesel::query_builder::QueryId)]
+    #[derive(Debug, diesel::sql_types::SqlType, diesel::query_builder::QueryId)]
     #[diesel(postgres_type(name = "mood"))]
     pub struct Mood;
 

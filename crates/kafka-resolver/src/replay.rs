@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use kafka_core::clock::Clock;
 use kafka_core::consumer::{HandlerError, Replayed, TopicAtWork, Wake};
-use kafka_core::error::BoxError;
+use kafka_core::error::{BoxError, in_full};
 use kafka_core::message::Run;
 use kafka_core::topic::Control;
 
@@ -130,11 +130,11 @@ impl Replays {
                     (wait, Some((id, attempt.saturating_add(1))))
                 }
                 Replayed::Trouble(error) => {
-                    tracing::error!(topic = %topic.spec().name, error = %error, "a replay met trouble of the framework's own, its key waits");
+                    tracing::error!(topic = %topic.spec().name, error = %in_full(&*error), "a replay met trouble of the framework's own, its key waits");
                     (self.rest, None)
                 }
                 Replayed::Stop(error) => {
-                    tracing::error!(topic = %topic.spec().name, error = %error, "a replayed message wants the consumer stopped, its key waits");
+                    tracing::error!(topic = %topic.spec().name, error = %in_full(&*error), "a replayed message wants the consumer stopped, its key waits");
                     (self.rest, None)
                 }
             };

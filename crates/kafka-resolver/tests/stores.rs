@@ -1,5 +1,7 @@
 //! The stores that need no server keep to what every store keeps to; and what is SQLite's own.
 
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
 use std::sync::Arc;
 use std::time::Duration;
 

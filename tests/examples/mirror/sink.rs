@@ -4,8 +4,6 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Parser;
-use diesel_async::pooled_connection::AsyncDieselConnectionManager;
-use diesel_async::pooled_connection::bb8::Pool;
 use diesel_async::{AsyncConnection, AsyncPgConnection, SimpleAsyncConnection};
 use kafka_kit::cli;
 use kafka_kit::consumer::ConsumerSpec;
@@ -86,8 +84,7 @@ pub(crate) async fn run() -> anyhow::Result<ExitCode> {
     // Every process may be the first on an empty database: one at a time.
     let mut connection = AsyncPgConnection::establish(&arguments.database_url).await?;
     connection.transaction(async |connection| connection.batch_execute(&tables).await).await?;
-    let pool = Pool::builder().max_size(8).build(AsyncDieselConnectionManager::new(&arguments.database_url)).await?;
-    let database = Tables::postgres(pool);
+    let database = Tables::postgres_at(arguments.database_url);
 
     let topic = TopicSpec::named(arguments.topic).batch(arguments.batch, Duration::ZERO);
     let mut consumer = ConsumerSpec::new("mirror", arguments.group).config("auto.offset.reset", "earliest");
@@ -100,6 +97,6 @@ pub(crate) async fn run() -> anyhow::Result<ExitCode> {
     let mut settings = Settings::default().global_config(ClientProperties::from([("bootstrap.servers", arguments.bootstrap_servers)]));
     settings.schema_registry = Some(SchemaRegistrySettings::new(arguments.schema_registry_url));
     let consumer = consumer.declared(Sink::<Items>::declared(topic, model));
-    let app = App::builder(settings).without_discovery().state(database).consumer_spec(consumer).build()?;
+    let app = App::builder(settings).without_discovery().plugin(database).consumer_spec(consumer).build()?;
     Ok(cli::run(app, &[]).await)
 }

@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a story may panic, and says what it saw")]
 
 mod avro;
+mod bidirectional;
 mod command_line;
 mod configuration;
 mod connect;
@@ -38,6 +39,7 @@ mod stopping;
 #[cfg(feature = "temporal")]
 mod temporal;
 mod transactions;
+mod waiting_room;
 mod warehouse;
 
 /// What a member of a group says to use one of the three ways to share partitions, with quick sessions where the client may say so.

@@ -97,8 +97,7 @@ fn what_a_killed_worker_had_claimed_is_released_by_another() {
     until("a process that looks for the server", SOON, || other.logged("Temporal cannot be reached at") > 0);
     warehouse.database.run("BEGIN; LOCK TABLE orders IN EXCLUSIVE MODE");
     warehouse.send("customers", [customer(5)]);
-    let claimed = "SELECT count(*) AS number FROM kafka_waiting_messages WHERE status = 1";
-    until("a claim", SOON, || warehouse.database.number(claimed) == Some(3));
+    until("both keys are claimed", SOON, || warehouse.database.count("kafka_resolving_fences") == 2);
     killed.kill_9();
     proxy.mend();
     until("another worker", SOON, || other.logged("releasing by Temporal") == 1);

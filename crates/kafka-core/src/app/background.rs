@@ -9,7 +9,7 @@ use tokio::task::JoinSet;
 
 use crate::clock::Clock;
 use crate::consumer::{TopicAtWork, Wake, WakeSource};
-use crate::error::BoxError;
+use crate::error::{BoxError, in_full};
 
 /// A plugin's own task in a running application.
 pub trait Background: Send + Sync + fmt::Debug {
@@ -87,7 +87,7 @@ impl Backgrounds {
         let ended = async {
             while let Some(ended) = self.tasks.join_next().await {
                 if let Ok(Err((task, error))) = ended {
-                    tracing::warn!(task, error = %error, "failed while stopping");
+                    tracing::warn!(task, error = %in_full(&*error), "failed while stopping");
                 }
             }
         };

@@ -15,7 +15,7 @@ use crate::consumer::{
     ConsumeError, ConsumerHandle, ConsumerLoop, LoopConfig, Oversight, Parking, Reporter, Role, Spawner, TransactionSource, WakeSource,
     start,
 };
-use crate::error::BoxError;
+use crate::error::{BoxError, in_full};
 use crate::producer::Producer;
 
 /// Why an application did not start.
@@ -192,7 +192,7 @@ impl App {
             && !seen.contains(&self.broker.connection(self.producer.properties()))
             && let Err(error) = self.producer.check_connection().await
         {
-            tracing::warn!(error = %error, "the producer will not connect, while the consumers do");
+            tracing::warn!(error = %in_full(&error), "the producer will not connect, while the consumers do");
         }
         Ok(())
     }

@@ -10,7 +10,7 @@ use super::outcome::{Ack, Admission, HandlerPanic, Hold, Settlement};
 use super::seams::{Admissions, Backoff, Decoding, Failure, FailureHandler, Gate, Returns, contained};
 use super::transactions::Transactions;
 use crate::clock::Clock;
-use crate::error::BoxError;
+use crate::error::{BoxError, in_full};
 use crate::message::{Run, Segment};
 use crate::names::Subscription;
 use crate::producer::suppression::Suppression;
@@ -218,7 +218,7 @@ impl Pipeline {
         let mut tries = 0;
         loop {
             tracing::warn!(
-                topic = %failure.message.topic(), partition = failure.message.partition(), offset = failure.message.raw().offset(), error = %error,
+                topic = %failure.message.topic(), partition = failure.message.partition(), offset = failure.message.raw().offset(), error = %in_full(&*error),
                 "forwarded message was not acknowledged, its partition holds"
             );
             let ack = loop {
@@ -229,7 +229,7 @@ impl Pipeline {
                     Ok(Settlement::Done) => return Ok(segments),
                     Ok(Settlement::Hold(hold)) => self.clock.sleep_until(hold.until).await,
                     Ok(Settlement::Stop(error)) => return Err(error),
-                    Err(error) => tracing::warn!(error = %error, "message could not be forwarded"),
+                    Err(error) => tracing::warn!(error = %in_full(&*error), "message could not be forwarded"),
                 }
             };
             match contained(|| ack).await {

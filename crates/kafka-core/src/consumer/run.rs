@@ -25,7 +25,7 @@ use super::transactions::Transactions;
 use super::{ClientErrorAction, ConsumeError};
 use crate::broker::{ClientError, ClientEvent, ConsumerClient, QueueId};
 use crate::clock::Clock;
-use crate::error::BoxError;
+use crate::error::{BoxError, in_full};
 use crate::names::{GroupId, Subscription, TopicPartition};
 
 /// The most events served in one turn, so that a storm of errors starves no partition.
@@ -542,7 +542,7 @@ async fn ask_positions(
         };
         tries += 1;
         let wait = Backoff::FRAMEWORK.after(tries);
-        tracing::error!(group = %group, error = %error, ?wait, "positions could not be read, the partitions wait");
+        tracing::error!(group = %group, error = %in_full(&*error), ?wait, "positions could not be read, the partitions wait");
         clock.sleep(wait).await;
     }
 }

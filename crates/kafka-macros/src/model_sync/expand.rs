@@ -36,7 +36,9 @@ pub(super) fn expand(sync: &ModelSync) -> TokenStream {
     let both = bidirectional.as_ref().map(|_| quote!(.bidirectional()));
     // A column that the table does not have is the compiler's word, where it was written.
     let named = fields.iter().flat_map(|(_, columns)| columns.iter()).chain(sync.source.iter().flat_map(|source| &source.message_key));
-    let named = named.map(|column| quote!(#table::#column)).chain(bidirectional.as_ref().map(|key| quote_spanned!(key.span()=> #table::kafka_skip)));
+    let named = named
+        .map(|column| quote!(#table::#column))
+        .chain(bidirectional.as_ref().map(|key| quote_spanned!(key.span()=> #table::kafka_skip)));
     let checks: Vec<TokenStream> = named.map(|column| quote!(let _ = #column;)).collect();
     let check = (!checks.is_empty()).then(|| quote!(const _: () = { #(#checks)* };));
     let registration = match discovery {

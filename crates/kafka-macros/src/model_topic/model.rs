@@ -129,7 +129,8 @@ fn table(input: &DeriveInput, attrs: &ModelTopicAttrs, at: &Ident, errors: &mut 
         (Slot::Absent, Some(table)) => Some(table),
         (Slot::Broken(_), _) => None,
         (Slot::Absent, None) => {
-            let message = "nothing says which table is written; write `table = customers`, with the path of the module that diesel's `table!` makes";
+            let message =
+                "nothing says which table is written; write `table = customers`, with the path of the module that diesel's `table!` makes";
             errors.push(at, message);
             None
         }

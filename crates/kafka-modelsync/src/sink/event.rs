@@ -110,7 +110,7 @@ impl Reader {
             self.plan = None;
         }
         let (_, places) = self.plan.get_or_insert_with(|| {
-            let columns = &shape.columns[..shape.from_messages()];
+            let columns = &shape.columns[..shape.said_by_messages()];
             let source = |(at, column): (usize, &Column)| match names.iter().position(|name| *name == column.source) {
                 None => Source::None,
                 Some(place) if columns[at + 1..].iter().any(|later| later.source == column.source) => Source::Copy(place),

@@ -182,7 +182,7 @@ impl Shape {
     }
 
     /// How many columns come from messages: those of the guard stand behind them.
-    pub(crate) fn from_messages(&self) -> usize {
+    pub(crate) fn said_by_messages(&self) -> usize {
         match self.guard {
             GuardColumns::Off => self.columns.len(),
             GuardColumns::Lsn(first) | GuardColumns::Offset { partition: first, .. } => first,

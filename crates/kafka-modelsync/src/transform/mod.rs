@@ -30,14 +30,14 @@ use crate::value::Value;
 #[derive(Clone, Default)]
 pub struct Transforms(Vec<Link>);
 
-/// A transform of a change as a whole.
-type Whole = dyn Fn(&mut Change) -> Result<(), BoxError> + Send + Sync;
+/// A function over a whole change.
+type OnChange = dyn Fn(&mut Change) -> Result<(), BoxError> + Send + Sync;
 
 /// Consecutive transforms of single fields are one link.
 #[derive(Clone)]
 enum Link {
     Fields(Vec<Field>, Arc<Plans>),
-    Change(Arc<Whole>),
+    Change(Arc<OnChange>),
     Enrich(Arc<[NewField]>, Arc<dyn Enrich>),
 }
 

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use futures_util::future::BoxFuture;
 use kafka_core::app::Surroundings;
 use kafka_core::consumer::Backoff;
-use kafka_core::error::BoxError;
+use kafka_core::error::{BoxError, in_full};
 
 use super::release::{Released, Releases};
 use super::{Daemon, Parking};
@@ -70,7 +70,7 @@ impl Work {
                     session = None;
                     troubles += 1;
                     let wait = Backoff::FRAMEWORK.after(troubles);
-                    tracing::error!(error = %error, ?wait, "parked messages cannot be released, trying again");
+                    tracing::error!(error = %in_full(&*error), ?wait, "parked messages cannot be released, trying again");
                     tokio::select! {
                         biased;
                         () = stop.woken() => return,

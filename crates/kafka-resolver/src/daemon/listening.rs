@@ -2,6 +2,7 @@
 
 use kafka_core::app::Surroundings;
 use kafka_core::consumer::Backoff;
+use kafka_core::error::in_full;
 
 use super::Parking;
 use crate::store::{News, StoreError};
@@ -14,7 +15,7 @@ pub(crate) async fn listen(parking: &Parking, surroundings: &Surroundings) {
         loop {
             let Err(error) = hear(parking, &mut troubles).await else { return };
             troubles += 1;
-            tracing::warn!(error = %error, "news of the store of parked messages are not heard; the interval has to do meanwhile");
+            tracing::warn!(error = %in_full(&error), "news of the store of parked messages are not heard; the interval has to do meanwhile");
             surroundings.clock.sleep(Backoff::FRAMEWORK.after(troubles)).await;
         }
     };

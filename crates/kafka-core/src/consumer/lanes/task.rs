@@ -252,8 +252,9 @@ impl Shared {
                     let wait =
                         if planted(Defect::TroubleWithoutBackoff) { Duration::ZERO } else { Backoff::FRAMEWORK.after(lane.troubles) };
                     let since = trouble.filter(|_| !fresh).map_or(now, |trouble| trouble.since);
-                    lane.trouble = Some(Troubled { since, error: in_full(&*error) });
-                    tracing::error!(topic = %self.pipeline.spec.name, error = %error, ?wait, "trouble of the framework's own, lane held");
+                    let error = in_full(&*error);
+                    tracing::error!(topic = %self.pipeline.spec.name, %error, ?wait, "trouble of the framework's own, lane held");
+                    lane.trouble = Some(Troubled { since, error });
                     let same = run.tries();
                     lane.put_back(run, same);
                     hold = Some(Hold::until(now + wait));

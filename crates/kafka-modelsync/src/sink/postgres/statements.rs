@@ -267,3 +267,59 @@ pub(super) fn tombstones<'a>(
 pub(super) fn lock_name(shape: &Shape) -> String {
     format!("kafka-kit sink {}", quoted(&shape.name))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Model;
+    use crate::sink::event::{Act, Event};
+    use crate::sink::reduce::reduce;
+    use crate::sink::shape::{Demand, Description, Found, SelfReference};
+    use crate::table::Table;
+
+    fn shape() -> Shape {
+        let found = |name: &str, sql_type: &str, kind, demand| Found {
+            name: name.to_owned(),
+            sql_type: sql_type.to_owned(),
+            cast: sql_type.to_owned(),
+            kind,
+            demand,
+        };
+        let columns = vec![
+            found("id", "bigint", Kind::Int8, Demand::Required),
+            found("mood", "mood", Kind::Other, Demand::Required),
+            found("kafka_skip", "boolean", Kind::Bool, Demand::Optional),
+        ];
+        let model = Model::of(Table::named("shop.items", ["id", "mood", "kafka_skip"], ["id"]));
+        Shape::new(&model, &Description { columns, self_reference: SelfReference::None }).unwrap()
+    }
+
+    fn put(id: i64, mood: Option<&str>) -> Event {
+        let cells = vec![Some(Cell::Int(id)), mood.map(|mood| Cell::Text(mood.to_owned()))];
+        Event { at: 0, act: Act::Put { key: RowKey(vec![Cell::Int(id)]), cells }, position: None }
+    }
+
+    #[test]
+    fn one_text_serves_batches_of_any_size() {
+        let (shape, remove) = (shape(), Event { at: 0, act: Act::Remove { key: RowKey(vec![Cell::Int(9)]) }, position: None });
+        let texts = |events: &[Event]| statements(&reduce(events), &shape, true).iter().map(Sql::text).collect::<Vec<_>>();
+        let few = texts(&[put(1, Some("happy")), put(2, None), remove.clone()]);
+        let many: Vec<_> = (0..100).flat_map(|id| [put(id, Some("sad")), put(id + 100, None)]).chain([remove]).collect();
+        assert_eq!(few, texts(&many));
+        assert_eq!(
+            few,
+            [
+                "UPDATE \"shop\".\"items\" AS t SET kafka_skip = $1 FROM unnest($2::int8[]) AS u(c0) WHERE t.\"id\" = u.c0 \
+                 AND t.kafka_skip IS DISTINCT FROM $3",
+                "DELETE FROM \"shop\".\"items\" AS t USING unnest($1::int8[]) AS u(c0) WHERE t.\"id\" = u.c0",
+                "INSERT INTO \"shop\".\"items\" (\"id\", \"mood\", kafka_skip) OVERRIDING SYSTEM VALUE SELECT u.c0, u.c1::mood, $1::bool \
+                 FROM unnest($2::int8[], $3::text[]) AS u(c0, c1) ON CONFLICT (\"id\") DO UPDATE SET \"mood\" = excluded.\"mood\", \
+                 kafka_skip = excluded.kafka_skip",
+                "WITH new AS MATERIALIZED (SELECT u.c0 AS \"id\" FROM unnest($1::int8[]) AS u(c0)), \
+                 changed AS (UPDATE \"shop\".\"items\" AS t SET kafka_skip = $2 FROM new WHERE t.\"id\" = new.\"id\") \
+                 INSERT INTO \"shop\".\"items\" (\"id\", kafka_skip) OVERRIDING SYSTEM VALUE SELECT new.\"id\", $3::bool FROM new \
+                 WHERE NOT EXISTS (SELECT FROM \"shop\".\"items\" AS t WHERE t.\"id\" = new.\"id\")",
+            ]
+        );
+    }
+}

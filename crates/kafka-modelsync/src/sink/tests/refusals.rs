@@ -56,7 +56,7 @@ async fn what_was_not_sent_is_not_overwritten_even_where_it_may_not_be_null() {
     let stage = Stage::new(sql, items()).await;
     let full = put(1, &[("name", text("a")), ("note", Value::Null), ("big", text("long"))]);
     let toasted = |id, name| put(id, &[("name", text(name)), ("note", text("n")), ("big", Value::Unavailable)]);
-    assert_eq!(stage.write(0, &[full.clone()]).await.unwrap().0, 1);
+    assert_eq!(stage.write(0, std::slice::from_ref(&full)).await.unwrap().0, 1);
     assert_eq!(stage.write(1, &[toasted(1, "b")]).await.unwrap().0, 1);
     assert_eq!(stage.items().await, ["1 b n long"]);
     // In one batch too: the earlier state has what the later does not send; and after a deletion nothing is left of it.

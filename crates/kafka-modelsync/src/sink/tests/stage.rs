@@ -50,7 +50,7 @@ pub(super) fn items() -> Model {
 impl Stage {
     pub(super) async fn new(sql: &'static str, model: Model) -> Self {
         let database = Sqlite::open(":memory:").unwrap();
-        database.run(move |connection| Ok(connection.batch_execute(sql).unwrap())).await.unwrap();
+        execute(&database, sql).await;
         let found = database.describe(model.table()).await.unwrap();
         let shape = Arc::new(Shape::new(&model, &found).unwrap());
         Self { database, model, shape, ledger: None }
@@ -103,7 +103,7 @@ impl Stage {
     }
 
     pub(super) async fn execute(&self, sql: &'static str) {
-        self.database.run(move |connection| Ok(connection.batch_execute(sql).unwrap())).await.unwrap();
+        execute(&self.database, sql).await;
     }
 
     /// All rows of `items`.
@@ -116,6 +116,14 @@ impl Stage {
         let name = kafka_core::names::TopicPartition::new(kafka_core::names::TopicName::new(topic).unwrap(), 0);
         self.database.claim(&kafka_core::names::GroupId::new("g").unwrap(), std::slice::from_ref(&name)).await.unwrap()[&name]
     }
+}
+
+async fn execute(database: &Sqlite, sql: &'static str) {
+    let run = move |connection: &mut diesel::SqliteConnection| {
+        connection.batch_execute(sql).unwrap();
+        Ok(())
+    };
+    database.run(run).await.unwrap();
 }
 
 pub(super) fn text(text: &str) -> Value {
@@ -138,8 +146,6 @@ pub(super) fn remove(id: i64) -> Change {
 
 /// The change at a place in the source's log.
 pub(super) fn at(lsn: i64, mut change: Change) -> Change {
-    let mut position = SourcePosition::default();
-    position.lsn = Some(lsn);
-    change.position = Some(position);
+    change.position = Some(SourcePosition { lsn: Some(lsn), ..SourcePosition::default() });
     change
 }

@@ -2,9 +2,6 @@
 
 use std::sync::OnceLock;
 
-use diesel_async::AsyncPgConnection;
-use diesel_async::pooled_connection::AsyncDieselConnectionManager;
-use diesel_async::pooled_connection::bb8::Pool;
 use kafka_kit::app::App;
 use kafka_kit::consumer::ConsumerSpec;
 use kafka_kit::format::{Avro, AvroValue};
@@ -56,7 +53,6 @@ pub(super) fn write(stream: Stream, events: u64) -> anyhow::Result<Figures> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {
         let before = processor_time();
-        let pool: Pool<AsyncPgConnection> = Pool::builder().max_size(4).build(AsyncDieselConnectionManager::new(table::url()?)).await?;
         let mut settings = Settings::default();
         settings.schema_registry = Some(registry()?);
         let mut consumer = ConsumerSpec::new("bench", "bench").topic::<Sink<Rows>>();
@@ -66,7 +62,7 @@ pub(super) fn write(stream: Stream, events: u64) -> anyhow::Result<Figures> {
                 _ => consumer = consumer.config(name, value),
             }
         }
-        let app = App::builder(settings).without_discovery().state(Tables::postgres(pool)).consumer_spec(consumer).build()?;
+        let app = App::builder(settings).without_discovery().plugin(Tables::postgres_at(table::url()?)).consumer_spec(consumer).build()?;
         let watch = tokio::spawn(table::written());
         let mut running = app.start(&[]).await?;
         let figures = Figures::of(events, watch.await??, before);
