@@ -174,7 +174,8 @@ pub fn ends(topic: &str, partitions: i32) -> Positions {
 /// When the broker does not say.
 #[must_use]
 pub fn committed(group: &str, topic: &str, partitions: i32) -> Positions {
-    let probe: BaseConsumer = client().set("group.id", group).create().expect("a consumer");
+    // What is committed, also while a transaction is open that may commit more.
+    let probe = client().set("group.id", group).set("isolation.level", "read_uncommitted").create::<BaseConsumer>().expect("a consumer");
     let mut wanted = TopicPartitionList::new();
     wanted.add_partition_range(topic, 0, partitions - 1);
     let found = until_some("the group's positions", ANSWER, || probe.committed_offsets(wanted.clone(), TRY).ok());

@@ -3,6 +3,7 @@
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::message::{BorrowedMessage, Headers, Message};
 use rdkafka::{Offset, TopicPartitionList};
+use std::collections::HashSet;
 use std::time::Duration;
 
 use crate::cluster::{client, ends};
@@ -59,16 +60,17 @@ pub fn everything(topic: &str, partitions: i32) -> Vec<Stored> {
         wanted.add_partition_offset(topic, *partition, Offset::Beginning).expect("an offset");
     }
     reader.assign(&wanted).expect("an assignment");
-    let (mut found, mut finished) = (Vec::new(), 0);
+    // A partition of transactions may say its end more than once.
+    let (mut found, mut finished) = (Vec::new(), HashSet::new());
     until("the end of every partition", READ, || {
         for _ in 0..1_000 {
             match reader.poll(Duration::from_millis(50)) {
                 Some(Ok(message)) => found.push(Stored::of(&message)),
-                Some(Err(rdkafka::error::KafkaError::PartitionEOF(_))) => finished += 1,
+                Some(Err(rdkafka::error::KafkaError::PartitionEOF(partition))) => drop(finished.insert(partition)),
                 Some(Err(_)) | None => break,
             }
         }
-        finished >= ends.len()
+        finished.len() >= ends.len()
     });
     found
 }

@@ -115,6 +115,32 @@ fn everything_that_is_wrong_is_told_at_once_with_its_path() {
 }
 
 #[test]
+fn transactions_want_the_order_of_partitions_and_committed_positions() {
+    let mut spec = Reader::spec().exactly_once().config("isolation.level", "read_uncommitted");
+    spec.topics[0].spec.concurrency = Concurrency::Key { max: 2 };
+    let state = unbounded_channel::<String>().0;
+    let problems = problems(App::builder(Settings::default()).broker(Arc::new(broker(&[]))).state(state).consumer_spec(spec).build());
+    for path in ["consumers.reader.topics.words: ", "consumers.reader.config.isolation.level: "] {
+        assert!(
+            problems.iter().any(|problem| problem.starts_with(path) && problem.contains("`exactly_once`")),
+            "{path} is not in {problems:#?}"
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_transactions_positions_are_stored_after_the_work() {
+    let broker = broker(&["one", "two"]);
+    let (seen, mut words) = unbounded_channel();
+    let app = App::builder(Settings::default()).broker(Arc::new(broker)).state(seen).consumer_spec(Reader::spec().exactly_once()).build();
+    let mut running = app.unwrap().start(&[]).await.unwrap();
+    assert_eq!((next(&mut words).await, next(&mut words).await), ("one".to_owned(), "two".to_owned()));
+    until(&running.consumers()[0].clone(), |state| state.partitions[0].position == Some(2)).await;
+    running.stop();
+    running.finished().await.unwrap();
+}
+
+#[test]
 fn a_cluster_without_an_address_is_an_error_before_anything_runs() {
     let app = App::builder(Settings::default()).state(unbounded_channel::<String>().0).consumer::<Reader>().build();
     assert!(problems(app)[0].contains("KAFKA_KIT_GLOBAL_CONFIG__BOOTSTRAP_SERVERS"));

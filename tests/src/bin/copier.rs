@@ -20,7 +20,7 @@ use kafka_kit::topic::{KeyOf, ValueOf};
 struct Output(TopicName);
 
 #[derive(Topic)]
-#[topic(name = "numbers", key = Bytes, value = Bytes, consume)]
+#[topic(name = "numbers", key = Bytes, value = Bytes, consume, retry(max = 3, delay = 1))]
 struct Numbers {
     #[topic(state)]
     producer: Producer,

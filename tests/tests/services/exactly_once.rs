@@ -9,7 +9,7 @@ use kafka_tests::process::Running;
 use kafka_tests::produce::Record;
 use kafka_tests::read::everything;
 use kafka_tests::story::{SOON, Story, heavy};
-use kafka_tests::until::until;
+use kafka_tests::until::{until, until_some};
 
 const PARTITIONS: i32 = 4;
 
@@ -48,7 +48,9 @@ impl Copying {
     /// Each number once and in the order of its partition, for a reader that is not ours.
     fn check(&self) {
         until("all is copied and committed", Duration::from_secs(120), || self.committed() == self.count);
-        let copies = everything(&self.output, PARTITIONS);
+        // A transaction's end comes to the output a moment after it came to the positions.
+        let all = || Some(everything(&self.output, PARTITIONS)).filter(|copies| copies.len() as i64 >= self.count);
+        let copies = until_some("a reader of committed records sees all", SOON, all);
         for partition in 0..PARTITIONS {
             let found: Vec<i64> = copies.iter().filter(|copy| copy.partition == partition).map(|copy| copy.number().unwrap()).collect();
             let wanted: Vec<i64> = (0..self.count).filter(|n| n % i64::from(PARTITIONS) == i64::from(partition)).collect();
@@ -61,7 +63,7 @@ impl Copying {
 #[test]
 fn ten_kills_write_nothing_twice_and_make_no_reader_wait() {
     let _place = heavy();
-    let mut copying = Copying::new("exactly", 20_000);
+    let mut copying = Copying::new("exactly", 40_000);
     for kill in 0..10_u32 {
         let before = copying.committed();
         let mut running = copying.start();
@@ -81,20 +83,18 @@ fn ten_kills_write_nothing_twice_and_make_no_reader_wait() {
 #[test]
 fn an_owner_that_was_frozen_commits_nothing_any_more() {
     let _place = heavy();
-    let mut copying = Copying::new("zombie", 20_000);
+    let mut copying = Copying::new("zombie", 12_000);
     let mut frozen = copying.start();
-    copying.until_committed("it is at work", 1_000, SOON);
+    copying.until_committed("it is at work", 500, SOON);
     frozen.freeze();
     let before = copying.committed();
     let other = copying.start();
-    copying.until_committed("another takes over", before + 1_000, Duration::from_secs(40));
+    copying.until_committed("another takes over", before + 500, Duration::from_secs(40));
     frozen.thaw();
     copying.check();
     // It may have found out in time, or it was fenced, and ends with an error.
-    if frozen.is_running() {
-        frozen.stop(SOON);
-    } else {
-        assert_eq!(frozen.ended(SOON), Some(1), "{}", frozen.log());
-    }
+    frozen.terminate();
+    let code = frozen.ended(SOON);
+    assert!(matches!(code, Some(0 | 1)), "{code:?}: {}", frozen.log());
     other.stop(SOON);
 }

@@ -71,7 +71,11 @@ pub(crate) struct ConsumerLoop {
 }
 
 impl ConsumerLoop {
-    pub(crate) fn new(config: LoopConfig, client: Box<dyn ConsumerClient>, reporter: Reporter) -> Self {
+    pub(crate) fn new(mut config: LoopConfig, client: Box<dyn ConsumerClient>, reporter: Reporter) -> Self {
+        // The broker in memory has no transactions: there, each output and then its position, as everywhere else.
+        if matches!(config.storage, OffsetStorage::Transactions) && client.membership().is_none() {
+            config.storage = OffsetStorage::Group;
+        }
         let places =
             config.topics.iter().map(|topic| topic.spec.concurrency.limit().map(|max| Arc::new(Semaphore::new(max.get())))).collect();
         Self {

@@ -110,6 +110,9 @@ pub enum OffsetStorage {
     /// The group, by Kafka transactions: what a handler produces and the position behind its message are committed together, so
     /// readers of committed records see each output once, whatever crashes. Topics must keep the order of their partitions
     /// (`order = "partition"`, the default). Costs a transaction for each call of the handler and a producer client for each partition.
+    ///
+    /// Within a handler `enqueue` is as safe as `send`: what is not delivered is not committed. What a task that it spawned produces is of
+    /// no transaction.
     Transactions,
 }
 

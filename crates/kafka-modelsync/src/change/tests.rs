@@ -268,7 +268,7 @@ fn rows_of_one_schema_share_their_names() {
     let read = |value: Json| reader.read(None::<Json>, Some(value)).unwrap();
     let (one, two) = (read(json!({"id": 1, "a": 2})), read(json!({"a": 1, "id": 2})));
     assert!(Arc::ptr_eq(after(&one).names(), after(&two).names()));
-    let many = (0..100).map(|column| read(json!({ format!("c{column}"): 1 }))).last().unwrap();
+    let many = (0..100).map(|column| read(json!({ format!("c{column}"): 1 }))).next_back().unwrap();
     is(after(&many), vec![("c99", Value::Int(1))]);
 }
 

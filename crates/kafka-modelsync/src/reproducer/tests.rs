@@ -1,3 +1,5 @@
+//! The rules on rows that are there, gone and flagged; the topic's name.
+
 use std::sync::{Arc, Mutex};
 
 use kafka_core::format::Json;

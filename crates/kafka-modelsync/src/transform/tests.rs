@@ -1,3 +1,5 @@
+//! Transforms one by one and in chains, and the schemas that come of them.
+
 use std::sync::Mutex;
 
 use kafka_core::format::ValueSchema;

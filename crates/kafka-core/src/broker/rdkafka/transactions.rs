@@ -77,6 +77,11 @@ impl TransactionalClient for RdkafkaProducer {
 
     fn abort(&self) -> BoxFuture<'static, Result<(), TransactionError>> {
         let handle = Arc::clone(self.handle());
-        Box::pin(until_known(move || handle.abort_transaction(STEP)))
+        Box::pin(until_known(move || {
+            // Records whose partition is not yet of the transaction must not be thrown away: librdkafka would then end a transaction that the
+            // coordinator has not begun, which breaks the client for good (INVALID_TXN_STATE). Whether they are delivered is of no account.
+            let _delivered_or_not = handle.flush(STEP);
+            handle.abort_transaction(STEP)
+        }))
     }
 }
