@@ -53,7 +53,8 @@ async fn secured() -> Stub {
     let key = PrivateKeyDer::from_pem_file(file("server.key.pem")).unwrap();
     // Named, as a build of the whole workspace has several.
     let config = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()));
-    let config = config.with_safe_default_protocol_versions().unwrap().with_no_client_auth().with_single_cert(vec![certificate], key).unwrap();
+    let config =
+        config.with_safe_default_protocol_versions().unwrap().with_no_client_auth().with_single_cert(vec![certificate], key).unwrap();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("https://{}", listener.local_addr().unwrap());
     Stub::listening(Tls { listener, acceptor: TlsAcceptor::from(Arc::new(config)) }, url, [say(200, &json!(["a"]))])
