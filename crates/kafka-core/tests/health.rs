@@ -362,7 +362,7 @@ async fn a_lane_that_died_ends_its_consumer_with_an_error() {
 
 #[test]
 fn tasks_that_die_with_their_runtime_end_their_consumer_with_an_error() {
-    for (value, task) in [("wait", "a lane"), ("fail", "a forwarded message")] {
+    for (value, task) in [("wait", "a lane"), ("fail", "forwarded messages")] {
         let stage = Stage::new(&[value]);
         let own = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
         let running = own.block_on(async {
