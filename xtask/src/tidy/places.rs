@@ -184,8 +184,8 @@ mod tests {
     #[test]
     fn the_time_has_one_place() {
         let source = "fn f() {\n    let t = std::time::Instant::now();\n    tokio::time::sleep(d).await;\n}";
-        let elsewhere = ("crates/kafka-core/src/consumer/run.rs", source);
-        let paths = ["crates/kafka-core/src/consumer/run.rs:2", "crates/kafka-core/src/consumer/run.rs:3"];
+        let elsewhere = ("crates/kafka-core/src/consumer/run/mod.rs", source);
+        let paths = ["crates/kafka-core/src/consumer/run/mod.rs:2", "crates/kafka-core/src/consumer/run/mod.rs:3"];
         assert_eq!(found(time, &[elsewhere, (CLOCK, source), ("xtask/src/main.rs", source)]), paths);
     }
 }

@@ -2,8 +2,8 @@
 //!
 //! In reading order: [`spec`](ConsumerSpec) is what is declared, `run` is the loop, `partition` what
 //! one assignment owns, `lanes` the order within it, `pipeline` the way of a run, `outcome` and
-//! `seams` the closed protocol between them and the feature crates, `tracker` what may be stored, `transactions` the mode in which outputs
-//! and positions are committed as one, `replay` the way of
+//! `seams` the closed protocol between them and the feature crates, `tracker` what may be stored,
+//! `transactions` the mode in which outputs and positions are committed as one, `replay` the way of
 //! messages that no poll brought.
 
 #[cfg(feature = "test-kit")]
@@ -18,7 +18,6 @@ mod partition;
 mod pipeline;
 mod replay;
 mod reports;
-mod revocation;
 mod run;
 mod seams;
 mod signal;

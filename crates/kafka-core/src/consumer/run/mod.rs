@@ -3,6 +3,12 @@
 //! A state machine that is turned by its thread (or by the simulation): each turn serves the client's
 //! events and the lanes' reports, hands fetched messages to lanes, and stores positions. Nothing in it
 //! blocks, so the group hears from us however slow a handler is.
+//!
+//! In reading order: this file is a turn, `rebalance` how partitions come and go, `revocation` how far
+//! those on their way out have come.
+
+mod rebalance;
+mod revocation;
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
@@ -10,23 +16,18 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::Semaphore;
 
+use self::revocation::{Closing, Ownership, Revocation};
 use super::defect::{Defect, planted};
 #[cfg(feature = "test-kit")]
 use super::lanes::HeldLane;
-use super::lanes::Lanes;
 use super::loop_config::LoopConfig;
 use super::partition::{Partition, Readiness, Room};
-use super::pipeline::Pipeline;
 use super::reports::{Command, Generation, Report, Reporter, Settled};
-use super::revocation::{Closing, LAST_WORD, LEAVE_TIMEOUT, Ownership, Revocation, Stage};
-use super::seams::{Backoff, OffsetStorage, PositionSource, contained};
+use super::seams::OffsetStorage;
 use super::state::{ConsumerState, Flow, Trouble};
-use super::transactions::Transactions;
 use super::{ClientErrorAction, ConsumeError};
 use crate::broker::{ClientError, ClientEvent, ConsumerClient, QueueId};
-use crate::clock::Clock;
-use crate::error::{BoxError, in_full};
-use crate::names::{GroupId, Subscription, TopicPartition};
+use crate::names::Subscription;
 
 /// The most events served in one turn, so that a storm of errors starves no partition.
 const EVENTS_A_TURN: usize = 64;
@@ -175,102 +176,6 @@ impl ConsumerLoop {
         self.close(self.config.shutdown_timeout);
     }
 
-    fn assigned(&mut self, partitions: Vec<TopicPartition>) {
-        match &self.config.storage {
-            OffsetStorage::External(source) if !partitions.is_empty() && !planted(Defect::PositionsIgnored) => {
-                let source = Arc::clone(source);
-                let (asked, since) = self.positions_wanted.unwrap_or((0, self.config.clock.now()));
-                self.positions_wanted = Some((asked + 1, since));
-                let (group, clock, reporter) = (self.config.group.clone(), self.config.clock.clone(), self.reporter.clone());
-                self.config.spawner.spawn(async move {
-                    let positions = ask_positions(&*source, &group, &partitions, &clock).await;
-                    reporter.send(Report::Positions(partitions, positions));
-                });
-            }
-            OffsetStorage::Transactions if !partitions.is_empty() => self.take_over(partitions),
-            OffsetStorage::External(_) | OffsetStorage::Group | OffsetStorage::Transactions => {
-                self.assign(partitions, &HashMap::new(), Vec::new());
-            }
-        }
-    }
-
-    /// Before the committed positions are read: what a former owner still commits must be in them.
-    fn take_over(&mut self, partitions: Vec<TopicPartition>) {
-        let (Some(source), Some(member)) = (self.config.transactions.clone(), self.client.membership()) else {
-            let source = ClientError::fatal("_NOT_IMPLEMENTED", "this broker has no transactions");
-            return self.fail(ConsumeError::Client { consumer: self.config.name.clone(), source });
-        };
-        let (asked, since) = self.positions_wanted.unwrap_or((0, self.config.clock.now()));
-        self.positions_wanted = Some((asked + 1, since));
-        let (group, clock, reporter) = (self.config.group.clone(), self.config.clock.clone(), self.reporter.clone());
-        self.config.spawner.spawn(async move {
-            let all = partitions
-                .iter()
-                .map(|partition| source.clone().take_over(group.clone(), partition.clone(), member.clone(), clock.clone()));
-            match futures_util::future::try_join_all(all).await {
-                Ok(transactions) => reporter.send(Report::TakenOver(partitions, transactions)),
-                Err(error) => reporter.send(Report::Stop(error)),
-            }
-        });
-    }
-
-    fn positions_came(&mut self) {
-        self.positions_wanted =
-            self.positions_wanted.and_then(|(asked, since)| Some((asked.checked_sub(1).filter(|left| *left > 0)?, since)));
-    }
-
-    fn assign(&mut self, partitions: Vec<TopicPartition>, positions: &HashMap<TopicPartition, i64>, transactions: Vec<Transactions>) {
-        let mut transactions = transactions.into_iter();
-        let wanted: Vec<_> = partitions
-            .into_iter()
-            .map(|name| {
-                let at = positions.get(&name).copied();
-                (name, at)
-            })
-            .collect();
-        let queues = match self.client.assign(&wanted) {
-            Ok(queues) => queues,
-            Err(source) => return self.fail(ConsumeError::Client { consumer: self.config.name.clone(), source }),
-        };
-        for ((name, _), queue) in wanted.into_iter().zip(queues) {
-            let generation = Generation(self.next_generation);
-            self.next_generation += 1;
-            let (lanes, now) = (self.lanes(&name, generation, transactions.next()), self.config.clock.now());
-            let flow = if planted(Defect::PauseForgotten) { Flow::Open } else { flow_of(&self.paused_topics, name.topic.as_str()) };
-            tracing::info!(consumer = %self.config.name, topic = %name.topic, partition = name.partition, "partition assigned");
-            self.by_queue.insert(queue, generation);
-            self.partitions.insert(generation, Partition::new(name, generation, queue, lanes, (flow, now)));
-        }
-    }
-
-    fn lanes(&self, name: &TopicPartition, generation: Generation, transactions: Option<Transactions>) -> Option<Lanes> {
-        let matching = |pipeline: &Pipeline| pipeline.subscription.matches(name.topic.as_str());
-        let Some((at, pipeline)) = self.config.topics.iter().enumerate().find(|(_, pipeline)| matching(pipeline)) else {
-            tracing::error!(consumer = %self.config.name, topic = %name.topic, partition = name.partition, "no declared topic takes this one; it is held, nothing of it is skipped");
-            return None;
-        };
-        let (places, reporter) = (self.places[at].clone(), self.reporter.clone());
-        Some(Lanes::new(generation, Arc::clone(pipeline), places, transactions, reporter, self.config.spawner.clone()))
-    }
-
-    fn revoked(&mut self, names: Vec<TopicPartition>, ownership: Ownership) {
-        let timeout = match &self.closing {
-            Some(closing) => closing.drained_by.saturating_duration_since(self.config.clock.now()),
-            None if planted(Defect::CutOffAtOnce) => Duration::ZERO,
-            None => self.config.revoke_timeout,
-        };
-        let mut generations = Vec::with_capacity(names.len());
-        for partition in self.partitions.values_mut().filter(|partition| names.contains(&partition.name)) {
-            partition.flow = Flow::Draining;
-            if let Some(lanes) = &partition.lanes {
-                lanes.stop();
-            }
-            generations.push(partition.generation);
-        }
-        let stage = Stage::Finishing(self.config.clock.now() + timeout);
-        self.revocations.push(Revocation { partitions: names, generations, ownership, stage });
-    }
-
     // Reports of the lanes.
 
     fn serve_reports(&mut self) -> bool {
@@ -359,35 +264,6 @@ impl ConsumerLoop {
         }
     }
 
-    fn close(&mut self, timeout: Duration) {
-        let drained_by = self.config.clock.now() + timeout;
-        // Without partitions there is nothing to finish, only a group to leave.
-        let handlers = if self.partitions.is_empty() { Duration::ZERO } else { timeout };
-        let left_by = self.config.clock.now() + handlers + LEAVE_TIMEOUT;
-        for revocation in &mut self.revocations {
-            if let Stage::Finishing(until) = &mut revocation.stage {
-                *until = (*until).min(drained_by);
-            }
-        }
-        match &mut self.closing {
-            Some(closing) => {
-                closing.drained_by = closing.drained_by.min(drained_by);
-                closing.left_by = closing.left_by.min(left_by);
-            }
-            None => {
-                self.closing = Some(Closing { drained_by, left_by });
-                // New work ends at once, whenever the client gets round to asking for its partitions.
-                for partition in self.partitions.values_mut() {
-                    partition.flow = Flow::Draining;
-                    if let Some(lanes) = &partition.lanes {
-                        lanes.stop();
-                    }
-                }
-                self.client.begin_close();
-            }
-        }
-    }
-
     // Positions.
 
     fn store_positions(&mut self) {
@@ -420,53 +296,6 @@ impl ConsumerLoop {
     #[cfg(not(feature = "__planted-defects"))]
     const fn present_generation(&self, _: &[Settled]) -> Option<Generation> {
         None
-    }
-
-    fn rested(&self, revocation: &Revocation) -> bool {
-        if planted(Defect::GiveUpWhileRunning) {
-            return true;
-        }
-        revocation.generations.iter().filter_map(|generation| self.partitions.get(generation)).all(Partition::at_rest)
-    }
-
-    fn finish_revocations(&mut self, rested: &[bool]) {
-        let now = self.config.clock.now();
-        let revocations = std::mem::take(&mut self.revocations);
-        for (at, mut revocation) in revocations.into_iter().enumerate() {
-            let at_rest = rested.get(at).copied().unwrap_or(false);
-            match revocation.stage {
-                _ if at_rest => {}
-                Stage::CutOff(until) if now >= until => {}
-                Stage::Finishing(until) if now >= until => {
-                    for lanes in revocation.generations.iter().filter_map(|generation| self.partitions.get(generation)?.lanes.as_ref()) {
-                        lanes.cut_off();
-                    }
-                    revocation.stage = Stage::CutOff(now + LAST_WORD);
-                    self.revocations.push(revocation);
-                    continue;
-                }
-                Stage::Finishing(_) | Stage::CutOff(_) => {
-                    self.revocations.push(revocation);
-                    continue;
-                }
-            }
-            for generation in &revocation.generations {
-                if let Some(partition) = self.partitions.remove(generation) {
-                    self.by_queue.remove(&partition.queue);
-                    tracing::info!(consumer = %self.config.name, topic = %partition.name.topic, partition = partition.name.partition, position = partition.stored, "partition given up");
-                }
-            }
-            if planted(Defect::AnswerTwice) {
-                drop(self.client.unassign(&revocation.partitions));
-            }
-            if let Some(closing) = &mut self.closing {
-                closing.left_by = closing.left_by.min(now + LEAVE_TIMEOUT);
-            }
-            if let Err(source) = self.client.unassign(&revocation.partitions) {
-                // The group would wait for the answer for ever, and nobody would read the partitions meanwhile.
-                self.fail(ConsumeError::Client { consumer: self.config.name.clone(), source });
-            }
-        }
     }
 
     // Messages.
@@ -526,23 +355,4 @@ fn make_ready(partition: &mut Partition, ready: &mut VecDeque<QueueId>) {
 fn flow_of(paused: &[String], topic: &str) -> Flow {
     let caught = |paused: &String| paused == topic || Subscription::parse(paused).is_ok_and(|paused| paused.matches(topic));
     if paused.iter().any(caught) { Flow::Paused } else { Flow::Open }
-}
-
-async fn ask_positions(
-    source: &dyn PositionSource,
-    group: &GroupId,
-    partitions: &[TopicPartition],
-    clock: &Clock,
-) -> HashMap<TopicPartition, i64> {
-    let mut tries = 0;
-    loop {
-        let error: BoxError = match contained(|| source.positions(group, partitions)).await {
-            Ok(positions) => return positions,
-            Err(error) => error,
-        };
-        tries += 1;
-        let wait = Backoff::FRAMEWORK.after(tries);
-        tracing::error!(group = %group, error = %in_full(&*error), ?wait, "positions could not be read, the partitions wait");
-        clock.sleep(wait).await;
-    }
 }

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::reports::Generation;
+use crate::consumer::reports::Generation;
 use crate::names::TopicPartition;
 
 /// How long leaving the group may take once nothing is in flight.
