@@ -7,6 +7,7 @@ mod assemble;
 mod background;
 mod builder;
 mod component;
+mod consumer;
 mod health;
 mod run;
 mod signals;
@@ -15,11 +16,11 @@ mod topic;
 mod topics;
 
 pub use assemble::App;
-#[cfg(feature = "test-kit")]
-pub(crate) use assemble::AssembledConsumer;
 pub use background::{Background, Surroundings};
 pub use builder::{AppBuilder, CompanionSource, FailureHandlerSource, GateSource, Plugin, StartStep, Tools};
 pub use component::Component;
+#[cfg(feature = "test-kit")]
+pub(crate) use consumer::AssembledConsumer;
 pub use health::{Health, HealthCheck, HealthSource};
 pub use run::{RunError, Running, StartError, Stopper};
 pub use signals::{Signals, Urgency};

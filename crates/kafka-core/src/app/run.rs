@@ -7,8 +7,9 @@ use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use tokio::sync::oneshot;
 
-use super::assemble::{App, AssembledConsumer};
+use super::assemble::App;
 use super::background::Backgrounds;
+use super::consumer::AssembledConsumer;
 use super::health::{HealthCheck, HealthSource};
 use crate::broker::{ClientError, ConnectionError, PollWaker, Properties, Unflushed};
 use crate::consumer::{

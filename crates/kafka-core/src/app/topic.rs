@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::assemble::AssembledConsumer;
+use super::consumer::AssembledConsumer;
 use crate::consumer::{Pipeline, Role};
 use crate::format::{DecodeError, Part};
 use crate::names::GroupId;
