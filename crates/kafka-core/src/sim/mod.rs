@@ -21,6 +21,7 @@ mod check;
 mod dice;
 mod drive;
 mod history;
+mod ledger;
 mod member;
 mod plan;
 mod scenario;

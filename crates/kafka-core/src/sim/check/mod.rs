@@ -8,7 +8,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use self::assignment::{Assignment, Lane};
-use super::history::{Entry, Happening, Ledger, Order};
+use super::history::{Entry, Happening, Order};
+use super::ledger::Ledger;
 use super::plan::Plan;
 use super::violation::Invariant;
 use crate::broker::memory::ClientId;
