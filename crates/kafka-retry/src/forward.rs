@@ -88,6 +88,8 @@ impl Forwarder {
     async fn refused(self, mut parcel: Parcel, mut error: ProduceError) -> Result<(), BoxError> {
         loop {
             self.mend(&mut parcel, error)?;
+            // In a transaction nothing is taken any more after a refusal; the one of a failure holds this record alone.
+            self.producer.start_over().await?;
             match self.submit(&mut parcel).await?.await {
                 Ok(_) => {
                     self.troubles.over(parcel.target.name.as_str());

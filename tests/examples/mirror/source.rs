@@ -65,6 +65,8 @@ impl Connector for Mirror {
     fn config(&self) -> Result<ConnectorConfig, ConfigProblem> {
         let Database { user, password, host, port, name } = &self.database;
         let slot: String = format!("{}_{name}", self.prefix).to_ascii_lowercase().replace(|c: char| !c.is_ascii_alphanumeric(), "_");
+        // PostgreSQL's longest name; what tells databases apart stands at the end.
+        let slot = &slot[slot.len().saturating_sub(63)..];
         let config = ConnectorConfig::new()
             .tasks_max(1)
             .set("database.hostname", host.as_str())
@@ -74,7 +76,7 @@ impl Connector for Mirror {
             .set("database.dbname", name.as_str())
             .set("topic.prefix", self.prefix.as_str())
             .set("plugin.name", "pgoutput")
-            .set("slot.name", slot.as_str())
+            .set("slot.name", slot)
             .set("publication.name", slot)
             .set("publication.autocreate.mode", "filtered")
             .set("table.include.list", "public.items")
@@ -94,7 +96,7 @@ impl Connector for Mirror {
 impl Database {
     fn parse(url: &str) -> anyhow::Result<Self> {
         let form = "write postgres://USER[:PASSWORD]@HOST[:PORT]/NAME";
-        let rest = url.split_once("://").map(|(_, rest)| rest).with_context(|| format!("{url} is no address; {form}"))?;
+        let rest = url.split_once("://").map(|(_, rest)| rest).with_context(|| format!("--source-database-url is no address; {form}"))?;
         let (server, name) = rest.split_once('/').with_context(|| format!("the address has no database; {form}"))?;
         let (who, place) = server.rsplit_once('@').unwrap_or(("postgres", server));
         let (user, password) = who.split_once(':').unwrap_or((who, ""));

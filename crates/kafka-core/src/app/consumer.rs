@@ -96,6 +96,10 @@ impl Assembly<'_> {
         for source in self.gates {
             gates.extend(errors.take(source.gate(consumer, &topic.spec, &self.tools)).flatten());
         }
+        if !gates.is_empty() && matches!(consumer.offset_storage, OffsetStorage::Transactions) {
+            let path = format!("consumers.{}.topics.{}", consumer.name, topic.spec.name);
+            errors.push(path, "what waits for relations is parked outside of Kafka's transactions, and its position would not count; leave the relations out, or `exactly_once`");
+        }
         let failure_handler: Option<Arc<dyn FailureHandler>> = match self.failure_handler {
             Some(source) => errors.take(source.failure_handler(consumer, &topic.spec, &self.tools)),
             None if topic.spec.retry.is_some() => {

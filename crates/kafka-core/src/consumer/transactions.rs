@@ -51,6 +51,9 @@ impl Broken {
     }
 }
 
+/// How long a transaction may be open, in milliseconds; Kafka's default is a minute. Who takes the partition over waits for none of it.
+const TRANSACTION_TIMEOUT_MS: u32 = 300_000;
+
 /// The id of a partition's transactional producers. Neither topics nor partitions have a slash in their names.
 fn transactional_id(group: &GroupId, partition: &TopicPartition) -> String {
     format!("{group}/{}/{}", partition.topic, partition.partition)
@@ -72,6 +75,12 @@ impl TransactionSource {
         let address = transaction::address(&properties).map(Arc::from);
         properties.insert("transactional.id".to_owned(), transactional_id(&group, &partition));
         properties.insert("enable.idempotence".to_owned(), "true".to_owned());
+        // A delivery may take as long as its transaction, and librdkafka refuses a longer one.
+        for key in ["delivery.timeout.ms", "message.timeout.ms"] {
+            properties.remove(key);
+        }
+        // A transaction that the coordinator ends by itself fences its member: it has to outlast the slowest run of a handler.
+        properties.entry("transaction.timeout.ms".to_owned()).or_insert_with(|| TRANSACTION_TIMEOUT_MS.to_string());
         let mut tries = 0;
         loop {
             match self.broker.transactional_producer(&properties).await {

@@ -17,6 +17,7 @@ use tokio::sync::oneshot;
 
 pub use self::topic::TopicProducer;
 use crate::broker::{Broker, ClientError, ConnectionError, Delivered, Delivery, ProducerClient, Properties, Refused, Unflushed};
+use crate::error::BoxError;
 use crate::format::EncodeError;
 use crate::message::Record;
 use crate::names::TopicName;
@@ -214,6 +215,15 @@ impl Producer {
     /// When the record was not taken or not acknowledged.
     pub async fn send(&self, record: Record<'_>) -> Result<Sent, ProduceError> {
         self.submit(record).await?.await
+    }
+
+    /// Throws away what the transaction holds that the caller works in (`ConsumerSpec::exactly_once`), and begins it anew: after a record
+    /// that was refused nothing else is taken. Does nothing elsewhere.
+    ///
+    /// # Errors
+    /// When the transaction cannot be given up.
+    pub async fn start_over(&self) -> Result<(), BoxError> {
+        Ok(transaction::start_over().await?)
     }
 
     /// Hands over a record, in order with all others, and returns its receipt. Waits only while the local queue is full.

@@ -177,6 +177,8 @@ impl Semantic {
             Self::VariableScaleDecimal => {
                 let scale = field("scale").and_then(|scale| if let Value::Int(scale) = scale { i32::try_from(scale).ok() } else { None });
                 match (scale, of_bytes("value")) {
+                    // What PostgreSQL's numeric has, and no more: a wrong scale would ask for gigabytes of zeros.
+                    (Some(scale), Some(_)) if !(-131_072..=16_383).contains(&scale) => Err(format!("no number has a scale of {scale}")),
                     (Some(scale), Some(bytes)) => Ok(Value::Decimal(Decimal::from_bytes(&bytes, scale))),
                     (None, _) => lacks("scale"),
                     (_, None) => lacks("value"),

@@ -53,7 +53,8 @@ fn convert(value: Value, kind: Kind) -> Result<Cell, Unfit> {
         Kind::Int2 => whole(value, i64::from(i16::MIN), i64::from(i16::MAX)),
         Kind::Int4 => whole(value, i64::from(i32::MIN), i64::from(i32::MAX)),
         Kind::Int8 => whole(value, i64::MIN, i64::MAX),
-        Kind::Float4 | Kind::Float8 => real(value),
+        Kind::Float4 => single(value),
+        Kind::Float8 => real(value),
         Kind::Text => text(value),
         Kind::Bytes => match value {
             Value::Bytes(bytes) => Ok(Cell::Bytes(bytes)),
@@ -96,6 +97,14 @@ fn whole(value: Value, least: i64, most: i64) -> Result<Cell, Unfit> {
 }
 
 #[expect(clippy::cast_precision_loss, reason = "a column of floating-point numbers was chosen for it")]
+/// A real that four bytes hold; what is larger would become infinite.
+fn single(value: Value) -> Result<Cell, Unfit> {
+    match real(value.clone())? {
+        Cell::Real(number) if number.is_finite() && number.abs() > f64::from(f32::MAX) => unfit(value),
+        cell => Ok(cell),
+    }
+}
+
 fn real(value: Value) -> Result<Cell, Unfit> {
     let number = match &value {
         Value::Float32(number) => Some(f64::from(*number)),

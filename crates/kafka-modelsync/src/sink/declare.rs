@@ -62,11 +62,18 @@ fn needs(change: &Change, model: &Model) -> Needs {
 fn of_row(row: &Row, model: &Model) -> Needs {
     let mut needs = Needs::default();
     for relation in &model.relations {
-        let source = model.fields.get(&relation.column).and_then(|field| field.source.as_ref()).unwrap_or(&relation.column);
-        let value = match row.get(source) {
-            Some(Value::Int(value)) => RelationValue::Int(*value),
-            Some(Value::Text(value)) => RelationValue::Text(value.clone()),
-            Some(Value::Uuid(value)) => RelationValue::Uuid(value.to_string()),
+        let field = model.fields.get(&relation.column);
+        let source = field.and_then(|field| field.source.as_ref()).unwrap_or(&relation.column);
+        let Some(value) = row.get(source).filter(|value| **value != Value::Unavailable).cloned() else { continue };
+        // What is written is what is waited for; a transform that fails is for the handler to tell.
+        let value = match field.and_then(|field| field.transform.as_ref()) {
+            Some(transform) => transform(value),
+            None => Ok(value),
+        };
+        let value = match value {
+            Ok(Value::Int(value)) => RelationValue::Int(value),
+            Ok(Value::Text(value)) => RelationValue::Text(value),
+            Ok(Value::Uuid(value)) => RelationValue::Uuid(value.to_string()),
             _ => continue,
         };
         needs.relation(Relation::row(&*relation.table, &*relation.parent, value));

@@ -95,7 +95,8 @@ impl Reader {
                 Act::Put { key, cells }
             }
             // The deletion that came before it said where it stands, and did it.
-            Operation::Delete { .. } if unplaced => return Ok(()),
+            Operation::Delete { .. } if unplaced && matches!(shape.guard, GuardColumns::Lsn(_)) => return Ok(()),
+            Operation::Delete { .. } if unplaced => return Err(no_position()),
             Operation::Delete { before } => Act::Remove { key: self.key(key.as_ref(), before.as_ref(), shape)? },
             Operation::Truncate if model.truncations == Truncations::Applied => Act::Clear,
             Operation::Truncate | Operation::Nothing => return Ok(()),

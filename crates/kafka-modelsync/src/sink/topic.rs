@@ -26,6 +26,12 @@ use crate::model::{Model, ModelTopic};
 /// Where a message from a retry topic first stood: the contract of retries on the wire.
 const ORIGIN: (&str, &str) = ("ORIGIN_PARTITION", "ORIGIN_OFFSET");
 
+/// The same in Spring's dialect, as big-endian numbers.
+const SPRINGS_ORIGIN: (&str, &str) = ("kafka_original-partition", "kafka_original-offset");
+
+/// What says that a message comes from a retry topic, whether or not its origin is known.
+const RETURNS: [&str; 2] = ["RETRY_TIMESTAMP", "retry_topic-backoff-timestamp"];
+
 /// The topic that writes the messages of `M` into its table: `topics(Sink<Customers>)`. Takes its [`Tables`] from the application's
 /// state.
 ///
@@ -118,6 +124,12 @@ impl<M: ModelTopic> ConsumeBatch for Sink<M> {
                 .reader
                 .read(key, value)
                 .map_err(|error| SinkError::Unreadable { table: shape.name.clone(), source: error.into() })
+                .and_then(|change| {
+                    // A sink has one table: a message of a router's whose key names another is not its own.
+                    let own = change.model(&(), None);
+                    own.map_err(|error| SinkError::Unreadable { table: shape.name.clone(), source: error.into() })?;
+                    Ok(change)
+                })
                 .and_then(|change| reader.read((at, change, places[at]), &self.model, &shape, &mut events));
             if let Err(error) = read {
                 events.retain(|event| event.at < at);
@@ -129,19 +141,27 @@ impl<M: ModelTopic> ConsumeBatch for Sink<M> {
             let skip = skip::flag(Scope::here(), Given::Nothing);
             let written = self.tables.database.write(Batch { shape, events, messages, skip, origin, ledger }).await;
             let written = written.map_err(|error| {
-                // The table may have been migrated; it is looked at again.
-                *self.shape.lock().unwrap_or_else(PoisonError::into_inner) = None;
+                self.look_again();
                 BatchError::unavailable(0, error)
             })?;
             if let Some(error) = written.refused {
+                self.look_again();
                 return Err(BatchError::at(written.done, error));
             }
         }
-        broken.map_or(Ok(()), |error| Err(BatchError::at(messages, error)))
+        broken.map_or(Ok(()), |error| {
+            self.look_again();
+            Err(BatchError::at(messages, error))
+        })
     }
 }
 
 impl<M: ModelTopic> Sink<M> {
+    /// What does not fit the table may fit it as it is now: it may have been migrated, and is looked at again before the next batch.
+    fn look_again(&self) {
+        *self.shape.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+
     async fn shape(&self) -> Result<Arc<Shape>, DatabaseError> {
         if let Some(shape) = self.shape.lock().unwrap_or_else(PoisonError::into_inner).clone() {
             return Ok(shape);
@@ -192,7 +212,15 @@ fn returned(message: &RawMessage) -> Option<Option<Place>> {
     let (mut seen, mut partition, mut offset) = (false, None, None);
     message.visit_headers(&mut |name, value| {
         let number = || std::str::from_utf8(value?).ok()?.parse::<i64>().ok();
-        if name == ORIGIN.0.as_bytes() {
+        let big_endian =
+            || value.filter(|bytes| bytes.len() <= 8).map(|bytes| bytes.iter().fold(0_i64, |sum, byte| sum << 8 | i64::from(*byte)));
+        if name == SPRINGS_ORIGIN.0.as_bytes() {
+            (seen, partition) = (true, big_endian().and_then(|number| i32::try_from(number).ok()));
+        } else if name == SPRINGS_ORIGIN.1.as_bytes() {
+            (seen, offset) = (true, big_endian());
+        } else if RETURNS.iter().any(|header| name == header.as_bytes()) {
+            seen = true;
+        } else if name == ORIGIN.0.as_bytes() {
             (seen, partition) = (true, number().and_then(|number| i32::try_from(number).ok()));
         } else if name == ORIGIN.1.as_bytes() {
             (seen, offset) = (true, number());

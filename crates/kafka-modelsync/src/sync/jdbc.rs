@@ -1,7 +1,10 @@
 //! The sink that is no code of ours: Debezium's JDBC sink connector, with settings that lose nothing.
 
+use std::fmt;
+
 use kafka_connect::config::{ConfigValue, ConnectorConfig};
 use kafka_connect::connector::ConnectorSpec;
+use kafka_connect::secrets::shown;
 
 use super::names::SyncNames;
 use super::spec::{Fields, SyncSpec};
@@ -9,7 +12,7 @@ use super::spec::{Fields, SyncSpec};
 const CLASS: &str = "io.debezium.connector.jdbc.JdbcSinkConnector";
 
 /// A JDBC sink connector for the table of a sync.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct JdbcSink {
     /// `connection.url`, for example `jdbc:postgresql://db/app?reWriteBatchedInserts=true`.
@@ -17,6 +20,12 @@ pub struct JdbcSink {
     /// Keys of its config that are added, or replace those that follow from the sync: `connection.username` and `connection.password`
     /// for example. Secrets are hidden by their names.
     pub config: ConnectorConfig,
+}
+
+impl fmt::Debug for JdbcSink {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("JdbcSink").field("url", &shown("connection.url", &self.url)).field("config", &self.config).finish()
+    }
 }
 
 impl JdbcSink {

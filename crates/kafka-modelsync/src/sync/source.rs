@@ -57,11 +57,11 @@ pub fn says_columns(spec: &SyncSpec) -> bool {
 fn included(spec: &SyncSpec, table: &str, columns: Columns) -> Vec<String> {
     match (&spec.fields, columns) {
         (Fields::All, Columns::Unsaid) => Vec::new(),
-        (Fields::All, Columns::Said) => vec![format!("{table}.*")],
+        (Fields::All, Columns::Said) => vec![format!("{}\\..*", escaped(table))],
         (Fields::Only(_) | Fields::Except(_), _) => {
             // The filter looks at the flag, so it has to be there.
             let flag = spec.table.has(skip::COLUMN).then_some(skip::COLUMN);
-            spec.written().into_iter().chain(flag).map(|column| format!("{table}.{column}")).collect()
+            spec.written().into_iter().chain(flag).map(|column| format!("{}\\.{}", escaped(table), escaped(column))).collect()
         }
     }
 }
@@ -149,7 +149,7 @@ mod tests {
         let source = Source::shared().message_key(["name", "id"]).replica_identity(ReplicaIdentity::Default);
         let customers = customers().source(source).fields(Fields::Except(vec!["secret".to_owned()]));
         insta::assert_snapshot!(merged(ConnectorConfig::new(), &[orders(), customers]), @r"
-        column.include.list = public.orders.*,crm.customers.id,crm.customers.name,crm.customers.kafka_skip
+        column.include.list = public\.orders\..*,crm\.customers\.id,crm\.customers\.name,crm\.customers\.kafka_skip
         message.key.columns = crm.customers:name,id
         replica.identity.autoset.values = crm.customers:DEFAULT
         table.include.list = public.orders,crm.customers

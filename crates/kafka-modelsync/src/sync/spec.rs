@@ -294,8 +294,12 @@ impl Sink {
                 spec = spec.suppress_all();
             }
             let written = sync.written();
+            let own = M::model();
+            // A foreign key that was waited for is always written.
+            let waited_for = |column: &str| own.relations.iter().any(|relation| *relation.column == *column);
             let left_out = sync.table.columns().iter().filter(|column| !written.contains(&&***column) && ***column != *skip::COLUMN);
-            let model = left_out.fold(M::model(), |model, column| model.exclude(column));
+            let left_out: Vec<_> = left_out.filter(|column| !waited_for(column)).collect();
+            let model = left_out.into_iter().fold(own, |model, column| model.exclude(column));
             Ok(sink::Sink::<M>::declared(spec, model))
         })
     }

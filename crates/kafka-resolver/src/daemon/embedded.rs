@@ -55,13 +55,15 @@ impl Work {
             let hint = tokio::select! {
                 biased;
                 () = stop.woken() => return,
-                hint = self.releases.parking.hints.next() => hint,
+                // Before the hints: their stream may never end, and what nobody hints at must not wait for that.
                 () = clock.sleep_until(until) => Hint::Many,
+                hint = self.releases.parking.hints.next() => hint,
             };
+            let all = hint == Hint::Many;
             match self.answer(&mut session, hint).await {
                 Ok(()) => {
                     troubles = 0;
-                    if clock.now() >= next {
+                    if all {
                         next = clock.now() + self.releases.parking.settings.interval;
                     }
                 }

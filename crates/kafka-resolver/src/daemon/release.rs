@@ -17,10 +17,13 @@ use crate::decision::Met;
 use crate::existence::{Existences, met};
 use crate::reason::{Reason, ReasonId, Relation};
 use crate::replay::{Replays, Strand, Topics};
-use crate::store::{Claim, ClaimEnd, Session, Wanted, Which};
+use crate::store::{Claim, ClaimEnd, Session, StoreError, Wanted, Which};
 
 /// How often a session is asked whether it still holds its claims, while replays run.
 const CHECK: Duration = Duration::from_secs(2);
+
+/// How long a session may take to answer while replays rest on its claims.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// What releasing needs, in one place for all that a process releases.
 #[derive(Debug)]
@@ -161,6 +164,8 @@ impl Releases {
             Some((topic.clone(), claim))
         };
         let strands = self.replays.look(claims.into_iter().filter_map(with_topic).collect()).await?;
+        // Looking takes as long as the registry and others take; meanwhile the claims may have gone to somebody else.
+        self.answered(session.check()).await?;
         let mut bundles = bundled(strands).into_iter();
         let mut running = JoinSet::new();
         let mut check_at = self.clock.now() + CHECK;
@@ -180,7 +185,7 @@ impl Releases {
                 ended = running.join_next() => ended,
                 () = self.clock.sleep_until(check_at) => {
                     // Without its claims nobody may go on: dropping the set cuts the replays off.
-                    session.check().await?;
+                    self.answered(session.check()).await?;
                     check_at = self.clock.now() + CHECK;
                     continue;
                 }
@@ -191,10 +196,19 @@ impl Releases {
                 ends.extend(more?);
             }
             ends.iter().for_each(|end| released.note(end, which));
-            session.end(ends).await?;
+            self.answered(session.end(ends)).await?;
             self.parking.drained.wake();
         }
         Ok(released)
+    }
+
+    /// A session that does not answer may have lost its claims already, and the replays that rest on them must end.
+    async fn answered<T>(&self, call: impl Future<Output = Result<T, StoreError>>) -> Result<T, BoxError> {
+        tokio::select! {
+            biased;
+            answer = call => Ok(answer?),
+            () = self.clock.sleep(PATIENCE) => Err(format!("the store has not answered for {PATIENCE:?}").into()),
+        }
     }
 
     /// Says which topics have parked messages that nobody here can replay. They stay where they are.

@@ -39,7 +39,7 @@ impl SqliteKeyOffsets {
     /// When the file is none of SQLite's, or cannot be opened.
     pub fn open(path: &str) -> Result<Self, BoxError> {
         let mut connection = SqliteConnection::establish(path)?;
-        connection.batch_execute("PRAGMA journal_mode = WAL; PRAGMA busy_timeout = 5000;")?;
+        connection.batch_execute("PRAGMA busy_timeout = 5000; PRAGMA journal_mode = WAL;")?;
         Ok(Self(Arc::new(Mutex::new(connection))))
     }
 

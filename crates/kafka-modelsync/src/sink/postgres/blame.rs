@@ -20,14 +20,32 @@ const NOBODYS: &[&str] = &[
     "No space left",
     "could not extend file",
     "could not write",
-    "too many",
+    "too many connections",
+    "too many clients",
     "lock timeout",
     "permission denied",
-    "does not exist",
     "cannot execute",
     "there is no unique or exclusion constraint",
     "current transaction is aborted",
+    // The table was migrated, and is looked at again.
+    "but expression is of type",
+    "cannot insert a non-DEFAULT value",
+    "can only be updated to DEFAULT",
+    "cached plan must not change",
+    "ON CONFLICT does not support",
+    "could not open",
+    "could not read",
 ];
+
+/// What a statement names; that one of them is not there is no row's fault.
+const NAMED: &[&str] = &["relation", "column", "type", "function", "schema", "operator", "role", "prepared statement", "savepoint"];
+
+/// Whether an error is about the statement or the server. What stands behind a colon may be a row's own text.
+fn is_nobodys(message: &str) -> bool {
+    let own = message.split(": \"").next().unwrap_or_default();
+    let is_gone = own.ends_with("does not exist") && NAMED.iter().any(|what| own.starts_with(what));
+    is_gone || NOBODYS.iter().any(|text| own.contains(text))
+}
 
 pub(super) fn blame(error: &Error) -> Blame {
     use DatabaseErrorKind as Of;
@@ -41,7 +59,7 @@ pub(super) fn blame(error: &Error) -> Blame {
             | Of::ExclusionViolation,
             _,
         ) => Blame::Row,
-        Error::DatabaseError(Of::Unknown, said) if !NOBODYS.iter().any(|text| said.message().contains(text)) => Blame::Row,
+        Error::DatabaseError(Of::Unknown, said) if !is_nobodys(said.message()) => Blame::Row,
         _ => Blame::Nobody,
     }
 }

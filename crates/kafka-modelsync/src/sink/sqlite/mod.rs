@@ -55,7 +55,7 @@ enum Stop {
 impl Sqlite {
     pub(super) fn open(path: &str) -> Result<Self, BoxError> {
         let mut connection = SqliteConnection::establish(path)?;
-        connection.batch_execute("PRAGMA journal_mode = WAL; PRAGMA busy_timeout = 5000; PRAGMA foreign_keys = ON;")?;
+        connection.batch_execute("PRAGMA busy_timeout = 5000; PRAGMA journal_mode = WAL; PRAGMA foreign_keys = ON;")?;
         connection.batch_execute(SCHEMA)?;
         Ok(Self(Arc::new(Mutex::new(connection))))
     }

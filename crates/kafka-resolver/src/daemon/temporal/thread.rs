@@ -149,7 +149,10 @@ impl Service {
             self.surroundings.clock.sleep(FAREWELL).await;
         };
         tokio::select! {
-            ended = worker.run() => Ok(ended?),
+            ended = worker.run() => {
+                ended?;
+                if self.stop().is_woken() { Ok(()) } else { Err("the worker ended by itself".into()) }
+            }
             () = self.heed_hints(&client) => Ok(()),
             () = farewell => Ok(()),
         }
