@@ -188,8 +188,9 @@ async fn timed(family: &Family) -> anyhow::Result<Waits> {
         let parent = Record::new(parents.clone()).key(id.to_be_bytes().to_vec()).value(serde_json::to_vec(&Parent { id })?);
         let sent = Instant::now();
         producer.enqueue(parent).await?;
-        parent_waits.push(handled(&mut times, ("parent", id)).await?.duration_since(sent).as_secs_f64() * 1e3);
-        child_waits.push(handled(&mut times, ("child", id)).await?.duration_since(sent).as_secs_f64() * 1e3);
+        let (parent, child) = both_handled(&mut times, id).await?;
+        parent_waits.push(parent.duration_since(sent).as_secs_f64() * 1e3);
+        child_waits.push(child.duration_since(sent).as_secs_f64() * 1e3);
     }
     running.stop();
     running.finished().await?;
@@ -203,12 +204,18 @@ async fn timed(family: &Family) -> anyhow::Result<Waits> {
     })
 }
 
-/// When it was handled; what comes before is of no interest.
-async fn handled(times: &mut UnboundedReceiver<(&'static str, i64, Instant)>, wanted: (&str, i64)) -> anyhow::Result<Instant> {
+/// When the parent and its child were handled. Either may be noted first: the news of the row comes with its commit.
+async fn both_handled(times: &mut UnboundedReceiver<(&'static str, i64, Instant)>, wanted: i64) -> anyhow::Result<(Instant, Instant)> {
+    let (mut parent, mut child) = (None, None);
     loop {
+        if let (Some(parent), Some(child)) = (parent, child) {
+            return Ok((parent, child));
+        }
         let (what, id, at) = tokio::time::timeout(PATIENCE, times.recv()).await.context("it was not handled")?.context("a message")?;
-        if (what, id) == wanted {
-            return Ok(at);
+        match what {
+            "parent" if id == wanted => parent = Some(at),
+            "child" if id == wanted => child = Some(at),
+            _ => {}
         }
     }
 }
