@@ -1,6 +1,6 @@
 //! Whether what messages wait for exists: rows by the store, other kinds by the user's own.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::fmt;
 use std::sync::Arc;
 
@@ -38,20 +38,26 @@ pub(crate) struct Existences {
 impl Existences {
     /// Which of the relations exist: one question for each kind (and table).
     pub(crate) async fn existing(&self, relations: impl IntoIterator<Item = Relation>) -> Result<HashSet<Relation>, BoxError> {
-        let mut kinds: HashMap<String, Vec<Relation>> = HashMap::new();
+        let mut kinds: Vec<Vec<Relation>> = Vec::new();
         for relation in relations {
-            match kinds.get_mut(relation.kind()) {
-                Some(known) => known.push(relation),
-                None => drop(kinds.insert(relation.kind().to_owned(), vec![relation])),
+            match kinds.iter_mut().find(|same| same[0].kind() == relation.kind()) {
+                Some(same) => same.push(relation),
+                None => kinds.push(vec![relation]),
             }
         }
         let mut existing = HashSet::new();
-        for (kind, relations) in kinds {
-            if kind == Relation::ROW {
-                existing.extend(self.store.existing(&relations).await?);
+        for relations in kinds {
+            let kind = relations[0].kind();
+            let found = if kind == Relation::ROW {
+                self.store.existing(&relations).await?
             } else {
-                let own = self.own.iter().find(|own| own.kind() == kind).ok_or(UnknownKind { kind })?;
-                existing.extend(own.existing(&relations).await?);
+                let own = self.own.iter().find(|own| own.kind() == kind).ok_or_else(|| UnknownKind { kind: kind.to_owned() })?;
+                own.existing(&relations).await?
+            };
+            if existing.is_empty() {
+                existing = found;
+            } else {
+                existing.extend(found);
             }
         }
         Ok(existing)

@@ -53,6 +53,12 @@ pub trait Store: Send + Sync + fmt::Debug {
     /// Makes the tables, or brings them up to date. Several processes may do so at once.
     fn prepare(&self) -> Answer<'_, ()>;
 
+    /// Whether anything at all waits in the group. It is asked for each run, and mostly the only question; where the answer is
+    /// [`Backlog::Possible`], [`Store::waiting`] is asked too. That is the default, for stores that cannot tell at less cost.
+    fn backlog<'a>(&'a self, _group: &'a str) -> Answer<'a, Backlog> {
+        Box::pin(std::future::ready(Ok(Backlog::Possible)))
+    }
+
     /// Which of these fences are up, and for which of these reasons messages of the topic wait.
     fn waiting<'a>(&'a self, asked: &'a Asked<'a>) -> Answer<'a, Waiting>;
 
@@ -99,6 +105,15 @@ pub trait Store: Send + Sync + fmt::Debug {
 
     /// How many messages wait, by group, declared topic and status.
     fn stats(&self) -> Answer<'_, Vec<Stat>>;
+}
+
+/// Whether anything waits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Backlog {
+    /// Nothing does.
+    Nothing,
+    /// Something may.
+    Possible,
 }
 
 /// What a gate asks of a run.

@@ -22,6 +22,14 @@ pub(super) struct WaitingRow {
     pub(super) reason: Option<String>,
 }
 
+#[cfg(feature = "postgres")]
+#[derive(QueryableByName)]
+pub(super) struct PlaceRow {
+    #[diesel(sql_type = BigInt)]
+    pub(super) place: i64,
+}
+
+#[cfg(feature = "sqlite")]
 #[derive(QueryableByName)]
 pub(super) struct ExistingRow {
     #[diesel(sql_type = Text)]
@@ -192,13 +200,7 @@ impl From<ReachRow> for Reach {
 pub(super) fn by_column(relations: &[Relation]) -> Vec<Vec<&Relation>> {
     let mut groups: Vec<Vec<&Relation>> = Vec::new();
     for relation in relations {
-        let same = |group: &&mut Vec<&Relation>| {
-            let first = group[0];
-            first.table() == relation.table()
-                && first.column() == relation.column()
-                && std::mem::discriminant(first.value()) == std::mem::discriminant(relation.value())
-        };
-        match groups.iter_mut().find(same) {
+        match groups.iter_mut().find(|group| group[0].is_beside(relation)) {
             Some(group) => group.push(relation),
             None => groups.push(vec![relation]),
         }

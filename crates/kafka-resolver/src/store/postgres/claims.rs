@@ -6,6 +6,7 @@ use std::fmt;
 use diesel::sql_types::{Array, BigInt, Integer, Text};
 use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection};
 
+use super::statement::statement;
 use crate::store::rows::{COLUMNS, FenceRow, IdRow, MessageRow, claims, failed};
 use crate::store::{Answer, Claim, ClaimEnd, Session, StoreError, Wanted, Which};
 
@@ -84,20 +85,19 @@ impl PgSession {
                 if found.is_empty() {
                     return Ok((Vec::new(), Vec::new()));
                 }
-                let locked: Vec<FenceRow> = diesel::sql_query(LOCK).bind::<Array<BigInt>, _>(found).load(connection).await?;
+                let locked: Vec<FenceRow> = statement(LOCK).bind::<Array<BigInt>, _>(found).load(connection).await?;
                 let locked: Vec<i64> = locked.into_iter().map(|row| row.fence).collect();
                 held.extend(&locked);
-                let messages: Vec<MessageRow> =
-                    diesel::sql_query(format!("{CLAIM} SELECT {COLUMNS}, true AS resolving FROM first AS waiting"))
-                        .bind::<Array<BigInt>, _>(&locked)
-                        .bind::<BigInt, _>(limit)
-                        .load(connection)
-                        .await?;
+                let messages: Vec<MessageRow> = statement(format!("{CLAIM} SELECT {COLUMNS}, true AS resolving FROM first AS waiting"))
+                    .bind::<Array<BigInt>, _>(&locked)
+                    .bind::<BigInt, _>(limit)
+                    .load(connection)
+                    .await?;
                 // Nothing waits there any more, or it did not fit: what somebody left there is a claim no longer.
                 let claimed: HashSet<i64> = messages.iter().map(|row| row.fence).collect();
                 let empty: Vec<i64> = locked.iter().copied().filter(|fence| !claimed.contains(fence)).collect();
                 if !empty.is_empty() {
-                    diesel::sql_query(DISCLAIM).bind::<Array<BigInt>, _>(empty).execute(connection).await?;
+                    statement(DISCLAIM).bind::<Array<BigInt>, _>(empty).execute(connection).await?;
                 }
                 Ok::<_, diesel::result::Error>((messages, locked))
             })
@@ -116,11 +116,8 @@ impl PgSession {
             return Ok(());
         }
         self.held.retain(|held| !fences.contains(held));
-        let _: Vec<FenceRow> = diesel::sql_query(UNLOCK)
-            .bind::<Array<BigInt>, _>(fences)
-            .load(&mut self.connection)
-            .await
-            .map_err(failed("unlocking fences"))?;
+        let _: Vec<FenceRow> =
+            statement(UNLOCK).bind::<Array<BigInt>, _>(fences).load(&mut self.connection).await.map_err(failed("unlocking fences"))?;
         Ok(())
     }
 
@@ -130,7 +127,7 @@ impl PgSession {
         let channel = &self.channel;
         self.connection
             .transaction(async |connection| {
-                let _: Vec<IdRow> = diesel::sql_query(END)
+                let _: Vec<IdRow> = statement(END)
                     .bind::<Array<BigInt>, _>(done)
                     .bind::<Array<BigInt>, _>(&fences)
                     .bind::<Text, _>(channel)
@@ -145,7 +142,7 @@ impl PgSession {
                     }
                 }
                 if !blocked.is_empty() {
-                    diesel::sql_query(
+                    statement(
                         "UPDATE kafka_waiting_messages AS waiting SET reason_id = new.id, reason = new.reason
                          FROM unnest($1, $2, $3) AS new (fence, id, reason) WHERE waiting.fence = new.fence AND waiting.reason_id <> new.id",
                     )
@@ -159,7 +156,7 @@ impl PgSession {
                 if !failed.is_empty() {
                     let (ids, attempts): (Vec<i64>, Vec<i32>) =
                         failed.into_iter().map(|(id, attempt)| (id, i32::try_from(attempt).unwrap_or(i32::MAX))).unzip();
-                    diesel::sql_query(
+                    statement(
                         "UPDATE kafka_waiting_messages AS waiting SET attempt = new.attempt
                          FROM unnest($1, $2) AS new (id, attempt) WHERE waiting.id = new.id",
                     )
@@ -182,15 +179,15 @@ async fn find(connection: &mut AsyncPgConnection, wanted: &Wanted<'_>, limit: i6
     let found: Vec<FenceRow> = match wanted.which {
         Which::Reasons(reasons) => {
             let reasons: Vec<i64> = reasons.iter().map(|reason| reason.0).collect();
-            let query = diesel::sql_query(WAITING_FOR).bind::<Text, _>(wanted.group).bind::<Array<BigInt>, _>(reasons);
+            let query = statement(WAITING_FOR).bind::<Text, _>(wanted.group).bind::<Array<BigInt>, _>(reasons);
             query.bind::<Array<Text>, _>(topics).bind::<BigInt, _>(limit).load(connection).await?
         }
         Which::Abandoned => {
-            let query = diesel::sql_query(ABANDONED).bind::<Text, _>(wanted.group).bind::<Array<Text>, _>(topics);
+            let query = statement(ABANDONED).bind::<Text, _>(wanted.group).bind::<Array<Text>, _>(topics);
             query.bind::<BigInt, _>(limit).bind::<Array<BigInt>, _>(held.iter().copied().collect::<Vec<_>>()).load(connection).await?
         }
         Which::ParkedBefore(before) => {
-            let query = diesel::sql_query(PARKED_BEFORE).bind::<Text, _>(wanted.group).bind::<BigInt, _>(before);
+            let query = statement(PARKED_BEFORE).bind::<Text, _>(wanted.group).bind::<BigInt, _>(before);
             query.bind::<Array<Text>, _>(topics).bind::<BigInt, _>(limit).load(connection).await?
         }
     };

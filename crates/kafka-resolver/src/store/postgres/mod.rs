@@ -10,6 +10,7 @@ mod gate;
 mod listener;
 mod people;
 mod schema;
+mod statement;
 
 use std::collections::HashSet;
 use std::fmt;
@@ -25,8 +26,9 @@ use self::claims::PgSession;
 use self::listener::PgListener;
 use self::schema::channel;
 pub use self::schema::{SCHEMA, notify_trigger};
+use self::statement::statement;
 use super::rows::{IdRow, ReasonRow, TopicRow, failed, identifier};
-use super::{Answer, Asked, Discarded, Filter, Listener, Reach, Session, Stat, Store, StoreError, Waiting};
+use super::{Answer, Asked, Backlog, Discarded, Filter, Listener, Reach, Session, Stat, Store, StoreError, Waiting};
 use crate::fence::{Fence, FenceId};
 use crate::parked::{ParkedMessage, StoredMessage};
 use crate::reason::{Reason, ReasonId, Relation};
@@ -62,7 +64,7 @@ impl PostgresStore {
     pub fn connected_by(
         connect: impl Fn() -> BoxFuture<'static, diesel::ConnectionResult<AsyncPgConnection>> + Send + Sync + 'static,
     ) -> Self {
-        let connect: Arc<Connect> = Arc::new(connect);
+        let connect: Arc<Connect> = Arc::new(move || planned_afresh(connect()).boxed());
         let mut config = ManagerConfig::default();
         config.recycling_method = RecyclingMethod::Fast;
         let setup = Arc::clone(&connect);
@@ -108,6 +110,16 @@ const TOPICS: &str = "
         ORDER BY message_partition, message_offset LIMIT 1
     ) AS first WHERE topics.topic IS NOT NULL ORDER BY 1";
 
+/// Statements are prepared once and planned each time: a plan that was made while a table was empty must not outlast that.
+async fn planned_afresh(
+    connecting: impl Future<Output = diesel::ConnectionResult<AsyncPgConnection>>,
+) -> diesel::ConnectionResult<AsyncPgConnection> {
+    let mut connection = connecting.await?;
+    let setting = "SET plan_cache_mode = force_custom_plan";
+    connection.batch_execute(setting).await.map_err(diesel::ConnectionError::CouldntSetupConfiguration)?;
+    Ok(connection)
+}
+
 fn unreachable(error: impl std::error::Error + Send + Sync + 'static) -> StoreError {
     StoreError::Unreachable { source: error.into() }
 }
@@ -115,6 +127,10 @@ fn unreachable(error: impl std::error::Error + Send + Sync + 'static) -> StoreEr
 impl Store for PostgresStore {
     fn prepare(&self) -> Answer<'_, ()> {
         Box::pin(self.prepare_tables())
+    }
+
+    fn backlog<'a>(&'a self, group: &'a str) -> Answer<'a, Backlog> {
+        Box::pin(self.ask_backlog(group))
     }
 
     fn waiting<'a>(&'a self, asked: &'a Asked<'a>) -> Answer<'a, Waiting> {
@@ -148,7 +164,7 @@ impl Store for PostgresStore {
                 Some(ReasonId(i64::MAX)) => return Ok(Vec::new()),
                 Some(ReasonId(after)) => after + 1,
             };
-            let rows: Vec<ReasonRow> = diesel::sql_query(REASONS)
+            let rows: Vec<ReasonRow> = statement(REASONS)
                 .bind::<Text, _>(group)
                 .bind::<BigInt, _>(from)
                 .bind::<BigInt, _>(i64::try_from(limit).unwrap_or(i64::MAX))
@@ -161,7 +177,7 @@ impl Store for PostgresStore {
 
     fn topics<'a>(&'a self, group: &'a str) -> Answer<'a, Vec<String>> {
         Box::pin(async move {
-            let rows: Vec<TopicRow> = diesel::sql_query(TOPICS)
+            let rows: Vec<TopicRow> = statement(TOPICS)
                 .bind::<Text, _>(group)
                 .load(&mut self.connection().await?)
                 .await
