@@ -35,6 +35,7 @@ use kafka_core::error::BoxError;
 use kafka_core::message::{MessageRef, Run};
 use kafka_core::names::{GroupId, TopicPartition};
 
+use crate::brisk::Brisk;
 use crate::decision::{Awaited, Behind, Decide, Decision, Met, Situation};
 use crate::defect::{Defect, planted};
 use crate::existence::{Existences, met};
@@ -109,7 +110,8 @@ impl RelationGate {
         let Some(needs) = self.relations.needs(run) else {
             return Err(format!("topic {} declares relations of other types than its handler decodes", self.topic).into());
         };
-        let relations: HashSet<&Relation> = needs.iter().flat_map(Needs::relations).collect();
+        let mut relations: HashSet<&Relation, Brisk> = HashSet::with_capacity_and_hasher(run.len(), Brisk::default());
+        relations.extend(needs.iter().flat_map(Needs::relations));
         // Mostly nobody has to know them.
         let fences = LazyLock::new(|| {
             let numbers = FenceNumbers::of(&self.group, &self.topic);
@@ -117,11 +119,12 @@ impl RelationGate {
         });
         // From before the questions.
         let wake = self.drained.subscribe();
-        let existing = self.existences.existing(relations.iter().copied().cloned());
-        let (waiting, existing) = futures_util::future::try_join(self.waiting(&relations, &fences), existing).await?;
-        if waiting.fences.is_empty() && waiting.reasons.is_empty() && relations.iter().all(|relation| existing.contains(*relation)) {
+        let missing = self.existences.missing(relations.iter().copied().cloned());
+        let (waiting, missing) = futures_util::future::try_join(self.waiting(&relations, &fences), missing).await?;
+        if waiting.fences.is_empty() && waiting.reasons.is_empty() && missing.is_empty() {
             return Ok(Admissions::AllProceed);
         }
+        let existing = relations.into_iter().filter(|relation| !missing.contains(*relation)).cloned().collect();
         let mut known = Known { waiting, existing, now_ms: self.clock.wall_ms() };
         self.ask_inherited(&mut known).await?;
         let messages: Vec<MessageRef> = run.refs().collect();
@@ -148,7 +151,7 @@ impl RelationGate {
     }
 
     /// What waits of what the run touches. Whether anything of the group waits at all is asked first, unless something did lately.
-    async fn waiting(&self, relations: &HashSet<&Relation>, fences: &[FenceId]) -> Result<Waiting, BoxError> {
+    async fn waiting(&self, relations: &HashSet<&Relation, Brisk>, fences: &[FenceId]) -> Result<Waiting, BoxError> {
         let (store, group) = (&self.existences.store, self.group.as_str());
         let crowded = self.crowded.load(Ordering::Relaxed);
         if !crowded && store.backlog(group).await? == Backlog::Nothing {

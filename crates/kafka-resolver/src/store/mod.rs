@@ -65,6 +65,14 @@ pub trait Store: Send + Sync + fmt::Debug {
     /// Which of these rows exist.
     fn existing<'a>(&'a self, relations: &'a [Relation]) -> Answer<'a, HashSet<Relation>>;
 
+    /// Which of these rows do not exist: what a gate asks, which mostly misses none. By default what [`Store::existing`] leaves over.
+    fn missing<'a>(&'a self, relations: &'a [Relation]) -> Answer<'a, HashSet<Relation>> {
+        Box::pin(async move {
+            let existing = self.existing(relations).await?;
+            Ok(relations.iter().filter(|relation| !existing.contains(relation)).cloned().collect())
+        })
+    }
+
     /// Stores the messages; those that are there already stay as they are. `up` are those of their fences that have messages
     /// already: if any of them is claimed, nothing at all is stored, and the claimed ones are the answer.
     fn park(&self, messages: Vec<ParkedMessage>, up: Vec<FenceId>) -> Answer<'_, Vec<FenceId>>;

@@ -11,11 +11,19 @@ use crate::reason::{Relation, RelationValue};
 use crate::store::StoreError;
 use crate::store::rows::{PlaceRow, by_column, failed, identifier, qualified};
 
+/// What is asked of rows.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Presence {
+    There,
+    Missing,
+}
+
 impl PostgresStore {
-    pub(super) async fn ask_existing(&self, relations: &[Relation]) -> Result<HashSet<Relation>, StoreError> {
-        let mut existing = HashSet::with_capacity(relations.len());
+    /// Those of the relations whose rows are there, or are not: what is asked for should be the smaller part.
+    pub(super) async fn ask_rows(&self, relations: &[Relation], wanted: Presence) -> Result<HashSet<Relation>, StoreError> {
+        let mut found = HashSet::new();
         for asked in by_column(relations) {
-            let statement = statement(missing(asked[0]));
+            let statement = statement(places(asked[0], wanted));
             let statement = match asked[0].value() {
                 RelationValue::Int(_) => {
                     let values = asked.iter().filter_map(|relation| match relation.value() {
@@ -32,25 +40,28 @@ impl PostgresStore {
                     statement.bind::<Array<Text>, _>(values.collect::<Vec<_>>())
                 }
             };
-            let missing: Vec<PlaceRow> =
-                statement.load(&mut self.connection().await?).await.map_err(failed("looking up rows that messages wait for"))?;
-            // They come in no order. Mostly there are none.
-            let missing: HashSet<i64> = missing.into_iter().map(|row| row.place).collect();
-            existing.extend((1..).zip(asked).filter(|(place, _)| !missing.contains(place)).map(|(_, relation)| relation.clone()));
+            let connection = &mut self.connection().await?;
+            let rows: Vec<PlaceRow> = statement.load(connection).await.map_err(failed("looking up rows that messages wait for"))?;
+            let of_place = |row: PlaceRow| asked.get(usize::try_from(row.place).ok()?.checked_sub(1)?);
+            found.extend(rows.into_iter().filter_map(of_place).map(|relation| (*relation).clone()));
         }
-        Ok(existing)
+        Ok(found)
     }
 }
 
-/// Asks for what is not there, by the places of the values that are asked for: mostly all are there, and the answer is empty.
-fn missing(relation: &Relation) -> String {
+/// Asks for the places, from 1, of the values whose rows are there or missing.
+fn places(relation: &Relation, wanted: Presence) -> String {
     let (table, column) = (qualified(relation.table()), identifier(relation.column()));
     let values = match relation.value() {
         RelationValue::Int(_) | RelationValue::Text(_) => "$1",
         RelationValue::Uuid(_) => "$1::uuid[]",
     };
+    let exists = match wanted {
+        Presence::There => "EXISTS",
+        Presence::Missing => "NOT EXISTS",
+    };
     format!(
         "SELECT asked.place FROM unnest({values}) WITH ORDINALITY AS asked (value, place)
-         WHERE NOT EXISTS (SELECT 1 FROM {table} AS there WHERE there.{column} = asked.value)"
+         WHERE {exists} (SELECT 1 FROM {table} AS there WHERE there.{column} = asked.value)"
     )
 }

@@ -23,6 +23,7 @@ use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl, SimpleAsyncC
 use futures_util::future::{BoxFuture, FutureExt};
 
 use self::claims::PgSession;
+use self::existing::Presence;
 use self::listener::PgListener;
 use self::schema::channel;
 pub use self::schema::{SCHEMA, notify_trigger};
@@ -138,7 +139,11 @@ impl Store for PostgresStore {
     }
 
     fn existing<'a>(&'a self, relations: &'a [Relation]) -> Answer<'a, HashSet<Relation>> {
-        Box::pin(self.ask_existing(relations))
+        Box::pin(self.ask_rows(relations, Presence::There))
+    }
+
+    fn missing<'a>(&'a self, relations: &'a [Relation]) -> Answer<'a, HashSet<Relation>> {
+        Box::pin(self.ask_rows(relations, Presence::Missing))
     }
 
     fn park(&self, messages: Vec<ParkedMessage>, up: Vec<FenceId>) -> Answer<'_, Vec<FenceId>> {
