@@ -66,6 +66,15 @@ fn rows_are_looked_up_by_their_types_and_new_ones_are_announced() {
     });
 }
 
+#[test]
+fn what_cannot_be_read_stays_and_nothing_behind_it_overtakes_it() {
+    let mut database = Database::with_schema(&unique("unreadable"));
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    let store = runtime.block_on(async { store(&database.schema) });
+    runtime.block_on(store.prepare()).unwrap();
+    runtime.block_on(contract::unreadable(&store, |sql| database.run(&sql.replace("BYTES", r"'\x00'").replace("NOTHING", "''"))));
+}
+
 /// So many messages wait. What is asserted does not depend on it: the rows that a question touches are bounded by what is asked, so
 /// ten millions (`KAFKA_TESTS_WAITING=10000000`) only take longer to write.
 fn waiting() -> i64 {

@@ -149,7 +149,7 @@ impl Stage {
         Releases::new(self.parking(), &self.surroundings())
     }
 
-    fn surroundings(&self) -> Surroundings {
+    pub(super) fn surroundings(&self) -> Surroundings {
         Surroundings { topics: vec![self.topic.clone()].into(), clock: self.clock.clone(), stop: self.stop.subscribe() }
     }
 
