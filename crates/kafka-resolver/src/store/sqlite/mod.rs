@@ -10,6 +10,8 @@
 mod claims;
 mod gate;
 mod people;
+#[cfg(test)]
+mod plans;
 
 use std::collections::HashSet;
 use std::fmt;
