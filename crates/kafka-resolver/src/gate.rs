@@ -1,4 +1,7 @@
-//! The gate: asks two questions for a whole run, decides for each message, and parks what has to wait.
+//! The gate: asks for a whole run what is missing and what waits, decides for each message, and parks what has to wait.
+//!
+//! Mostly nothing is missing and nothing of the group waits. Two short questions tell, and nothing else is worked out for the run: no
+//! fence, no reason's number, no decision.
 //!
 //! # Why no message is stranded
 //!
@@ -20,7 +23,7 @@
 //!
 //! Messages of one key pass one lane in order, so a fence gets its rows in order; a fence is up until its last row is gone, and a row
 //! goes only after its handler returned, under the fence's lock. A message that sees the fence down is therefore behind all that
-//! waited. What is to be parked behind a message that this very run hands to the handler is asked about again after it, and nothing
+//! waited; and where nothing of the group waits, every fence of it is down. What is to be parked behind a message that this very run hands to the handler is asked about again after it, and nothing
 //! is put behind a fence while it is claimed. A deletion discards a fence only while nobody holds its lock, and waits otherwise.
 
 use std::collections::{HashMap, HashSet};
