@@ -23,8 +23,9 @@
 //!
 //! Messages of one key pass one lane in order, so a fence gets its rows in order; a fence is up until its last row is gone, and a row
 //! goes only after its handler returned, under the fence's lock. A message that sees the fence down is therefore behind all that
-//! waited; and where nothing of the group waits, every fence of it is down. What is to be parked behind a message that this very run hands to the handler is asked about again after it, and nothing
-//! is put behind a fence while it is claimed. A deletion discards a fence only while nobody holds its lock, and waits otherwise.
+//! waited; and where nothing of the group waits, every fence of it is down. What is to be parked behind a message that this very run
+//! hands to the handler is asked about again after it, and nothing is put behind a fence while it is claimed. A deletion discards a
+//! fence only while nobody holds its lock, and waits otherwise.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -61,7 +61,7 @@ impl PostgresStore {
         })
     }
 
-    /// A store whose connections are made by this: for TLS, or a `search_path`.
+    /// A store whose connections are made by this: for TLS, or a `search_path`. Their `plan_cache_mode` is set to `force_custom_plan`.
     pub fn connected_by(
         connect: impl Fn() -> BoxFuture<'static, diesel::ConnectionResult<AsyncPgConnection>> + Send + Sync + 'static,
     ) -> Self {
