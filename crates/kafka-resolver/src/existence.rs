@@ -1,6 +1,6 @@
 //! Whether what messages wait for exists: rows by the store, other kinds by the user's own.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::fmt;
 use std::sync::Arc;
 
@@ -38,29 +38,56 @@ pub(crate) struct Existences {
 impl Existences {
     /// Which of the relations exist: one question for each kind (and table).
     pub(crate) async fn existing(&self, relations: impl IntoIterator<Item = Relation>) -> Result<HashSet<Relation>, BoxError> {
-        let mut kinds: HashMap<String, Vec<Relation>> = HashMap::new();
-        for relation in relations {
-            match kinds.get_mut(relation.kind()) {
-                Some(known) => known.push(relation),
-                None => drop(kinds.insert(relation.kind().to_owned(), vec![relation])),
-            }
-        }
         let mut existing = HashSet::new();
-        for (kind, relations) in kinds {
-            if kind == Relation::ROW {
-                existing.extend(self.store.existing(&relations).await?);
-            } else {
-                let own = self.own.iter().find(|own| own.kind() == kind).ok_or(UnknownKind { kind })?;
-                existing.extend(own.existing(&relations).await?);
-            }
+        for relations in by_kind(relations) {
+            existing.extend(match self.own(relations[0].kind())? {
+                None => self.store.existing(&relations).await?,
+                Some(own) => own.existing(&relations).await?,
+            });
         }
         Ok(existing)
+    }
+
+    /// Which of them do not.
+    pub(crate) async fn missing(&self, relations: impl IntoIterator<Item = Relation>) -> Result<HashSet<Relation>, BoxError> {
+        let mut missing = HashSet::new();
+        for mut relations in by_kind(relations) {
+            match self.own(relations[0].kind())? {
+                None => missing.extend(self.store.missing(&relations).await?),
+                Some(own) => {
+                    let existing = own.existing(&relations).await?;
+                    relations.retain(|relation| !existing.contains(relation));
+                    missing.extend(relations);
+                }
+            }
+        }
+        Ok(missing)
+    }
+
+    /// Who looks up relations of the kind; `None` is the store.
+    fn own(&self, kind: &str) -> Result<Option<&dyn Existence>, UnknownKind> {
+        if kind == Relation::ROW {
+            return Ok(None);
+        }
+        let own = self.own.iter().find(|own| own.kind() == kind);
+        own.map(|own| Some(&**own)).ok_or_else(|| UnknownKind { kind: kind.to_owned() })
     }
 
     /// Whether anyone can tell whether the relation exists.
     pub(crate) fn knows(&self, relation: &Relation) -> bool {
         relation.kind() == Relation::ROW || self.own.iter().any(|own| own.kind() == relation.kind())
     }
+}
+
+fn by_kind(relations: impl IntoIterator<Item = Relation>) -> Vec<Vec<Relation>> {
+    let mut kinds: Vec<Vec<Relation>> = Vec::new();
+    for relation in relations {
+        match kinds.iter_mut().find(|same| same[0].kind() == relation.kind()) {
+            Some(same) => same.push(relation),
+            None => kinds.push(vec![relation]),
+        }
+    }
+    kinds
 }
 
 /// Whether a reason to wait is over, given what exists.

@@ -5,7 +5,7 @@ use std::fmt;
 use bytes::Bytes;
 use kafka_core::names::GroupId;
 
-use crate::stable_hash::stable_hash;
+use crate::stable_hash::StableHash;
 
 /// What keeps its order while it waits: the messages of one key, of one declared topic, in one group.
 ///
@@ -28,12 +28,22 @@ impl Fence {
     /// The number under which stores index and lock it.
     #[must_use]
     pub fn id(&self) -> FenceId {
-        Self::id_of(&self.group, &self.topic, self.key.as_deref())
+        FenceNumbers::of(&self.group, &self.topic).of_key(self.key.as_deref())
+    }
+}
+
+/// The numbers of the fences of one declared topic in one group.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct FenceNumbers(StableHash);
+
+impl FenceNumbers {
+    pub(crate) fn of(group: &GroupId, topic: &str) -> Self {
+        Self(StableHash::default().part(group.as_str().as_bytes()).part(topic.as_bytes()))
     }
 
-    pub(crate) fn id_of(group: &GroupId, topic: &str, key: Option<&[u8]>) -> FenceId {
+    pub(crate) fn of_key(self, key: Option<&[u8]>) -> FenceId {
         let (known, key): (&[u8], _) = key.map_or((b"null", &b""[..]), |key| (b"key", key));
-        FenceId(stable_hash(&[group.as_str().as_bytes(), topic.as_bytes(), known, key]))
+        FenceId(self.0.part(known).part(key).number())
     }
 }
 
@@ -53,7 +63,7 @@ mod tests {
 
     #[test]
     fn a_null_key_is_not_an_empty_one_and_groups_are_apart() {
-        let id = |group: &str, topic: &str, key| Fence::id_of(&GroupId::new(group).unwrap(), topic, key);
+        let id = |group: &str, topic: &str, key| FenceNumbers::of(&GroupId::new(group).unwrap(), topic).of_key(key);
         assert_ne!(id("g", "t", None), id("g", "t", Some(b"")));
         assert_ne!(id("g", "t", Some(b"k")), id("h", "t", Some(b"k")));
         assert_ne!(id("g", "t", Some(b"k")), id("g", "u", Some(b"k")));

@@ -1,4 +1,7 @@
-//! The gate: asks two questions for a whole run, decides for each message, and parks what has to wait.
+//! The gate: asks for a whole run what is missing and what waits, decides for each message, and parks what has to wait.
+//!
+//! Mostly nothing is missing and nothing of the group waits. Two short questions tell, and nothing else is worked out for the run: no
+//! fence, no reason's number, no decision.
 //!
 //! # Why no message is stranded
 //!
@@ -20,29 +23,32 @@
 //!
 //! Messages of one key pass one lane in order, so a fence gets its rows in order; a fence is up until its last row is gone, and a row
 //! goes only after its handler returned, under the fence's lock. A message that sees the fence down is therefore behind all that
-//! waited. What is to be parked behind a message that this very run hands to the handler is asked about again after it, and nothing
-//! is put behind a fence while it is claimed. A deletion discards a fence only while nobody holds its lock, and waits otherwise.
+//! waited; and where nothing of the group waits, every fence of it is down. What is to be parked behind a message that this very run
+//! hands to the handler is asked about again after it, and nothing is put behind a fence while it is claimed. A deletion discards a
+//! fence only while nobody holds its lock, and waits otherwise.
 
 use std::collections::{HashMap, HashSet};
-use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, LazyLock};
 
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use kafka_core::clock::Clock;
-use kafka_core::consumer::{Admission, Admissions, Decoding, Gate, Hold, Wake, WakeSource};
+use kafka_core::consumer::{Admission, Admissions, Decoding, Gate, Hold, WakeSource};
 use kafka_core::error::BoxError;
 use kafka_core::message::{MessageRef, Run};
 use kafka_core::names::{GroupId, TopicPartition};
 
+use crate::brisk::Brisk;
 use crate::decision::{Awaited, Behind, Decide, Decision, Met, Situation};
 use crate::defect::{Defect, planted};
 use crate::existence::{Existences, met};
-use crate::fence::{Fence, FenceId};
+use crate::fence::{Fence, FenceId, FenceNumbers};
 use crate::hints::Hints;
 use crate::parked::ParkedMessage;
 use crate::reason::{Reason, ReasonId, Relation};
 use crate::relations::{DeclaredRelations, Nature, Needs};
-use crate::store::{Asked, Discarded, Waiting};
+use crate::store::{Asked, Backlog, Discarded, Waiting};
 
 /// The gate of one topic of one consumer.
 #[derive(Debug)]
@@ -59,6 +65,8 @@ pub(crate) struct RelationGate {
     /// Wakes when messages were replayed.
     pub(crate) drained: Arc<WakeSource>,
     pub(crate) hints: Arc<Hints>,
+    /// Whether something of the group is likely to wait: then it is not asked first whether anything does.
+    pub(crate) crowded: AtomicBool,
 }
 
 impl Gate for RelationGate {
@@ -71,13 +79,11 @@ impl Gate for RelationGate {
     }
 }
 
-/// What the two questions told.
+/// What the questions told.
 struct Known {
     waiting: Waiting,
     existing: HashSet<Relation>,
     now_ms: i64,
-    /// From before the questions.
-    wake: Wake,
 }
 
 /// What is to be done with a run.
@@ -108,12 +114,22 @@ impl RelationGate {
         let Some(needs) = self.relations.needs(run) else {
             return Err(format!("topic {} declares relations of other types than its handler decodes", self.topic).into());
         };
-        let fences: Vec<FenceId> = run.iter().map(|raw| Fence::id_of(&self.group, &self.topic, raw.key())).collect();
-        let mut known = self.ask(&needs, &fences).await?;
-        let all_exist = || needs.iter().flat_map(Needs::relations).all(|relation| known.existing.contains(relation));
-        if known.waiting.fences.is_empty() && known.waiting.reasons.is_empty() && all_exist() {
+        let mut relations: HashSet<&Relation, Brisk> = HashSet::with_capacity_and_hasher(run.len(), Brisk::default());
+        relations.extend(needs.iter().flat_map(Needs::relations));
+        // Mostly nobody has to know them.
+        let fences = LazyLock::new(|| {
+            let numbers = FenceNumbers::of(&self.group, &self.topic);
+            run.iter().map(|raw| numbers.of_key(raw.key())).collect::<Vec<_>>()
+        });
+        // From before the questions.
+        let wake = self.drained.subscribe();
+        let missing = self.existences.missing(relations.iter().copied().cloned());
+        let (waiting, missing) = futures_util::future::try_join(self.waiting(&relations, &fences), missing).await?;
+        if waiting.fences.is_empty() && waiting.reasons.is_empty() && missing.is_empty() {
             return Ok(Admissions::AllProceed);
         }
+        let existing = relations.into_iter().filter(|relation| !missing.contains(*relation)).cloned().collect();
+        let mut known = Known { waiting, existing, now_ms: self.clock.wall_ms() };
         self.ask_inherited(&mut known).await?;
         let messages: Vec<MessageRef> = run.refs().collect();
         let mut plan = self.decide_all(&messages, &needs, &fences, &known);
@@ -123,7 +139,7 @@ impl RelationGate {
             plan.verdicts.truncate(claimed);
             plan.verdicts.push(Verdict::Pause);
         }
-        let hold = || Hold { until: self.clock.now() + self.pause, wake: Some(known.wake.clone()) };
+        let hold = || Hold { until: self.clock.now() + self.pause, wake: Some(wake.clone()) };
         let mut admissions: Vec<Admission> = plan
             .verdicts
             .iter()
@@ -138,17 +154,20 @@ impl RelationGate {
         Ok(Admissions::Each(admissions))
     }
 
-    /// What waits, and what exists: one question each, for the whole run, at the same time.
-    async fn ask(&self, needs: &[Needs], fences: &[FenceId]) -> Result<Known, BoxError> {
-        let wake = self.drained.subscribe();
-        let relations: HashSet<&Relation> = needs.iter().flat_map(Needs::relations).collect();
+    /// What waits of what the run touches. Whether anything of the group waits at all is asked first, unless something did lately.
+    async fn waiting(&self, relations: &HashSet<&Relation, Brisk>, fences: &[FenceId]) -> Result<Waiting, BoxError> {
+        let (store, group) = (&self.existences.store, self.group.as_str());
+        let crowded = self.crowded.load(Ordering::Relaxed);
+        if !crowded && store.backlog(group).await? == Backlog::Nothing {
+            return Ok(Waiting::default());
+        }
         let reasons: Vec<ReasonId> = relations.iter().map(|relation| Reason::from((*relation).clone()).id()).collect();
         let fences: Vec<FenceId> = fences.iter().copied().collect::<HashSet<_>>().into_iter().collect();
-        let asked = Asked { group: self.group.as_str(), topic: &self.topic, fences: &fences, reasons: &reasons };
-        let existing = self.existences.existing(relations.into_iter().cloned());
-        let waiting = async { Ok::<_, BoxError>(self.existences.store.waiting(&asked).await?) };
-        let (waiting, existing) = futures_util::future::try_join(waiting, existing).await?;
-        Ok(Known { waiting, existing, now_ms: self.clock.wall_ms(), wake })
+        let waiting = store.waiting(&Asked { group, topic: &self.topic, fences: &fences, reasons: &reasons }).await?;
+        // A backlog that has nothing to do with this run may be gone, or may stay for long.
+        let crowded = !crowded || !waiting.fences.is_empty() || !waiting.reasons.is_empty();
+        self.crowded.store(crowded, Ordering::Relaxed);
+        Ok(waiting)
     }
 
     /// Looks up what earlier messages of the keys wait for; seldom needed.

@@ -17,6 +17,7 @@
 //! The store and the daemons know reasons, not only relations: a replay that failed waits for a time, and what somebody parked by hand
 //! waits for that somebody.
 
+mod brisk;
 pub mod daemon;
 pub mod decision;
 mod defect;

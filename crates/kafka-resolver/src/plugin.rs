@@ -1,5 +1,6 @@
 //! The resolver as a plugin: gates for the topics that declare relations, the store prepared before the first poll, the daemon.
 
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use futures_util::future::BoxFuture;
@@ -222,6 +223,7 @@ impl GateSource for Gates {
             pause: settings.pause,
             drained: Arc::clone(&self.0.drained),
             hints: Arc::clone(&self.0.hints),
+            crowded: AtomicBool::default(),
         };
         errors.or_ok(Some(Arc::new(gate)))
     }

@@ -101,3 +101,16 @@ async fn rows_of_the_file_are_looked_up_by_their_types() {
     assert_eq!(store.existing(&asked).await.unwrap(), there.into());
     assert!(store.existing(&[Relation::row("no_such_table", "id", 1)]).await.is_err());
 }
+
+#[tokio::test]
+async fn what_cannot_be_read_stays_and_nothing_behind_it_overtakes_it() {
+    use diesel::Connection;
+    use diesel::connection::SimpleConnection;
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("broken.sqlite");
+    let path = path.to_str().unwrap();
+    let store = SqliteStore::open(path).unwrap();
+    store.prepare().await.unwrap();
+    let mut own = diesel::SqliteConnection::establish(path).unwrap();
+    contract::unreadable(&store, |sql| own.batch_execute(&sql.replace("BYTES", "x'00'").replace("NOTHING", "x''")).unwrap()).await;
+}

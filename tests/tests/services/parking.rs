@@ -66,6 +66,22 @@ fn rows_are_looked_up_by_their_types_and_new_ones_are_announced() {
     });
 }
 
+#[test]
+fn what_cannot_be_read_stays_and_nothing_behind_it_overtakes_it() {
+    let mut database = Database::with_schema(&unique("unreadable"));
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let store = store(&database.schema);
+        store.prepare().await.unwrap();
+        // The database of tests blocks, and has a runtime of its own.
+        let mut change = |sql: &str| {
+            let sql = sql.replace("BYTES", r"'\x00'").replace("NOTHING", "''");
+            std::thread::scope(|scope| scope.spawn(|| database.run(&sql)).join().unwrap());
+        };
+        contract::unreadable(&store, &mut change).await;
+    });
+}
+
 /// So many messages wait. What is asserted does not depend on it: the rows that a question touches are bounded by what is asked, so
 /// ten millions (`KAFKA_TESTS_WAITING=10000000`) only take longer to write.
 fn waiting() -> i64 {

@@ -7,7 +7,8 @@ use futures_util::future::ready;
 use tokio::sync::broadcast;
 
 use super::{
-    Answer, Asked, Claim, ClaimEnd, Discarded, Filter, Listener, News, Reach, Session, Stat, Store, StoreError, Waiting, Wanted, Which,
+    Answer, Asked, Backlog, Claim, ClaimEnd, Discarded, Filter, Listener, News, Reach, Session, Stat, Store, StoreError, Waiting, Wanted,
+    Which,
 };
 use crate::fence::{Fence, FenceId};
 use crate::parked::{ParkedMessage, Status, StoredMessage};
@@ -190,6 +191,13 @@ impl Inner {
 impl Store for MemoryStore {
     fn prepare(&self) -> Answer<'_, ()> {
         self.answer("preparing", |_| ())
+    }
+
+    fn backlog<'a>(&'a self, group: &'a str) -> Answer<'a, Backlog> {
+        self.answer("asking whether anything waits", |inner| {
+            let waits = inner.rows.values().any(|row| row.parked.fence.group.as_str() == group);
+            if waits { Backlog::Possible } else { Backlog::Nothing }
+        })
     }
 
     fn waiting<'a>(&'a self, asked: &'a Asked<'a>) -> Answer<'a, Waiting> {

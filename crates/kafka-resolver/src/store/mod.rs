@@ -53,11 +53,25 @@ pub trait Store: Send + Sync + fmt::Debug {
     /// Makes the tables, or brings them up to date. Several processes may do so at once.
     fn prepare(&self) -> Answer<'_, ()>;
 
+    /// Whether anything at all waits in the group. It is asked for each run, and mostly the only question; where the answer is
+    /// [`Backlog::Possible`], [`Store::waiting`] is asked too. That is the default, for stores that cannot tell at less cost.
+    fn backlog<'a>(&'a self, _group: &'a str) -> Answer<'a, Backlog> {
+        Box::pin(std::future::ready(Ok(Backlog::Possible)))
+    }
+
     /// Which of these fences are up, and for which of these reasons messages of the topic wait.
     fn waiting<'a>(&'a self, asked: &'a Asked<'a>) -> Answer<'a, Waiting>;
 
     /// Which of these rows exist.
     fn existing<'a>(&'a self, relations: &'a [Relation]) -> Answer<'a, HashSet<Relation>>;
+
+    /// Which of these rows do not exist: what a gate asks, which mostly misses none. By default what [`Store::existing`] leaves over.
+    fn missing<'a>(&'a self, relations: &'a [Relation]) -> Answer<'a, HashSet<Relation>> {
+        Box::pin(async move {
+            let existing = self.existing(relations).await?;
+            Ok(relations.iter().filter(|relation| !existing.contains(relation)).cloned().collect())
+        })
+    }
 
     /// Stores the messages; those that are there already stay as they are. `up` are those of their fences that have messages
     /// already: if any of them is claimed, nothing at all is stored, and the claimed ones are the answer.
@@ -99,6 +113,15 @@ pub trait Store: Send + Sync + fmt::Debug {
 
     /// How many messages wait, by group, declared topic and status.
     fn stats(&self) -> Answer<'_, Vec<Stat>>;
+}
+
+/// Whether anything waits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Backlog {
+    /// Nothing does.
+    Nothing,
+    /// Something may.
+    Possible,
 }
 
 /// What a gate asks of a run.

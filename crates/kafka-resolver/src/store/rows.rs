@@ -22,6 +22,14 @@ pub(super) struct WaitingRow {
     pub(super) reason: Option<String>,
 }
 
+#[cfg(feature = "postgres")]
+#[derive(QueryableByName)]
+pub(super) struct PlaceRow {
+    #[diesel(sql_type = BigInt)]
+    pub(super) place: i64,
+}
+
+#[cfg(feature = "sqlite")]
 #[derive(QueryableByName)]
 pub(super) struct ExistingRow {
     #[diesel(sql_type = Text)]
@@ -101,6 +109,11 @@ pub(super) const COLUMNS: &str = "waiting.id, waiting.fence, waiting.message_off
 pub(super) const RESOLVING: &str = "EXISTS (SELECT 1 FROM kafka_resolving_fences AS claimed WHERE claimed.fence = waiting.fence)";
 
 impl MessageRow {
+    /// The order of replay.
+    fn order(&self) -> (&str, i32, i64) {
+        (&self.topic, self.message_partition, self.message_offset)
+    }
+
     /// The message; `None` when somebody changed the row to what no message is.
     pub(super) fn message(self) -> Option<StoredMessage> {
         let message = OwnedMessage {
@@ -127,23 +140,31 @@ impl MessageRow {
     }
 }
 
-/// The messages by fence, each in order of replay.
-pub(super) fn claims(messages: Vec<MessageRow>) -> Vec<Claim> {
-    let mut by_fence: BTreeMap<i64, Vec<_>> = BTreeMap::new();
-    for row in messages {
-        let (id, fence) = (row.fence, row);
-        match fence.message() {
-            Some(message) => by_fence.entry(id).or_default().push(message),
-            None => tracing::error!(fence = id, "a parked message cannot be read; its headers are cut off or its group is empty"),
-        }
+/// The messages by fence, each in order of replay, up to the first that cannot be read: what is behind it must not overtake it. A fence
+/// of which nothing can be read is left out.
+pub(super) fn claims(rows: Vec<MessageRow>) -> Vec<Claim> {
+    let mut by_fence: BTreeMap<i64, Vec<MessageRow>> = BTreeMap::new();
+    for row in rows {
+        by_fence.entry(row.fence).or_default().push(row);
     }
-    by_fence
-        .into_iter()
-        .map(|(fence, mut messages)| {
-            messages.sort_by(|one, other| one.order().cmp(&other.order()));
-            Claim { fence: FenceId(fence), messages }
-        })
-        .collect()
+    let claim = |(fence, mut rows): (i64, Vec<MessageRow>)| {
+        rows.sort_by(|one, other| one.order().cmp(&other.order()));
+        let read = |row: MessageRow| {
+            let id = row.id;
+            let message = row.message();
+            if message.is_none() {
+                tracing::error!(
+                    id,
+                    "a parked message cannot be read, its headers are cut off or its group is empty; it and its key stay parked until its \
+                     row is mended or removed"
+                );
+            }
+            message
+        };
+        let messages: Vec<StoredMessage> = rows.into_iter().map_while(read).collect();
+        (!messages.is_empty()).then_some(Claim { fence: FenceId(fence), messages })
+    };
+    by_fence.into_iter().filter_map(claim).collect()
 }
 
 /// A line of the statistics.
@@ -192,13 +213,7 @@ impl From<ReachRow> for Reach {
 pub(super) fn by_column(relations: &[Relation]) -> Vec<Vec<&Relation>> {
     let mut groups: Vec<Vec<&Relation>> = Vec::new();
     for relation in relations {
-        let same = |group: &&mut Vec<&Relation>| {
-            let first = group[0];
-            first.table() == relation.table()
-                && first.column() == relation.column()
-                && std::mem::discriminant(first.value()) == std::mem::discriminant(relation.value())
-        };
-        match groups.iter_mut().find(same) {
+        match groups.iter_mut().find(|group| group[0].is_beside(relation)) {
             Some(group) => group.push(relation),
             None => groups.push(vec![relation]),
         }

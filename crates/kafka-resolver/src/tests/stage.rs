@@ -1,5 +1,6 @@
 //! A topic whose messages need rows, with its gate and a daemon around one store.
 
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
@@ -126,6 +127,7 @@ impl Stage {
             pause: self.settings.pause,
             drained: Arc::clone(&self.drained),
             hints: Arc::clone(&self.hints),
+            crowded: AtomicBool::default(),
         }
     }
 
@@ -147,7 +149,7 @@ impl Stage {
         Releases::new(self.parking(), &self.surroundings())
     }
 
-    fn surroundings(&self) -> Surroundings {
+    pub(super) fn surroundings(&self) -> Surroundings {
         Surroundings { topics: vec![self.topic.clone()].into(), clock: self.clock.clone(), stop: self.stop.subscribe() }
     }
 

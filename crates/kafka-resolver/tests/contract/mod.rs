@@ -256,3 +256,24 @@ pub(crate) async fn groups_do_not_touch_each_other(store: Shared) {
     assert!(claim_for(&mut *session, 1).await.is_empty());
     assert!(store.reasons("g", None, 10).await.unwrap().is_empty());
 }
+
+/// Of stores with tables: `change` runs SQL in which `BYTES` stands for headers that are cut off, and `NOTHING` for none.
+#[allow(dead_code, reason = "a store in memory has no rows that anyone could break")]
+pub(crate) async fn unreadable(store: &dyn Store, mut change: impl FnMut(&str)) {
+    let messages = [("a", 1), ("a", 2), ("a", 3), ("b", 4), ("c", 5)].map(|(key, offset)| parked(key, offset, 1));
+    store.park(messages.into(), Vec::new()).await.unwrap();
+    change("UPDATE kafka_waiting_messages SET headers = BYTES WHERE message_offset IN (2, 4)");
+    let mut session = store.session().await.unwrap();
+    let offsets = |claims: &[(String, Vec<(i64, i64)>)]| -> Vec<Vec<i64>> {
+        claims.iter().map(|(_, messages)| messages.iter().map(|(_, offset)| *offset).collect()).collect()
+    };
+    let claims = claim_for(&mut *session, 1).await;
+    assert_eq!(offsets(&claims), [vec![1], vec![5]]);
+    session.end(vec![end("a", &claims[0].1, None), end("c", &claims[1].1, None)]).await.unwrap();
+    assert!(claim_for(&mut *session, 1).await.is_empty());
+    assert!(claim(&mut *session, Which::ParkedBefore(10), 100).await.is_empty());
+    let left: Vec<_> = store.stats().await.unwrap().iter().map(|line| (line.status, line.messages)).collect();
+    assert_eq!(left, [(Status::Waiting, 3)], "nobody has them");
+    change("UPDATE kafka_waiting_messages SET headers = NOTHING WHERE message_offset IN (2, 4)");
+    assert_eq!(offsets(&claim_for(&mut *session, 1).await), [vec![2, 3], vec![4]]);
+}

@@ -41,7 +41,7 @@ struct Busy<'a>(&'a AtWork);
 
 /// Work on the application's runtime that ends with who waits for it.
 #[derive(Debug)]
-struct Spawned<T>(JoinHandle<T>);
+pub(super) struct Spawned<T>(pub(super) JoinHandle<T>);
 
 #[activities]
 impl Activities {

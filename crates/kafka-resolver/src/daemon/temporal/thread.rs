@@ -1,6 +1,6 @@
 //! The thread of the worker: the SDK's worker stays on one thread, and the application's runtime has many.
 //!
-//! Everything that speaks to the server runs here; replays run on the application's runtime, where its pools and clients live.
+//! What serves the server runs here; what asks the store and replays runs on the application's runtime, where its pools and clients live.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,7 +14,7 @@ use temporalio_sdk::{Runtime, Worker, WorkerOptions};
 use tokio::runtime::{Builder, Handle};
 use tokio::sync::oneshot;
 
-use super::activities::{Activities, AtWork};
+use super::activities::{Activities, AtWork, Spawned};
 use super::errands::Errands;
 use super::settings::TemporalSettings;
 use super::workflows::{FindWaiting, ReleaseWaiting};
@@ -142,6 +142,8 @@ impl Service {
         let TemporalSettings { address, namespace, task_queue, .. } = &self.settings;
         tracing::info!(%address, %namespace, %task_queue, schedule = %synced.id, change = %synced.change, "releasing by Temporal");
         *troubles = 0;
+        // It asks the store, whose connections live where they were made.
+        let mut hints = Spawned(self.home.spawn(heed_hints(Arc::clone(&self.errands), self.parking.clone(), client)));
         let farewell = async {
             stop.woken().await;
             shutdown();
@@ -153,7 +155,7 @@ impl Service {
                 ended?;
                 if self.stop().is_woken() { Ok(()) } else { Err("the worker ended by itself".into()) }
             }
-            () = self.heed_hints(&client) => Ok(()),
+            ended = &mut hints.0 => Err(ended.err().map_or_else(|| "hints are not heeded any more".into(), BoxError::from)),
             () = farewell => Ok(()),
         }
     }
@@ -175,24 +177,24 @@ impl Service {
             .register_activities(activities);
         Ok(options.build())
     }
+}
 
-    /// Passes on what this process hears: releases begin at once, and the schedule is the net.
-    async fn heed_hints(&self, client: &Client) {
-        let mut troubles = 0;
-        loop {
-            let heeded = match self.parking.hints.next().await {
-                Hint::Appeared(relations) => self.errands.appeared(client, relations).await,
-                Hint::Many => self.errands.search(client).await,
-            };
-            match heeded {
-                Ok(()) => troubles = 0,
-                Err(error) => {
-                    troubles += 1;
-                    let wait = Backoff::FRAMEWORK.after(troubles);
-                    tracing::warn!(error = %told(&*error), ?wait, "what may be released cannot be told to Temporal, trying again");
-                    self.surroundings.clock.sleep(wait).await;
-                    self.parking.hints.many();
-                }
+/// Passes on what this process hears: releases begin at once, and the schedule is the net.
+async fn heed_hints(errands: Arc<Errands>, parking: Parking, client: Client) {
+    let mut troubles = 0;
+    loop {
+        let heeded = match parking.hints.next().await {
+            Hint::Appeared(relations) => errands.appeared(&client, relations).await,
+            Hint::Many => errands.search(&client).await,
+        };
+        match heeded {
+            Ok(()) => troubles = 0,
+            Err(error) => {
+                troubles += 1;
+                let wait = Backoff::FRAMEWORK.after(troubles);
+                tracing::warn!(error = %told(&*error), ?wait, "what may be released cannot be told to Temporal, trying again");
+                errands.clock().sleep(wait).await;
+                parking.hints.many();
             }
         }
     }

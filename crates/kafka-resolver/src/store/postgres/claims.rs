@@ -6,6 +6,7 @@ use std::fmt;
 use diesel::sql_types::{Array, BigInt, Integer, Text};
 use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection};
 
+use super::statement::statement;
 use crate::store::rows::{COLUMNS, FenceRow, IdRow, MessageRow, claims, failed};
 use crate::store::{Answer, Claim, ClaimEnd, Session, StoreError, Wanted, Which};
 
@@ -14,6 +15,8 @@ pub(super) struct PgSession {
     channel: String,
     /// The fences whose locks this connection holds.
     held: HashSet<i64>,
+    /// Fences of which nothing can be read: passed over until a look has come to its end.
+    unreadable: HashSet<i64>,
 }
 
 impl fmt::Debug for PgSession {
@@ -26,7 +29,7 @@ impl fmt::Debug for PgSession {
 const WAITING_FOR: &str = "
     SELECT found.fence FROM (
         SELECT fence FROM kafka_waiting_messages AS waiting
-        WHERE group_id = $1 AND reason_id = ANY($2) AND declared_topic = ANY($3)
+        WHERE group_id = $1 AND reason_id = ANY($2) AND declared_topic = ANY($3) AND NOT fence = ANY($5)
             AND NOT EXISTS (SELECT 1 FROM kafka_resolving_fences AS claimed WHERE claimed.fence = waiting.fence)
         LIMIT $4 FOR UPDATE OF waiting SKIP LOCKED
     ) AS found";
@@ -38,7 +41,7 @@ const ABANDONED: &str = "
 const PARKED_BEFORE: &str = "
     SELECT found.fence FROM (
         SELECT fence FROM kafka_waiting_messages AS waiting
-        WHERE group_id = $1 AND parked_at_ms < $2 AND declared_topic = ANY($3)
+        WHERE group_id = $1 AND parked_at_ms < $2 AND declared_topic = ANY($3) AND NOT fence = ANY($5)
             AND NOT EXISTS (SELECT 1 FROM kafka_resolving_fences AS claimed WHERE claimed.fence = waiting.fence)
         ORDER BY parked_at_ms LIMIT $4 FOR UPDATE OF waiting SKIP LOCKED
     ) AS found";
@@ -70,44 +73,46 @@ const UNLOCK: &str =
 
 impl PgSession {
     pub(super) fn new(connection: AsyncPgConnection, channel: String) -> Self {
-        Self { connection, channel, held: HashSet::new() }
+        Self { connection, channel, held: HashSet::new(), unreadable: HashSet::new() }
     }
 
     async fn claim_fences(&mut self, wanted: &Wanted<'_>) -> Result<Vec<Claim>, StoreError> {
         let held = &mut self.held;
+        let passed_over: Vec<i64> = held.union(&self.unreadable).copied().collect();
         let limit = i64::try_from(wanted.limit).unwrap_or(i64::MAX);
-        let (messages, locked): (Vec<MessageRow>, Vec<i64>) = self
+        let (claims, unused): (Vec<Claim>, Vec<i64>) = self
             .connection
             .transaction(async |connection| {
-                let found = find(connection, wanted, limit, held).await?;
-                let found: Vec<i64> = found.into_iter().filter(|fence| !held.contains(fence)).collect::<HashSet<_>>().into_iter().collect();
+                let found: Vec<i64> = find(connection, wanted, limit, passed_over).await?.into_iter().collect();
                 if found.is_empty() {
                     return Ok((Vec::new(), Vec::new()));
                 }
-                let locked: Vec<FenceRow> = diesel::sql_query(LOCK).bind::<Array<BigInt>, _>(found).load(connection).await?;
+                let locked: Vec<FenceRow> = statement(LOCK).bind::<Array<BigInt>, _>(found).load(connection).await?;
                 let locked: Vec<i64> = locked.into_iter().map(|row| row.fence).collect();
                 held.extend(&locked);
-                let messages: Vec<MessageRow> =
-                    diesel::sql_query(format!("{CLAIM} SELECT {COLUMNS}, true AS resolving FROM first AS waiting"))
-                        .bind::<Array<BigInt>, _>(&locked)
-                        .bind::<BigInt, _>(limit)
-                        .load(connection)
-                        .await?;
-                // Nothing waits there any more, or it did not fit: what somebody left there is a claim no longer.
-                let claimed: HashSet<i64> = messages.iter().map(|row| row.fence).collect();
-                let empty: Vec<i64> = locked.iter().copied().filter(|fence| !claimed.contains(fence)).collect();
-                if !empty.is_empty() {
-                    diesel::sql_query(DISCLAIM).bind::<Array<BigInt>, _>(empty).execute(connection).await?;
+                let messages: Vec<MessageRow> = statement(format!("{CLAIM} SELECT {COLUMNS}, true AS resolving FROM first AS waiting"))
+                    .bind::<Array<BigInt>, _>(&locked)
+                    .bind::<BigInt, _>(limit)
+                    .load(connection)
+                    .await?;
+                let there: HashSet<i64> = messages.iter().map(|row| row.fence).collect();
+                let claims = claims(messages);
+                let claimed: HashSet<i64> = claims.iter().map(|claim| claim.fence.0).collect();
+                self.unreadable.extend(there.difference(&claimed));
+                // Nothing waits there any more, it did not fit, or it cannot be read: what somebody left there is a claim no longer.
+                let unused: Vec<i64> = locked.into_iter().filter(|fence| !claimed.contains(fence)).collect();
+                if !unused.is_empty() {
+                    statement(DISCLAIM).bind::<Array<BigInt>, _>(&unused).execute(connection).await?;
                 }
-                Ok::<_, diesel::result::Error>((messages, locked))
+                Ok::<_, diesel::result::Error>((claims, unused))
             })
             .await
             .map_err(failed("claiming parked messages"))?;
-        let claims = claims(messages);
-        // Fences of which no message fitted, or whose messages were gone before they were locked.
-        let claimed: HashSet<i64> = claims.iter().map(|claim| claim.fence.0).collect();
-        let unused: Vec<i64> = locked.into_iter().filter(|fence| !claimed.contains(fence)).collect();
+        // Only now: whoever locks a fence must see what became of it.
         self.unlock(unused).await?;
+        if claims.is_empty() {
+            self.unreadable.clear();
+        }
         Ok(claims)
     }
 
@@ -116,11 +121,8 @@ impl PgSession {
             return Ok(());
         }
         self.held.retain(|held| !fences.contains(held));
-        let _: Vec<FenceRow> = diesel::sql_query(UNLOCK)
-            .bind::<Array<BigInt>, _>(fences)
-            .load(&mut self.connection)
-            .await
-            .map_err(failed("unlocking fences"))?;
+        let _: Vec<FenceRow> =
+            statement(UNLOCK).bind::<Array<BigInt>, _>(fences).load(&mut self.connection).await.map_err(failed("unlocking fences"))?;
         Ok(())
     }
 
@@ -130,7 +132,7 @@ impl PgSession {
         let channel = &self.channel;
         self.connection
             .transaction(async |connection| {
-                let _: Vec<IdRow> = diesel::sql_query(END)
+                let _: Vec<IdRow> = statement(END)
                     .bind::<Array<BigInt>, _>(done)
                     .bind::<Array<BigInt>, _>(&fences)
                     .bind::<Text, _>(channel)
@@ -145,7 +147,7 @@ impl PgSession {
                     }
                 }
                 if !blocked.is_empty() {
-                    diesel::sql_query(
+                    statement(
                         "UPDATE kafka_waiting_messages AS waiting SET reason_id = new.id, reason = new.reason
                          FROM unnest($1, $2, $3) AS new (fence, id, reason) WHERE waiting.fence = new.fence AND waiting.reason_id <> new.id",
                     )
@@ -159,7 +161,7 @@ impl PgSession {
                 if !failed.is_empty() {
                     let (ids, attempts): (Vec<i64>, Vec<i32>) =
                         failed.into_iter().map(|(id, attempt)| (id, i32::try_from(attempt).unwrap_or(i32::MAX))).unzip();
-                    diesel::sql_query(
+                    statement(
                         "UPDATE kafka_waiting_messages AS waiting SET attempt = new.attempt
                          FROM unnest($1, $2) AS new (id, attempt) WHERE waiting.id = new.id",
                     )
@@ -177,23 +179,22 @@ impl PgSession {
     }
 }
 
-async fn find(connection: &mut AsyncPgConnection, wanted: &Wanted<'_>, limit: i64, held: &HashSet<i64>) -> diesel::QueryResult<Vec<i64>> {
-    let topics = wanted.topics.to_vec();
-    let found: Vec<FenceRow> = match wanted.which {
+async fn find(
+    connection: &mut AsyncPgConnection,
+    wanted: &Wanted<'_>,
+    limit: i64,
+    passed_over: Vec<i64>,
+) -> diesel::QueryResult<HashSet<i64>> {
+    let query = match wanted.which {
         Which::Reasons(reasons) => {
             let reasons: Vec<i64> = reasons.iter().map(|reason| reason.0).collect();
-            let query = diesel::sql_query(WAITING_FOR).bind::<Text, _>(wanted.group).bind::<Array<BigInt>, _>(reasons);
-            query.bind::<Array<Text>, _>(topics).bind::<BigInt, _>(limit).load(connection).await?
+            statement(WAITING_FOR).bind::<Text, _>(wanted.group).bind::<Array<BigInt>, _>(reasons)
         }
-        Which::Abandoned => {
-            let query = diesel::sql_query(ABANDONED).bind::<Text, _>(wanted.group).bind::<Array<Text>, _>(topics);
-            query.bind::<BigInt, _>(limit).bind::<Array<BigInt>, _>(held.iter().copied().collect::<Vec<_>>()).load(connection).await?
-        }
-        Which::ParkedBefore(before) => {
-            let query = diesel::sql_query(PARKED_BEFORE).bind::<Text, _>(wanted.group).bind::<BigInt, _>(before);
-            query.bind::<Array<Text>, _>(topics).bind::<BigInt, _>(limit).load(connection).await?
-        }
+        Which::Abandoned => statement(ABANDONED).bind::<Text, _>(wanted.group),
+        Which::ParkedBefore(before) => statement(PARKED_BEFORE).bind::<Text, _>(wanted.group).bind::<BigInt, _>(before),
     };
+    let query = query.bind::<Array<Text>, _>(wanted.topics).bind::<BigInt, _>(limit).bind::<Array<BigInt>, _>(passed_over);
+    let found: Vec<FenceRow> = query.load(connection).await?;
     Ok(found.into_iter().map(|row| row.fence).collect())
 }
 

@@ -6,42 +6,62 @@ use diesel::sql_types::{Array, BigInt, Text};
 use diesel_async::RunQueryDsl;
 
 use super::PostgresStore;
+use super::statement::statement;
 use crate::reason::{Relation, RelationValue};
 use crate::store::StoreError;
-use crate::store::rows::{ExistingRow, by_column, failed, identifier, qualified};
+use crate::store::rows::{PlaceRow, by_column, failed, identifier, qualified};
+
+/// What is asked of rows.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Presence {
+    There,
+    Missing,
+}
 
 impl PostgresStore {
-    pub(super) async fn ask_existing(&self, relations: &[Relation]) -> Result<HashSet<Relation>, StoreError> {
-        let mut existing = HashSet::new();
+    /// Those of the relations whose rows are there, or are not: what is asked for should be the smaller part.
+    pub(super) async fn ask_rows(&self, relations: &[Relation], wanted: Presence) -> Result<HashSet<Relation>, StoreError> {
+        let mut found = HashSet::new();
         for asked in by_column(relations) {
-            let sql = existing_query(asked[0]);
-            let connection = &mut self.connection().await?;
-            let rows: Vec<ExistingRow> = match asked[0].value() {
+            let statement = statement(places(asked[0], wanted));
+            let statement = match asked[0].value() {
                 RelationValue::Int(_) => {
                     let values = asked.iter().filter_map(|relation| match relation.value() {
                         RelationValue::Int(value) => Some(*value),
                         RelationValue::Text(_) | RelationValue::Uuid(_) => None,
                     });
-                    diesel::sql_query(sql).bind::<Array<BigInt>, _>(values.collect::<Vec<_>>()).load(connection).await
+                    statement.bind::<Array<BigInt>, _>(values.collect::<Vec<_>>())
                 }
                 RelationValue::Text(_) | RelationValue::Uuid(_) => {
-                    let values = asked.iter().map(|relation| relation.value().to_string());
-                    diesel::sql_query(sql).bind::<Array<Text>, _>(values.collect::<Vec<_>>()).load(connection).await
+                    let values = asked.iter().filter_map(|relation| match relation.value() {
+                        RelationValue::Text(value) | RelationValue::Uuid(value) => Some(value.as_str()),
+                        RelationValue::Int(_) => None,
+                    });
+                    statement.bind::<Array<Text>, _>(values.collect::<Vec<_>>())
                 }
-            }
-            .map_err(failed("looking up rows that messages wait for"))?;
-            let found: HashSet<String> = rows.into_iter().map(|row| row.value).collect();
-            existing.extend(asked.into_iter().filter(|relation| found.contains(&relation.value().to_string())).cloned());
+            };
+            let connection = &mut self.connection().await?;
+            let rows: Vec<PlaceRow> = statement.load(connection).await.map_err(failed("looking up rows that messages wait for"))?;
+            let of_place = |row: PlaceRow| asked.get(usize::try_from(row.place).ok()?.checked_sub(1)?);
+            found.extend(rows.into_iter().filter_map(of_place).map(|relation| (*relation).clone()));
         }
-        Ok(existing)
+        Ok(found)
     }
 }
 
-fn existing_query(relation: &Relation) -> String {
+/// Asks for the places, from 1, of the values whose rows are there or missing.
+fn places(relation: &Relation, wanted: Presence) -> String {
     let (table, column) = (qualified(relation.table()), identifier(relation.column()));
     let values = match relation.value() {
         RelationValue::Int(_) | RelationValue::Text(_) => "$1",
         RelationValue::Uuid(_) => "$1::uuid[]",
     };
-    format!("SELECT DISTINCT {column}::text AS value FROM {table} WHERE {column} = ANY({values})")
+    let exists = match wanted {
+        Presence::There => "EXISTS",
+        Presence::Missing => "NOT EXISTS",
+    };
+    format!(
+        "SELECT asked.place FROM unnest({values}) WITH ORDINALITY AS asked (value, place)
+         WHERE {exists} (SELECT 1 FROM {table} AS there WHERE there.{column} = asked.value)"
+    )
 }

@@ -6,11 +6,14 @@ use diesel::sql_types::{Array, BigInt, Binary, Integer, Nullable, SmallInt, Text
 use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl};
 
 use super::PostgresStore;
+use super::statement::statement;
 use crate::fence::{Fence, FenceId};
 use crate::parked::{ParkedMessage, headers_to_bytes};
 use crate::reason::{Reason, ReasonId};
-use crate::store::rows::{FenceRow, WaitingRow, failed, timestamp_type};
-use crate::store::{Asked, Discarded, StoreError, Waiting};
+use crate::store::rows::{FenceRow, IdRow, WaitingRow, failed, timestamp_type};
+use crate::store::{Asked, Backlog, Discarded, StoreError, Waiting};
+
+const BACKLOG: &str = "SELECT id FROM kafka_waiting_messages WHERE group_id = $1 LIMIT 1";
 
 /// The fences that are up with the reason of their first message, and the reasons for which messages wait (with no text). Where
 /// nothing of the group waits, and so most of the time, that is one look.
@@ -47,12 +50,18 @@ const DISCARD: &str = "
 const FORGET_CLAIMS: &str = "DELETE FROM kafka_resolving_fences WHERE fence = ANY($1)";
 
 impl PostgresStore {
+    pub(super) async fn ask_backlog(&self, group: &str) -> Result<Backlog, StoreError> {
+        let query = statement(BACKLOG).bind::<Text, _>(group);
+        let rows: Vec<IdRow> = query.load(&mut self.connection().await?).await.map_err(failed("asking whether anything waits"))?;
+        Ok(if rows.is_empty() { Backlog::Nothing } else { Backlog::Possible })
+    }
+
     pub(super) async fn ask_waiting(&self, asked: &Asked<'_>) -> Result<Waiting, StoreError> {
         let mut waiting = Waiting::default();
         if asked.fences.is_empty() && asked.reasons.is_empty() {
             return Ok(waiting);
         }
-        let rows: Vec<WaitingRow> = diesel::sql_query(WAITING)
+        let rows: Vec<WaitingRow> = statement(WAITING)
             .bind::<Array<BigInt>, _>(asked.fences.iter().map(|fence| fence.0).collect::<Vec<_>>())
             .bind::<Array<BigInt>, _>(asked.reasons.iter().map(|reason| reason.0).collect::<Vec<_>>())
             .bind::<Text, _>(asked.group)
@@ -79,7 +88,7 @@ impl PostgresStore {
                 .transaction(async move |connection| {
                     // Held until the transaction ends, so that a claim either sees what is stored here or is seen.
                     let ids: Vec<i64> = up.iter().map(|fence| fence.0).collect();
-                    let locked: Vec<FenceRow> = diesel::sql_query(TRY_LOCK).bind::<Array<BigInt>, _>(ids).load(connection).await?;
+                    let locked: Vec<FenceRow> = statement(TRY_LOCK).bind::<Array<BigInt>, _>(ids).load(connection).await?;
                     let locked: HashSet<i64> = locked.into_iter().map(|row| row.fence).collect();
                     let claimed: Vec<FenceId> = up.into_iter().filter(|fence| !locked.contains(&fence.0)).collect();
                     if claimed.is_empty() {
@@ -99,15 +108,15 @@ impl PostgresStore {
         let (locked, gone) = connection
             .transaction(async move |connection| {
                 // Held until the transaction ends: no daemon claims the fence meanwhile.
-                let locked: Vec<FenceRow> = diesel::sql_query(TRY_LOCK).bind::<Array<BigInt>, _>(&ids).load(connection).await?;
+                let locked: Vec<FenceRow> = statement(TRY_LOCK).bind::<Array<BigInt>, _>(&ids).load(connection).await?;
                 let locked: HashSet<i64> = locked.into_iter().map(|row| row.fence).collect();
                 let (mut free, mut free_keys) = (Vec::new(), Vec::new());
                 for (id, key) in ids.iter().zip(keys).filter(|(id, _)| locked.contains(id)) {
                     free.push(*id);
                     free_keys.push(key);
                 }
-                diesel::sql_query(FORGET_CLAIMS).bind::<Array<BigInt>, _>(&free).execute(connection).await?;
-                let gone: Vec<FenceRow> = diesel::sql_query(DISCARD)
+                statement(FORGET_CLAIMS).bind::<Array<BigInt>, _>(&free).execute(connection).await?;
+                let gone: Vec<FenceRow> = statement(DISCARD)
                     .bind::<Array<BigInt>, _>(free)
                     .bind::<Array<Nullable<Binary>>, _>(free_keys)
                     .load(connection)
@@ -129,7 +138,7 @@ impl PostgresStore {
 }
 
 async fn insert_columns(connection: &mut AsyncPgConnection, columns: Columns) -> diesel::QueryResult<()> {
-    diesel::sql_query(PARK)
+    statement(PARK)
         .bind::<Array<BigInt>, _>(columns.fences)
         .bind::<Array<BigInt>, _>(columns.reason_ids)
         .bind::<Array<BigInt>, _>(columns.offsets)

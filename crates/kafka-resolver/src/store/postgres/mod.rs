@@ -10,6 +10,7 @@ mod gate;
 mod listener;
 mod people;
 mod schema;
+mod statement;
 
 use std::collections::HashSet;
 use std::fmt;
@@ -22,11 +23,13 @@ use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl, SimpleAsyncC
 use futures_util::future::{BoxFuture, FutureExt};
 
 use self::claims::PgSession;
+use self::existing::Presence;
 use self::listener::PgListener;
 use self::schema::channel;
 pub use self::schema::{SCHEMA, notify_trigger};
+use self::statement::statement;
 use super::rows::{IdRow, ReasonRow, TopicRow, failed, identifier};
-use super::{Answer, Asked, Discarded, Filter, Listener, Reach, Session, Stat, Store, StoreError, Waiting};
+use super::{Answer, Asked, Backlog, Discarded, Filter, Listener, Reach, Session, Stat, Store, StoreError, Waiting};
 use crate::fence::{Fence, FenceId};
 use crate::parked::{ParkedMessage, StoredMessage};
 use crate::reason::{Reason, ReasonId, Relation};
@@ -58,11 +61,11 @@ impl PostgresStore {
         })
     }
 
-    /// A store whose connections are made by this: for TLS, or a `search_path`.
+    /// A store whose connections are made by this: for TLS, or a `search_path`. Their `plan_cache_mode` is set to `force_custom_plan`.
     pub fn connected_by(
         connect: impl Fn() -> BoxFuture<'static, diesel::ConnectionResult<AsyncPgConnection>> + Send + Sync + 'static,
     ) -> Self {
-        let connect: Arc<Connect> = Arc::new(connect);
+        let connect: Arc<Connect> = Arc::new(move || planned_afresh(connect()).boxed());
         let mut config = ManagerConfig::default();
         config.recycling_method = RecyclingMethod::Fast;
         let setup = Arc::clone(&connect);
@@ -108,6 +111,16 @@ const TOPICS: &str = "
         ORDER BY message_partition, message_offset LIMIT 1
     ) AS first WHERE topics.topic IS NOT NULL ORDER BY 1";
 
+/// Statements are prepared once and planned each time: a plan that was made while a table was empty must not outlast that.
+async fn planned_afresh(
+    connecting: impl Future<Output = diesel::ConnectionResult<AsyncPgConnection>>,
+) -> diesel::ConnectionResult<AsyncPgConnection> {
+    let mut connection = connecting.await?;
+    let setting = "SET plan_cache_mode = force_custom_plan";
+    connection.batch_execute(setting).await.map_err(diesel::ConnectionError::CouldntSetupConfiguration)?;
+    Ok(connection)
+}
+
 fn unreachable(error: impl std::error::Error + Send + Sync + 'static) -> StoreError {
     StoreError::Unreachable { source: error.into() }
 }
@@ -117,12 +130,20 @@ impl Store for PostgresStore {
         Box::pin(self.prepare_tables())
     }
 
+    fn backlog<'a>(&'a self, group: &'a str) -> Answer<'a, Backlog> {
+        Box::pin(self.ask_backlog(group))
+    }
+
     fn waiting<'a>(&'a self, asked: &'a Asked<'a>) -> Answer<'a, Waiting> {
         Box::pin(self.ask_waiting(asked))
     }
 
     fn existing<'a>(&'a self, relations: &'a [Relation]) -> Answer<'a, HashSet<Relation>> {
-        Box::pin(self.ask_existing(relations))
+        Box::pin(self.ask_rows(relations, Presence::There))
+    }
+
+    fn missing<'a>(&'a self, relations: &'a [Relation]) -> Answer<'a, HashSet<Relation>> {
+        Box::pin(self.ask_rows(relations, Presence::Missing))
     }
 
     fn park(&self, messages: Vec<ParkedMessage>, up: Vec<FenceId>) -> Answer<'_, Vec<FenceId>> {
@@ -148,7 +169,7 @@ impl Store for PostgresStore {
                 Some(ReasonId(i64::MAX)) => return Ok(Vec::new()),
                 Some(ReasonId(after)) => after + 1,
             };
-            let rows: Vec<ReasonRow> = diesel::sql_query(REASONS)
+            let rows: Vec<ReasonRow> = statement(REASONS)
                 .bind::<Text, _>(group)
                 .bind::<BigInt, _>(from)
                 .bind::<BigInt, _>(i64::try_from(limit).unwrap_or(i64::MAX))
@@ -161,7 +182,7 @@ impl Store for PostgresStore {
 
     fn topics<'a>(&'a self, group: &'a str) -> Answer<'a, Vec<String>> {
         Box::pin(async move {
-            let rows: Vec<TopicRow> = diesel::sql_query(TOPICS)
+            let rows: Vec<TopicRow> = statement(TOPICS)
                 .bind::<Text, _>(group)
                 .load(&mut self.connection().await?)
                 .await

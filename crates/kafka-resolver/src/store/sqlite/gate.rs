@@ -9,8 +9,8 @@ use super::{numbers, words};
 use crate::fence::{Fence, FenceId};
 use crate::parked::{ParkedMessage, headers_to_bytes};
 use crate::reason::{Reason, ReasonId, Relation, RelationValue};
-use crate::store::rows::{ExistingRow, FenceRow, WaitingRow, by_column, identifier, qualified, timestamp_type};
-use crate::store::{Asked, Discarded, Waiting};
+use crate::store::rows::{ExistingRow, FenceRow, IdRow, WaitingRow, by_column, identifier, qualified, timestamp_type};
+use crate::store::{Asked, Backlog, Discarded, Waiting};
 
 /// So many messages go into one statement.
 const ROWS: usize = 200;
@@ -45,6 +45,12 @@ impl Question {
             topic: asked.topic.to_owned(),
         }
     }
+}
+
+pub(super) fn backlog(connection: &mut SqliteConnection, group: &str) -> QueryResult<Backlog> {
+    let sql = "SELECT id FROM kafka_waiting_messages WHERE group_id = ? LIMIT 1";
+    let rows: Vec<IdRow> = diesel::sql_query(sql).bind::<Text, _>(group).load(connection)?;
+    Ok(if rows.is_empty() { Backlog::Nothing } else { Backlog::Possible })
 }
 
 pub(super) fn waiting(connection: &mut SqliteConnection, asked: &Question) -> QueryResult<Waiting> {

@@ -10,6 +10,8 @@
 mod claims;
 mod gate;
 mod people;
+#[cfg(test)]
+mod plans;
 
 use std::collections::HashSet;
 use std::fmt;
@@ -25,7 +27,7 @@ use tokio::sync::broadcast;
 
 use self::claims::SqliteSession;
 use super::rows::{ReasonRow, TopicRow, failed};
-use super::{Answer, Asked, Discarded, Filter, Listener, News, Reach, Session, Stat, Store, StoreError, Waiting};
+use super::{Answer, Asked, Backlog, Discarded, Filter, Listener, News, Reach, Session, Stat, Store, StoreError, Waiting};
 use crate::fence::{Fence, FenceId};
 use crate::parked::{ParkedMessage, StoredMessage};
 use crate::reason::{Reason, ReasonId, Relation};
@@ -170,6 +172,11 @@ const TOPICS: &str = "
 impl Store for SqliteStore {
     fn prepare(&self) -> Answer<'_, ()> {
         self.change("preparing the tables of parked messages", |connection, _| connection.batch_execute(SCHEMA))
+    }
+
+    fn backlog<'a>(&'a self, group: &'a str) -> Answer<'a, Backlog> {
+        let group = group.to_owned();
+        self.run("asking whether anything waits", move |connection, _| gate::backlog(connection, &group))
     }
 
     fn waiting<'a>(&'a self, asked: &'a Asked<'a>) -> Answer<'a, Waiting> {

@@ -1,9 +1,12 @@
 //! Why a message is parked, as a value: what it waits for, and the form in which that survives restarts and upgrades.
 
+mod relation;
+
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+pub use self::relation::{Relation, RelationValue};
 use crate::stable_hash::stable_hash;
 
 /// What a parked message waits for.
@@ -28,72 +31,9 @@ pub enum Reason {
     Unknown(String),
 }
 
-/// Something that must exist before a message can be handled.
-///
-/// Built in is a row of a table; other kinds are looked up by an [`Existence`](crate::Existence) of the user's.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub struct Relation {
-    kind: String,
-    table: String,
-    column: String,
-    value: RelationValue,
-}
-
-/// The value that identifies what must exist.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-#[non_exhaustive]
-pub enum RelationValue {
-    /// For integer columns of any width.
-    Int(i64),
-    /// For text columns.
-    Text(String),
-    /// For `uuid` columns, in the usual form with hyphens.
-    Uuid(String),
-}
-
 /// The number under which stores index a reason. Two reasons may share one; the text decides.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ReasonId(pub i64);
-
-impl Relation {
-    /// The kind of relations that are rows of tables.
-    pub const ROW: &'static str = "row";
-
-    /// A row of a table whose column has this value. The table may be qualified: `sales.customers`.
-    pub fn row(table: impl Into<String>, column: impl Into<String>, value: impl Into<RelationValue>) -> Self {
-        Self::of_kind(Self::ROW, table, column, value)
-    }
-
-    /// Something of the user's own kind; `table` and `column` are whatever its [`Existence`](crate::Existence) wants.
-    pub fn of_kind(kind: impl Into<String>, table: impl Into<String>, column: impl Into<String>, value: impl Into<RelationValue>) -> Self {
-        Self { kind: kind.into(), table: table.into(), column: column.into(), value: value.into() }
-    }
-
-    /// The kind: `row`, or one of the user's.
-    #[must_use]
-    pub fn kind(&self) -> &str {
-        &self.kind
-    }
-
-    /// The table.
-    #[must_use]
-    pub fn table(&self) -> &str {
-        &self.table
-    }
-
-    /// The column.
-    #[must_use]
-    pub fn column(&self) -> &str {
-        &self.column
-    }
-
-    /// The value.
-    #[must_use]
-    pub fn value(&self) -> &RelationValue {
-        &self.value
-    }
-}
 
 /// What is written. Never changed, only added to: rows of an older version must be read for ever.
 #[derive(Serialize, Deserialize)]
@@ -175,54 +115,6 @@ impl fmt::Display for Reason {
             Self::Released => f.write_str("released by hand"),
             Self::Unknown(text) => write!(f, "unknown to this version: {text}"),
         }
-    }
-}
-
-impl fmt::Display for Relation {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { kind, table, column, value } = self;
-        if kind != Self::ROW {
-            write!(f, "{kind} ")?;
-        }
-        write!(f, "{table}.{column} = {value}")
-    }
-}
-
-impl fmt::Display for RelationValue {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Int(value) => value.fmt(f),
-            Self::Text(value) | Self::Uuid(value) => f.write_str(value),
-        }
-    }
-}
-
-macro_rules! integers {
-    ($($int:ty),*) => {$(
-        impl From<$int> for RelationValue {
-            fn from(value: $int) -> Self {
-                Self::Int(i64::from(value))
-            }
-        }
-    )*};
-}
-integers!(i8, i16, i32, i64, u8, u16, u32);
-
-impl From<uuid::Uuid> for RelationValue {
-    fn from(value: uuid::Uuid) -> Self {
-        Self::Uuid(value.to_string())
-    }
-}
-
-impl From<String> for RelationValue {
-    fn from(value: String) -> Self {
-        Self::Text(value)
-    }
-}
-
-impl From<&str> for RelationValue {
-    fn from(value: &str) -> Self {
-        Self::Text(value.to_owned())
     }
 }
 
