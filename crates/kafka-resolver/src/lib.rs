@@ -19,7 +19,8 @@
 
 pub mod daemon;
 pub mod decision;
-mod defect;
+#[doc(hidden)]
+pub mod defect;
 mod existence;
 mod fence;
 mod gate;

@@ -7,7 +7,9 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use super::stage::{Stage, parent, polled};
-use crate::defect::{Defect, with};
+use kafka_core::planted::with;
+
+use crate::defect::Defect;
 use crate::hints::Hint;
 
 const MESSAGES: i64 = 30;
