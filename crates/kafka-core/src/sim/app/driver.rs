@@ -118,6 +118,11 @@ impl<'a, 'w> Driver<'a, 'w> {
         self.leave()
     }
 
+    /// Where there is one process at a time, the next one waits until the last has left.
+    fn has_room(&self) -> bool {
+        self.most_members > 1 || self.world.members.is_empty()
+    }
+
     fn go_wrong(&mut self) -> Result<(), Broken> {
         for _ in 0..self.dice.between((100, 600)) {
             if self.chance.percent(DISTURBED) {
@@ -185,7 +190,7 @@ impl<'a, 'w> Driver<'a, 'w> {
     fn act(&mut self) -> Result<(), Broken> {
         let Some(action) = self.dice.weighted(&ACTIONS) else { return Ok(()) };
         if let Action::Join = action {
-            return if self.world.staying() < self.most_members { self.world.join() } else { Ok(()) };
+            return if self.world.staying() < self.most_members && self.has_room() { self.world.join() } else { Ok(()) };
         }
         self.act_on_broker(action);
         let Some(at) = self.member() else { return Ok(()) };
@@ -258,7 +263,7 @@ impl<'a, 'w> Driver<'a, 'w> {
             self.world.place.broker.commit_tick();
             let before = self.world.entries.len();
             self.world.check()?;
-            if self.world.staying() == 0 {
+            if self.world.staying() == 0 && self.has_room() {
                 self.world.join()?;
                 continue;
             }

@@ -128,7 +128,7 @@ pub trait Simulated {
         Vec::new()
     }
 
-    /// The most processes at once. Default: 3.
+    /// The most processes at once, beside those that were asked to leave. Default: 3. With 1 they come strictly one after the other.
     fn members(&self) -> usize {
         3
     }
