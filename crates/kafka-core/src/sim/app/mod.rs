@@ -128,7 +128,8 @@ pub trait Simulated {
         Vec::new()
     }
 
-    /// The most processes at once, beside those that were asked to leave. Default: 3. With 1 they come strictly one after the other.
+    /// The most processes at once, beside those that were asked to leave. Default: 3. With 1 they come strictly one after the other, and read on
+    /// from where the group is: so what a key's handler did last is what was published last.
     fn members(&self) -> usize {
         3
     }
