@@ -223,7 +223,7 @@ impl Families {
             }
         }
         // Two owners of a partition at a time may do its last work in any order, as with every consumer.
-        let last = of_key().last().filter(|last| self.members == 1 && failures(last.number) == 0);
+        let last = of_key().next_back().filter(|last| self.members == 1 && failures(last.number) == 0);
         if let Some(last) = last.filter(|last| handled.last() != Some(&last.number)) {
             return Err(format!("the last word on {key} is {:?} and not {}: {handled:?}", handled.last(), last.number));
         }
