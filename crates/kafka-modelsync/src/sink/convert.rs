@@ -38,6 +38,25 @@ pub(super) fn cell(value: Value, column: &Column, table: &str) -> Result<Option<
     })
 }
 
+/// A value that was kept as the database's own text.
+pub(super) fn kept(text: &serde_json::Value, kind: Kind) -> Option<Cell> {
+    let text = match text {
+        serde_json::Value::Null => return Some(Cell::Null),
+        text => text.as_str()?,
+    };
+    match kind {
+        Kind::Text | Kind::Numeric | Kind::Json | Kind::Other => Some(Cell::Text(text.to_owned())),
+        Kind::Bytes => {
+            let digits = text.strip_prefix("\\x").filter(|digits| digits.len() % 2 == 0)?;
+            let byte = |at: usize| u8::from_str_radix(digits.get(at..at + 2)?, 16).ok();
+            (0..digits.len()).step_by(2).map(byte).collect::<Option<_>>().map(Cell::Bytes)
+        }
+        // A zone of hours alone is PostgreSQL's way.
+        Kind::TimestampTz => DateTime::parse_from_str(text, "%Y-%m-%d %H:%M:%S%.f%#z").ok().map(|at| Cell::TimestampTz(at.to_utc())),
+        kind => convert(Value::Text(text.to_owned()), kind).ok(),
+    }
+}
+
 /// A value that its column cannot hold.
 struct Unfit {
     value: Value,
