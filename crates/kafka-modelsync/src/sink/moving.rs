@@ -49,8 +49,8 @@ pub(crate) struct Owing<'a> {
 #[derive(Debug)]
 pub(crate) struct Left<'a> {
     pub(crate) row: &'a Leaving,
-    /// Where the last message stands that says so.
-    pub(crate) place: Option<Place>,
+    /// Where the last message stands that says so; the first is the row's.
+    pub(crate) last: Option<Place>,
 }
 
 /// Why an arriving row cannot be completed.
@@ -113,10 +113,10 @@ pub(crate) fn leaving<'a>(stretch: &'a [Event], shape: &Shape) -> Vec<Left<'a>> 
         let Some(key) = event.key().filter(|_| event.cells().is_none()) else { continue };
         match (&event.act, places.get(key)) {
             // A tombstone follows the deletion and says the same.
-            (Act::Leave(row), Some(Some(first))) if left[*first].row.to == row.to => left[*first].place = row.place,
+            (Act::Leave(row), Some(Some(first))) if left[*first].row.to == row.to => left[*first].last = row.place,
             (Act::Leave(row), None) if !whole.contains(&(&row.key, &row.to)) => {
                 places.insert(key, Some(left.len()));
-                left.push(Left { row, place: row.place });
+                left.push(Left { row, last: row.place });
             }
             (_, None) => drop(places.insert(key, None)),
             (_, Some(_)) => {}

@@ -84,7 +84,7 @@ async fn leave_notes(connection: &mut AsyncPgConnection, leaving: &[Left<'_>], s
     sql.push(" WHERE u.source_lsn <> 0 OR NOT EXISTS (SELECT FROM kafka_moved_rows AS n WHERE n.table_name = ");
     sql.bind(Bind::Word(&shape.name)).push(
         " AND n.row_key = u.row_key AND n.former_key = u.former_key AND n.kafka_partition = u.kafka_partition \
-         AND n.kafka_offset >= u.kafka_offset) ON CONFLICT (table_name, row_key, former_key, source_lsn) DO UPDATE SET \
+         AND n.kafka_offset >= u.first_offset) ON CONFLICT (table_name, row_key, former_key, source_lsn) DO UPDATE SET \
          held = excluded.held, kafka_partition = excluded.kafka_partition, kafka_offset = excluded.kafka_offset, moved_at = now() \
          WHERE known.source_lsn = 0",
     );
@@ -105,18 +105,20 @@ struct Moves {
     to: Vec<String>,
     former: Vec<String>,
     marks: Vec<i64>,
+    firsts: Vec<Option<i64>>,
     places: Vec<Option<Place>>,
 }
 
 impl Moves {
-    const COLUMNS: &str = "row_key, former_key, source_lsn, kafka_partition, kafka_offset";
+    const COLUMNS: &str = "row_key, former_key, source_lsn, first_offset, kafka_partition, kafka_offset";
 
     fn of(leaving: &[Left<'_>]) -> Self {
         Self {
             to: leaving.iter().map(|left| left.row.to.to_text()).collect(),
             former: leaving.iter().map(|left| left.row.key.to_text()).collect(),
             marks: leaving.iter().map(|left| left.row.mark).collect(),
-            places: leaving.iter().map(|left| left.place).collect(),
+            firsts: leaving.iter().map(|left| left.row.place.map(|place| place.offset)).collect(),
+            places: leaving.iter().map(|left| left.last).collect(),
         }
     }
 
@@ -124,6 +126,7 @@ impl Moves {
         sql.bind(Bind::Words(self.to.iter().map(String::as_str).collect())).push("::text[], ");
         sql.bind(Bind::Words(self.former.iter().map(String::as_str).collect())).push("::text[], ");
         sql.bind(Bind::Longs(self.marks.iter().copied().map(Some).collect())).push("::int8[], ");
+        sql.bind(Bind::Longs(self.firsts.clone())).push("::int8[], ");
         sql.bind(Bind::Ints(self.places.iter().map(|place| place.map(|place| place.partition)).collect())).push("::int4[], ");
         sql.bind(Bind::Longs(self.places.iter().map(|place| place.map(|place| place.offset)).collect())).push("::int8[]")
     }

@@ -9,7 +9,7 @@ use serde_json::{Map, Value as Json};
 use super::query::{Bind, Sql, of_key};
 use super::{Stop, stop};
 use crate::sink::cell::RowKey;
-use crate::sink::event::{Act, Arriving, Event, Leaving};
+use crate::sink::event::{Act, Arriving, Event, Leaving, Place};
 use crate::sink::moving::{self, Left, Unpaid};
 use crate::sink::shape::Shape;
 
@@ -51,10 +51,11 @@ pub(super) fn carry<'a>(connection: &mut SqliteConnection, stretch: &'a [Event],
     Ok(Cow::Owned(events))
 }
 
-fn leave_note(connection: &mut SqliteConnection, Left { row, place }: &Left<'_>, shape: &Shape) -> QueryResult<()> {
+fn leave_note(connection: &mut SqliteConnection, Left { row, last }: &Left<'_>, shape: &Shape) -> QueryResult<()> {
     let (to, former) = (row.to.to_text(), row.key.to_text());
-    let (partition, offset) = place.map(|place| (place.partition, place.offset)).unzip();
-    if row.mark != 0 || !is_noted(connection, (&to, &former), (partition, offset), shape)? {
+    let parts = |place: Option<Place>| place.map(|place| (place.partition, place.offset)).unzip();
+    let (partition, offset) = parts(*last);
+    if row.mark != 0 || !is_noted(connection, (&to, &former), parts(row.place), shape)? {
         insert_note(connection, row, (&to, &former), (partition, offset), shape)?;
     }
     diesel::sql_query(
