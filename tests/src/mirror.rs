@@ -108,6 +108,12 @@ impl Mirror {
             ),
             "UPDATE items SET whole = coalesce(whole, 0) / 2, name = NULL WHERE id % 53 = (SELECT (random() * 52)::integer)".to_owned(),
             format!("UPDATE items SET story = {STORY} WHERE id % 101 = (SELECT (random() * 100)::integer)"),
+            // Of every type that Debezium has a placeholder for.
+            format!(
+                "UPDATE items SET raw = decode({STORY}, 'hex'), doc = json_build_object('long', {STORY}), docb = jsonb_build_object('long', {STORY}),
+                numbers = ARRAY(SELECT (random() * 2e9)::integer FROM generate_series(1, 1500)), words = ARRAY[{STORY}, 'short', NULL]
+                WHERE id % 89 = (SELECT (random() * 88)::integer)"
+            ),
             "DELETE FROM items WHERE id % 41 = (SELECT (random() * 40)::integer)".to_owned(),
             // The long story of a row whose key changes is not sent again: not under the next key, and not under the first one once more.
             "UPDATE items SET id = id + 1000000 WHERE id < 1000000 AND id % 211 = (SELECT (random() * 210)::integer)

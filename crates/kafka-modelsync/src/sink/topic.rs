@@ -38,7 +38,7 @@ const RETURNS: [&str; 2] = ["RETRY_TIMESTAMP", "retry_topic-backoff-timestamp"];
 ///
 /// A batch is one transaction: as many messages as the topic's `batch` says, by default up to 500 of those that are there. Costs a round
 /// trip to the database for a batch whose rows have the same columns, and two for a transaction where there are deletions too; a guard
-/// costs three more. A message that fails has those before it written, and follows the
+/// costs three more, and so do rows whose key changes. A message that fails has those before it written, and follows the
 /// retry rules. While the database is away, the lane holds with back-off.
 pub struct Sink<M> {
     tables: Tables,

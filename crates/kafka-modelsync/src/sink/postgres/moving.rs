@@ -13,7 +13,7 @@ use super::{Stop, statements, stop};
 use crate::sink::cell::{Cell, RowKey};
 use crate::sink::event::{Act, Event, Place};
 use crate::sink::moving::{self, Left, Owing, Unpaid};
-use crate::sink::shape::Shape;
+use crate::sink::shape::{Kind, Shape};
 
 /// Notes are of use while messages may come again. What others are looking at is theirs to throw away.
 const FORGET: &str = "DELETE FROM kafka_moved_rows WHERE ctid = ANY (ARRAY(SELECT ctid FROM kafka_moved_rows \
@@ -70,7 +70,11 @@ async fn leave_notes(connection: &mut AsyncPgConnection, leaving: &[Left<'_>], s
         sql.bind(Bind::Word(&column.name));
     });
     sql.push("]::text[], ARRAY[").list(&held, |sql, column| {
-        sql.push("t.").push(&column.quoted).push("::text");
+        // Whatever `bytea_output` is.
+        sql.push(&match column.kind {
+            Kind::Bytes => format!("'\\x' || encode(t.{}, 'hex')", column.quoted),
+            _ => format!("t.{}::text", column.quoted),
+        });
     });
     sql.push("]::text[]) FROM unnest(").list(columns.iter().enumerate(), |sql, (at, column)| {
         sql.bind(Bind::column(column.kind, rows.iter().map(|row| row[at]))).push(statements::array_cast(column.kind));
