@@ -118,7 +118,7 @@ mod tests {
         let names = SyncNames::of(&spec, &ModelSyncSettings::default());
         let sink = JdbcSink::new("jdbc:postgresql://db/app");
         let (_, config) = sink.connector(&spec, &names, "crm.customers");
-        let excluded = config.iter().find(|(key, _)| *key == "field.exclude.list").map(|(_, value)| value.to_string());
+        let excluded = config.iter().find(|(key, _)| *key == "field.exclude.list").map(|(_, value)| value.to_owned());
         assert_eq!(excluded.as_deref(), Some("crm.customers:kafka_skip"));
         assert_eq!(JdbcSink::problem(&spec), None);
         let spec = spec.source(Source::shared()).sink(Sink::Jdbc(sink)).bidirectional();
