@@ -10,18 +10,21 @@ use super::event::Place;
 /// So many looks are nobody's failure.
 const LOOKS: u32 = 30;
 
-/// The message that each partition waits at, and how often it was looked at.
+/// So many messages are remembered; who has more of them begins anew.
+const MOST: usize = 10_000;
+
+/// The messages that wait, by partition and offset, and how often each was looked at.
 #[derive(Debug, Default)]
-pub(super) struct Patience(HashMap<i32, (i64, u32)>);
+pub(super) struct Patience(HashMap<(i32, i64), u32>);
 
 impl Patience {
     /// Whether the message at this place waits on. One that comes back by a retry topic has waited.
     pub(super) fn lasts(&mut self, place: Option<Place>) -> bool {
         let Some(Place { partition, offset }) = place else { return false };
-        let (at, looks) = self.0.entry(partition).or_insert((offset, 0));
-        if *at != offset {
-            (*at, *looks) = (offset, 0);
+        if self.0.len() >= MOST {
+            self.0.clear();
         }
+        let looks = self.0.entry((partition, offset)).or_default();
         *looks = looks.saturating_add(1);
         *looks <= LOOKS
     }
