@@ -71,7 +71,7 @@ pub enum SinkError {
         columns: String,
     },
     /// The row's key changed, values that did not change were not sent with the new key, and the former row is not known here. Its deletion
-    /// may come still, so the partition waits for it, about a quarter of an hour; or it was compacted away, or stands before where reading
+    /// may come still, so the partition waits for it, about twelve minutes; or it was compacted away, or stands before where reading
     /// began, and then the retry rules settle the message. Give the source's table `REPLICA IDENTITY FULL`, or have the
     /// connector take a snapshot anew.
     #[error("row {row} of `{table}` had the key {former} before; its {columns} were not sent again, and the former row is not known here")]

@@ -1,7 +1,7 @@
 //! How often a message is looked at again whose former row is not known, before that is its failure. Pure.
 //!
 //! Nobody can tell a deletion that is still to be read from one that is not in the topic any more. With the framework's back-off so many
-//! looks take about a quarter of an hour.
+//! looks take about twelve minutes.
 
 use std::collections::HashMap;
 
