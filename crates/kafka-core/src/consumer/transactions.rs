@@ -197,12 +197,13 @@ impl Pipeline {
 
     /// A call of the handler. Once its time is over it takes no further message.
     async fn work(&self, run: &mut Run, count: usize, control: &Control, transactions: &Transactions) -> HandlerOutcome {
+        let over = self.clock.now() + transactions.pace;
         let work = transactions.scope.clone().scope(self.handler.handle(run, count, control));
         let mut work = pin!(async { if self.suppression.is_empty() { work.await } else { self.suppression.clone().scope(work).await } });
         tokio::select! {
             biased;
             outcome = &mut work => return outcome,
-            () = self.clock.sleep(transactions.pace) => control.stop(),
+            () = self.clock.sleep_until(over) => control.stop(),
         }
         work.await
     }
