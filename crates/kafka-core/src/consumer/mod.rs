@@ -27,6 +27,8 @@ mod state;
 mod thread;
 mod tracker;
 mod transactions;
+#[cfg(all(test, feature = "test-kit"))]
+mod transactions_tests;
 
 #[cfg(feature = "test-kit")]
 pub(crate) use by_hand::{Bell, ByHand, Turned};

@@ -110,7 +110,7 @@ impl Batch {
 
 /// A batch of messages at these offsets, as a fetch brings it.
 #[cfg(test)]
-pub(super) fn fetched(offsets: &[i64]) -> Arc<Batch> {
+pub(crate) fn fetched(offsets: &[i64]) -> Arc<Batch> {
     let message =
         |&offset: &i64| OwnedMessage { offset, timestamp: Timestamp::NotAvailable, key: None, value: None, headers: Headers::new() }.into();
     Arc::new(Batch {

@@ -8,6 +8,8 @@ mod run;
 mod segment;
 mod timestamp;
 
+#[cfg(test)]
+pub(crate) use batch::fetched;
 pub use batch::{Batch, KeepAlive, MessageRef};
 pub use headers::{Header, Headers};
 pub use raw::{HeaderVisitor, OwnedMessage, RawMessage};
