@@ -27,7 +27,8 @@ mod state;
 mod thread;
 mod tracker;
 mod transactions;
-#[cfg(all(test, feature = "test-kit"))]
+#[cfg(test)]
+#[cfg(feature = "test-kit")]
 mod transactions_tests;
 
 #[cfg(feature = "test-kit")]
