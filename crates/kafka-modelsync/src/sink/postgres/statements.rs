@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use super::query::{Bind, Sql};
-use crate::sink::cell::{Cell, RowKey};
+use crate::sink::cell::RowKey;
 use crate::sink::guard::Position;
 use crate::sink::reduce::{Clear, Fate, Group, Reduced, Removed};
 use crate::sink::shape::{Column, GuardColumns, Kind, Shape, Skip};
@@ -36,16 +36,26 @@ pub(super) fn statements<'a>(reduced: &Reduced<'a>, shape: &'a Shape, skip: bool
     statements
 }
 
-/// `unnest(…) AS u(c0, c1)` of rows.
-fn unnest<'a>(sql: &mut Sql<'a>, columns: &[&'a Column], rows: &[impl AsRef<[&'a Cell]>]) {
-    sql.push("unnest(").list(columns.iter().enumerate(), |sql, (at, column)| {
-        sql.bind(Bind::column(column.kind, rows.iter().map(|row| row.as_ref()[at]))).push(array_cast(column.kind));
+/// `unnest(…) AS u(c0, c1)` of the rows of a group.
+fn unnest_rows<'a>(sql: &mut Sql<'a>, group: &Group<'a>, shape: &'a Shape) {
+    sql.push("unnest(").list(&group.mask, |sql, at| {
+        let kind = shape.columns[*at].kind;
+        sql.bind(Bind::column(kind, group.rows.iter().map(|row| row.at(*at)))).push(array_cast(kind));
     });
-    sql.push(") AS u(")
-        .list(0..columns.len(), |sql, at| {
-            sql.push(&format!("c{at}"));
-        })
-        .push(")");
+    sql.push(") AS u(").push(&names(group.mask.len())).push(")");
+}
+
+/// The same of keys.
+fn unnest_keys<'a>(sql: &mut Sql<'a>, keys: &[&'a RowKey], shape: &'a Shape) {
+    sql.push("unnest(").list(shape.key.iter().enumerate(), |sql, (nth, at)| {
+        let kind = shape.columns[*at].kind;
+        sql.bind(Bind::column(kind, keys.iter().map(|key| &key.0[nth]))).push(array_cast(kind));
+    });
+}
+
+/// `c0, c1`, of so many.
+fn names(columns: usize) -> String {
+    (0..columns).map(|at| format!("c{at}")).collect::<Vec<_>>().join(", ")
 }
 
 pub(super) fn array_cast(kind: Kind) -> &'static str {
@@ -94,7 +104,7 @@ fn upsert<'a>(group: &Group<'a>, shape: &'a Shape, skip: bool) -> Sql<'a> {
         sql.push(", ").bind(Bind::Flag(skip)).push("::bool");
     }
     sql.push(" FROM ");
-    unnest(&mut sql, &columns, &group.rows);
+    unnest_rows(&mut sql, group, shape);
     sql.push(" ON CONFLICT (")
         .list(&shape.key, |sql, at| {
             sql.push(&shape.columns[*at].quoted);
@@ -130,7 +140,7 @@ fn change_or_insert<'a>(group: &Group<'a>, shape: &'a Shape, skip: bool) -> Sql<
         sql.push(&value).push(" AS ").push(&column.quoted);
     });
     sql.push(" FROM ");
-    unnest(&mut sql, &columns, &group.rows);
+    unnest_rows(&mut sql, group, shape);
     sql.push(")");
     let mut set: Vec<String> = changed(group, shape).map(|column| format!("{0} = new.{0}", column.quoted)).collect();
     let last = set.pop();
@@ -162,8 +172,8 @@ fn change_or_insert<'a>(group: &Group<'a>, shape: &'a Shape, skip: bool) -> Sql<
 /// ` FROM unnest(…) WHERE t.id = u.c0` of keys.
 fn of_keys<'a>(sql: &mut Sql<'a>, keys: &[&'a RowKey], shape: &'a Shape) {
     let columns: Vec<_> = shape.key.iter().map(|at| &shape.columns[*at]).collect();
-    let rows: Vec<Vec<&Cell>> = keys.iter().map(|key| key.0.iter().collect()).collect();
-    unnest(sql, &columns, &rows);
+    unnest_keys(sql, keys, shape);
+    sql.push(") AS u(").push(&names(columns.len())).push(")");
     let same = columns.iter().enumerate().map(|(at, column)| format!("t.{} = {}", column.quoted, compared(column, at)));
     sql.push(" WHERE ").push(&same.collect::<Vec<_>>().join(" AND "));
 }
@@ -187,7 +197,6 @@ fn flag_first<'a>(keys: &[&'a RowKey], shape: &'a Shape, skip: bool) -> Sql<'a> 
 /// The positions of rows that are there: which of the keys, and where it stands.
 pub(super) fn known_rows<'a>(keys: &[&'a RowKey], shape: &'a Shape) -> Sql<'a> {
     let columns: Vec<_> = shape.key.iter().map(|at| &shape.columns[*at]).collect();
-    let rows: Vec<Vec<&Cell>> = keys.iter().map(|key| key.0.iter().collect()).collect();
     let position = |at: usize| format!("t.{}", shape.columns[at].quoted);
     let positions = match shape.guard {
         GuardColumns::Off => "NULL::int8 AS lsn, NULL::int4 AS kafka_partition, NULL::int8 AS kafka_offset".to_owned(),
@@ -197,14 +206,9 @@ pub(super) fn known_rows<'a>(keys: &[&'a RowKey], shape: &'a Shape) -> Sql<'a> {
         }
     };
     let mut sql = Sql::default();
-    sql.push("SELECT u.nth AS nth, ").push(&positions).push(" FROM unnest(").list(columns.iter().enumerate(), |sql, (at, column)| {
-        sql.bind(Bind::column(column.kind, rows.iter().map(|row| row[at]))).push(array_cast(column.kind));
-    });
-    sql.push(") WITH ORDINALITY AS u(")
-        .list(0..columns.len(), |sql, at| {
-            sql.push(&format!("c{at}"));
-        })
-        .push(", nth) JOIN ");
+    sql.push("SELECT u.nth AS nth, ").push(&positions).push(" FROM ");
+    unnest_keys(&mut sql, keys, shape);
+    sql.push(") WITH ORDINALITY AS u(").push(&names(columns.len())).push(", nth) JOIN ");
     let same = columns.iter().enumerate().map(|(at, column)| format!("t.{} = {}", column.quoted, compared(column, at)));
     sql.push(&shape.quoted).push(" AS t ON ").push(&same.collect::<Vec<_>>().join(" AND "));
     sql
@@ -272,6 +276,7 @@ pub(super) fn lock_name(shape: &Shape) -> String {
 mod tests {
     use super::*;
     use crate::model::Model;
+    use crate::sink::cell::Cell;
     use crate::sink::event::{Act, Event};
     use crate::sink::reduce::reduce;
     use crate::sink::shape::{Demand, Description, Found, SelfReference, SkipTriggers};
