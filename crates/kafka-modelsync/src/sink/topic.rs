@@ -9,7 +9,7 @@ use kafka_core::app::{MissingState, State};
 use kafka_core::consumer::{BatchError, DeclaredTopic};
 use kafka_core::error::ConfigErrors;
 use kafka_core::format::Decode;
-use kafka_core::message::{MessageBatch, RawMessage};
+use kafka_core::message::{Delivery, MessageBatch, RawMessage};
 use kafka_core::names::TopicPartition;
 use kafka_core::settings::Settings;
 use kafka_core::topic::{Batched, Concurrency, ConsumeBatch, Handler, KeyOf, Style, Topic, TopicSpec, ValueOf};
@@ -209,8 +209,12 @@ impl<M: ModelTopic> Sink<M> {
         (origin.unwrap_or(Origin::Elsewhere), said)
     }
 
-    /// The position that the batch moves, if it is kept in the database.
+    /// The position that the batch moves, if it is kept in the database. What comes back by hand moves none: it stands before it, or in
+    /// a partition that somebody else reads.
     fn ledger<K, V>(&self, batch: &MessageBatch<K, V>) -> Result<Option<Ledger>, DatabaseError> {
+        if batch.delivery() == Delivery::ByHand {
+            return Ok(None);
+        }
         let Some(first) = batch.iter().next() else { return Ok(None) };
         let (topic, partition) = (first.topic(), first.partition());
         let Some(epoch) = self.tables.claims.epoch(first.group(), &TopicPartition::new(topic.clone(), partition)) else { return Ok(None) };
