@@ -32,10 +32,29 @@ pub(super) fn cell(value: Value, column: &Column, table: &str) -> Result<Option<
         value: shown(value),
         problem,
     };
+    if column.kind == Kind::Other && has_unit(&column.sql_type) && is_bare(&value) {
+        let problem = "the unit is not said: have the connector send the schema, or add a `transform`";
+        return Err(wrong(&value, Some(problem.to_owned())));
+    }
     convert(value, column.kind).map(Some).or_else(|Unfit { value, problem }| match value {
         Value::Unavailable => Ok(None),
         value => Err(wrong(&value, problem)),
     })
+}
+
+/// Whether a type is of times, by the name that the database has for it: `time(3) without time zone`, `date[]`.
+fn has_unit(sql_type: &str) -> bool {
+    let name = sql_type.split([' ', '(', '[']).next().unwrap_or_default();
+    ["time", "timetz", "interval", "date", "timestamp", "timestamptz"].iter().any(|of_times| name.eq_ignore_ascii_case(of_times))
+}
+
+/// Whether there is a number in it that could be seconds, microseconds or days. PostgreSQL would read `123456` as 12:34:56.
+fn is_bare(value: &Value) -> bool {
+    match value {
+        Value::Int(_) | Value::Float32(_) | Value::Float64(_) | Value::Decimal(_) => true,
+        Value::Array(values) => values.iter().any(is_bare),
+        _ => false,
+    }
 }
 
 /// A value that was kept as the database's own text.
@@ -348,6 +367,34 @@ mod tests {
         // Infinite before, and so it stays.
         assert_eq!(real(Value::Float64(f64::INFINITY), Kind::Float4), Some(f64::INFINITY));
         assert!(real(Value::Float32(f32::NAN), Kind::Float4).unwrap().is_nan());
+    }
+
+    #[test]
+    fn a_number_is_no_time_whose_unit_nobody_said() {
+        let column = |sql_type: &str| Column {
+            name: "at".into(),
+            quoted: "\"at\"".to_owned(),
+            sql_type: sql_type.to_owned(),
+            cast: sql_type.to_owned(),
+            kind: Kind::Other,
+            demand: crate::sink::shape::Demand::Optional,
+            source: "at".into(),
+            field: crate::model::Field::default(),
+        };
+        let error = cell(Value::Int(123_456), &column("time without time zone"), "t").unwrap_err().to_string();
+        assert_eq!(
+            error,
+            "column `at` of `t` is time without time zone and cannot hold a whole number `123456` \
+             (the unit is not said: have the connector send the schema, or add a `transform`)"
+        );
+        for sql_type in ["TIME", "time(3) with time zone", "interval(2)", "interval day to second", "date[]", "timestamp with time zone[]"]
+        {
+            for value in [Value::Int(1), Value::Array(vec![Value::Null, Value::Array(vec![Value::Int(1)])]), Value::Float64(1.0)] {
+                assert!(cell(value.clone(), &column(sql_type), "t").is_err(), "{sql_type} {value:?}");
+            }
+            assert!(cell(Value::Array(vec![Value::Text("01:02".into())]), &column(sql_type), "t").is_ok());
+        }
+        assert!(cell(Value::Int(1), &column("time_of_day"), "t").is_ok() && cell(Value::Int(1), &column("daterange"), "t").is_ok());
     }
 
     #[test]

@@ -91,6 +91,7 @@ pub(crate) struct Shape {
     pub(crate) columns: Vec<Column>,
     /// Places of the key's columns.
     pub(crate) key: Vec<usize>,
+    pub(crate) finds_by: FindsBy,
     /// Whether it has `kafka_skip`.
     pub(crate) skip: Skip,
     /// The places of columns that the guard fills.
@@ -98,6 +99,14 @@ pub(crate) struct Shape {
     pub(crate) self_reference: SelfReference,
     /// Places of the columns without which no row can be inserted.
     pub(crate) required: Vec<usize>,
+}
+
+/// Which key rows are found by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum FindsBy {
+    PrimaryKey,
+    /// A unique index, by other columns.
+    Lookup,
 }
 
 /// Whether the table has the column `kafka_skip`, and who sets it.
@@ -173,6 +182,19 @@ impl Shape {
                 GuardColumns::Offset { partition: add(partition, Field::default())?, offset: add(offset, Field::default())? }
             }
         };
+        let of_kind = |at: usize, kinds: &[Kind], wanted: &str| {
+            let Column { name, kind, sql_type, .. } = &columns[at];
+            let wrong = || problem(format!("column `{name}` of `{table}` is {sql_type}, and the guard needs {wanted}; migrate it"));
+            if kinds.contains(kind) { Ok(()) } else { Err(wrong()) }
+        };
+        match guard {
+            GuardColumns::Off => {}
+            GuardColumns::Lsn(lsn) => of_kind(lsn, &[Kind::Int8], "bigint")?,
+            GuardColumns::Offset { partition, offset } => {
+                of_kind(partition, &[Kind::Int4, Kind::Int8], "integer")?;
+                of_kind(offset, &[Kind::Int8], "bigint")?;
+            }
+        }
         let place = |name: &Arc<str>| columns.iter().position(|column: &Column| column.name == *name);
         let key: Option<Vec<_>> = model.key().iter().map(place).collect();
         let key = key.filter(|key| !key.is_empty());
@@ -185,6 +207,7 @@ impl Shape {
             quoted: table.quoted(),
             columns,
             key,
+            finds_by: if model.key() == table.primary_key() { FindsBy::PrimaryKey } else { FindsBy::Lookup },
             skip: match (has_skip, found.skip_triggers) {
                 (false, _) => Skip::None,
                 (true, SkipTriggers::None) => Skip::Flagged,

@@ -17,7 +17,7 @@ use kafka_core::topic::{Batched, Concurrency, ConsumeBatch, Handler, KeyOf, Styl
 use super::database::{Batch, Ledger, Origin};
 use super::declare;
 use super::error::{DatabaseError, SinkError};
-use super::event::{Place, Reader};
+use super::event::{Deletions, Place, Reader};
 use super::patience::Patience;
 use super::shape::Shape;
 use super::tables::Tables;
@@ -47,6 +47,7 @@ pub struct Sink<M> {
     concurrency: Concurrency,
     shape: Mutex<Option<Arc<Shape>>>,
     patience: Mutex<Patience>,
+    deletions: Mutex<Deletions>,
     messages: PhantomData<fn() -> M>,
 }
 
@@ -77,6 +78,7 @@ impl<M: ModelTopic> Sink<M> {
             concurrency: spec.concurrency,
             shape: Mutex::default(),
             patience: Mutex::default(),
+            deletions: Mutex::default(),
             messages: PhantomData,
         })
     }
@@ -120,7 +122,7 @@ impl<M: ModelTopic> ConsumeBatch for Sink<M> {
         let (origin, said) = Self::said_beside(&batch);
         let places: Vec<_> = said.iter().map(|beside| beside.place).collect();
         let ledger = self.ledger(&batch).map_err(|error| BatchError::unavailable(0, error))?;
-        let (mut events, mut reader) = (Vec::with_capacity(batch.len()), Reader::default());
+        let (mut events, mut reader) = (Vec::with_capacity(batch.len()), Reader::knowing(*self.deletions()));
         let mut messages = batch.len();
         let mut broken = None;
         for (at, ((key, value), Beside { place, moved })) in batch.into_parts().into_iter().zip(said).enumerate() {
@@ -143,6 +145,7 @@ impl<M: ModelTopic> ConsumeBatch for Sink<M> {
                 break;
             }
         }
+        *self.deletions() = reader.deletions();
         if messages > 0 {
             let skip = skip::flag(Scope::here(), Given::Nothing);
             let written = self.tables.database.write(Batch { shape, events, messages, skip, origin, ledger }).await;
@@ -172,6 +175,10 @@ impl<M: ModelTopic> Sink<M> {
     /// What does not fit the table may fit it as it is now: it may have been migrated, and is looked at again before the next batch.
     fn look_again(&self) {
         *self.shape.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+
+    fn deletions(&self) -> MutexGuard<'_, Deletions> {
+        self.deletions.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn patience(&self) -> MutexGuard<'_, Patience> {

@@ -2,7 +2,9 @@
 
 use super::stage::{ITEMS, Stage, at, items, put, remove, text};
 use crate::change::Change;
-use crate::model::Guard;
+use crate::model::{Guard, Model};
+use crate::sink::shape::{Demand, Description, Found, Kind, SelfReference, Shape, SkipTriggers};
+use crate::table::Table;
 
 fn by_lsn() -> Guard {
     Guard::Lsn { column: "lsn".into() }
@@ -59,4 +61,31 @@ async fn a_row_that_nobody_placed_is_overwritten() {
     stage.execute("INSERT INTO items (id, name) VALUES (1, 'by hand')").await;
     assert_eq!(stage.write(0, &[named(1, 1, "a")]).await.unwrap().0, 1);
     assert_eq!(stage.items().await, ["1 a none -"]);
+}
+
+#[test]
+fn a_guard_whose_column_cannot_hold_positions_is_none() {
+    let fits = |guard: Guard, kinds: [Kind; 2]| {
+        let found = |(name, kind): (&str, Kind)| Found {
+            name: name.to_owned(),
+            sql_type: "integer".to_owned(),
+            cast: String::new(),
+            kind,
+            demand: Demand::Optional,
+        };
+        let columns = ["id", "a", "b"].into_iter().zip([Kind::Int8, kinds[0], kinds[1]]).map(found).collect();
+        let description = Description { columns, self_reference: SelfReference::None, skip_triggers: SkipTriggers::None };
+        Shape::new(&Model::of(Table::named("t", ["id"], ["id"])).guard(guard), &description).map(drop)
+    };
+    let error = fits(Guard::lsn("a"), [Kind::Int4, Kind::Int8]).unwrap_err().to_string();
+    assert_eq!(error, "column `a` of `t` is integer, and the guard needs bigint; migrate it");
+    for kind in [Kind::Int2, Kind::Numeric, Kind::Text, Kind::Other, Kind::Float8] {
+        assert!(fits(Guard::lsn("a"), [kind, Kind::Int8]).is_err(), "{kind:?}");
+        assert!(fits(Guard::offset("a", "b"), [kind, Kind::Int8]).is_err(), "{kind:?}");
+        assert!(fits(Guard::offset("a", "b"), [Kind::Int4, kind]).is_err(), "{kind:?}");
+    }
+    for partition in [Kind::Int4, Kind::Int8] {
+        assert!(fits(Guard::offset("a", "b"), [partition, Kind::Int8]).is_ok());
+    }
+    assert!(fits(Guard::lsn("b"), [Kind::Text, Kind::Int8]).is_ok());
 }
