@@ -26,8 +26,17 @@ pub(crate) enum Kind {
     Numeric,
     /// As text that is cast.
     Json,
+    /// As text that is cast: keys and values.
+    Hstore,
     /// As text that is cast: times, intervals, enumerations, addresses, arrays, whatever there is.
     Other,
+}
+
+impl Kind {
+    /// Whether its values are days, or times of days.
+    pub(crate) fn is_of_calendar(self) -> bool {
+        matches!(self, Self::Date | Self::Timestamp | Self::TimestampTz)
+    }
 }
 
 /// Whether a row may be inserted without a value for the column.
@@ -47,7 +56,7 @@ pub(crate) struct Found {
     pub(crate) name: String,
     /// The type's name in SQL, with its length and the like.
     pub(crate) sql_type: String,
-    /// What text is cast to: the type without its length, so that the column itself judges it.
+    /// What text is cast to: the type without its length, so that the column itself judges it. Empty in SQLite, which casts nothing.
     pub(crate) cast: String,
     pub(crate) kind: Kind,
     pub(crate) demand: Demand,
@@ -132,6 +141,13 @@ pub(crate) enum GuardColumns {
     Off,
     Lsn(usize),
     Offset { partition: usize, offset: usize },
+}
+
+impl Column {
+    /// Whether the database is PostgreSQL.
+    pub(crate) fn is_postgres(&self) -> bool {
+        !self.cast.is_empty()
+    }
 }
 
 impl Shape {

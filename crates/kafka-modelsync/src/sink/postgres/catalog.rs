@@ -8,13 +8,18 @@ use crate::sink::error::DatabaseError;
 use crate::sink::shape::{Demand, Description, Found, Kind, SelfReference, SkipTriggers};
 use crate::table::Table;
 
+/// Of a domain, what it is made of: a cast to it would cut off what its length has no place for, and the column says so.
 const COLUMNS: &str = "
-    SELECT a.attname::text AS name, format_type(a.atttypid, a.atttypmod) AS sql_type, format_type(a.atttypid, NULL) AS cast_to,
+    SELECT a.attname::text AS name, format_type(a.atttypid, a.atttypmod) AS sql_type, format_type(t.oid, NULL) AS cast_to,
         t.typname::text AS of_type, a.attgenerated <> '' AS generated,
         a.attnotnull AND NOT a.atthasdef AND a.attidentity = '' AS required,
         EXISTS (SELECT FROM pg_constraint c WHERE c.contype = 'f' AND c.conrelid = a.attrelid AND c.confrelid = a.attrelid) AS itself,
         EXISTS (SELECT FROM pg_trigger g WHERE g.tgrelid = a.attrelid AND g.tgname LIKE 'kafka\\_skip\\_%') AS told
-    FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid
+    FROM pg_attribute a JOIN pg_type t ON t.oid = (
+        WITH RECURSIVE bases(oid, above) AS (
+            SELECT a.atttypid, 0 UNION ALL
+            SELECT d.typbasetype, above + 1 FROM bases JOIN pg_type d ON d.oid = bases.oid AND d.typtype = 'd'
+        ) SELECT oid FROM bases ORDER BY above DESC LIMIT 1)
     WHERE a.attrelid = to_regclass($1) AND a.attnum > 0 AND NOT a.attisdropped
     ORDER BY a.attnum";
 
@@ -67,6 +72,8 @@ fn cast(of_type: &str, named: String) -> String {
         "_bit" => "pg_catalog.\"bit\"[]".to_owned(),
         "bpchar" => "bpchar".to_owned(),
         "_bpchar" => "bpchar[]".to_owned(),
+        // A text would be read by the server's language.
+        "money" => "numeric::money".to_owned(),
         _ => named,
     }
 }
@@ -84,7 +91,8 @@ fn kind(of_type: &str) -> Kind {
         "date" => Kind::Date,
         "timestamp" => Kind::Timestamp,
         "timestamptz" => Kind::TimestampTz,
-        "numeric" => Kind::Numeric,
+        "numeric" | "money" => Kind::Numeric,
+        "hstore" => Kind::Hstore,
         "json" | "jsonb" => Kind::Json,
         _ => Kind::Other,
     }

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use super::query::{Bind, Sql};
+use super::query::{Bind, Form, Sql};
 use crate::sink::cell::{Cell, RowKey};
 use crate::sink::guard::Position;
 use crate::sink::reduce::{Clear, Fate, Group, Reduced, Removed};
@@ -36,19 +36,31 @@ pub(super) fn statements<'a>(reduced: &Reduced<'a>, shape: &'a Shape, skip: bool
     statements
 }
 
-/// `unnest(…) AS u(c0, c1)` of rows.
-fn unnest<'a>(sql: &mut Sql<'a>, columns: &[&'a Column], rows: &[impl AsRef<[&'a Cell]>]) {
-    sql.push("unnest(").list(columns.iter().enumerate(), |sql, (at, column)| {
-        sql.bind(Bind::column(column.kind, rows.iter().map(|row| row.as_ref()[at]))).push(array_cast(column.kind));
+/// The forms of the columns of rows.
+pub(super) fn forms<'a>(columns: &[&Column], rows: &[impl AsRef<[&'a Cell]>]) -> Vec<Form> {
+    let cells = |at: usize| rows.iter().map(move |row| row.as_ref()[at]);
+    columns.iter().enumerate().map(|(at, column)| Form::of(column.kind, cells(at))).collect()
+}
+
+/// Arrays, one for each column of rows.
+pub(super) fn arrays<'a>(sql: &mut Sql<'a>, forms: &[Form], rows: &[impl AsRef<[&'a Cell]>]) {
+    sql.list(forms.iter().enumerate(), |sql, (at, form)| {
+        sql.bind(form.bind(rows.iter().map(|row| row.as_ref()[at]))).push(array_cast(*form));
     });
+}
+
+/// `unnest(…) AS u(c0, c1)` of rows.
+fn unnest<'a>(sql: &mut Sql<'a>, forms: &[Form], rows: &[impl AsRef<[&'a Cell]>]) {
+    arrays(sql.push("unnest("), forms, rows);
     sql.push(") AS u(")
-        .list(0..columns.len(), |sql, at| {
+        .list(0..forms.len(), |sql, at| {
             sql.push(&format!("c{at}"));
         })
         .push(")");
 }
 
-pub(super) fn array_cast(kind: Kind) -> &'static str {
+fn array_cast(form: Form) -> &'static str {
+    let Form::Plain(kind) = form else { return "::text[]" };
     match kind {
         Kind::Bool => "::bool[]",
         Kind::Int2 => "::int2[]",
@@ -60,25 +72,26 @@ pub(super) fn array_cast(kind: Kind) -> &'static str {
         Kind::Date => "::date[]",
         Kind::Timestamp => "::timestamp[]",
         Kind::TimestampTz => "::timestamptz[]",
-        Kind::Text | Kind::Numeric | Kind::Json | Kind::Other => "::text[]",
+        Kind::Text | Kind::Numeric | Kind::Json | Kind::Hstore | Kind::Other => "::text[]",
     }
 }
 
 /// A column of `u` as the table's column takes it.
-fn taken(column: &Column, at: usize) -> String {
-    match column.kind {
-        Kind::Numeric | Kind::Json | Kind::Other => format!("u.c{at}::{}", column.cast),
-        _ => format!("u.c{at}"),
+fn taken(column: &Column, form: Form, at: usize) -> String {
+    match form {
+        Form::Spelled | Form::Plain(Kind::Numeric | Kind::Json | Kind::Hstore | Kind::Other) => format!("u.c{at}::{}", column.cast),
+        Form::Plain(_) => format!("u.c{at}"),
     }
 }
 
 /// The same, to be compared: what is padded compares as what is padded, and by its index.
-pub(super) fn compared(column: &Column, at: usize) -> String {
-    if column.cast == "bpchar" { format!("u.c{at}::bpchar") } else { taken(column, at) }
+pub(super) fn compared(column: &Column, form: Form, at: usize) -> String {
+    if column.cast == "bpchar" { format!("u.c{at}::bpchar") } else { taken(column, form, at) }
 }
 
 fn upsert<'a>(group: &Group<'a>, shape: &'a Shape, skip: bool) -> Sql<'a> {
     let columns: Vec<_> = group.mask.iter().map(|at| &shape.columns[*at]).collect();
+    let forms = forms(&columns, &group.rows);
     let mut sql = Sql::default();
     sql.push("INSERT INTO ").push(&shape.quoted).push(" (").list(&columns, |sql, column| {
         sql.push(&column.quoted);
@@ -88,13 +101,13 @@ fn upsert<'a>(group: &Group<'a>, shape: &'a Shape, skip: bool) -> Sql<'a> {
     }
     sql.push(") OVERRIDING SYSTEM VALUE SELECT ");
     sql.list(columns.iter().enumerate(), |sql, (at, column)| {
-        sql.push(&taken(column, at));
+        sql.push(&taken(column, forms[at], at));
     });
     if shape.skip != Skip::None {
         sql.push(", ").bind(Bind::Flag(skip)).push("::bool");
     }
     sql.push(" FROM ");
-    unnest(&mut sql, &columns, &group.rows);
+    unnest(&mut sql, &forms, &group.rows);
     sql.push(" ON CONFLICT (")
         .list(&shape.key, |sql, at| {
             sql.push(&shape.columns[*at].quoted);
@@ -120,17 +133,18 @@ fn changed<'a>(group: &Group<'_>, shape: &'a Shape) -> impl Iterator<Item = &'a 
 /// For rows without a value that an insert needs: `ON CONFLICT` would look for it before it looks for the row.
 fn change_or_insert<'a>(group: &Group<'a>, shape: &'a Shape, skip: bool) -> Sql<'a> {
     let columns: Vec<_> = group.mask.iter().map(|at| &shape.columns[*at]).collect();
+    let forms = forms(&columns, &group.rows);
     let same_row = |alias: &str| {
         let same = shape.key.iter().map(|at| format!("t.{0} = {alias}.{0}", shape.columns[*at].quoted));
         same.collect::<Vec<_>>().join(" AND ")
     };
     let mut sql = Sql::default();
     sql.push("WITH new AS MATERIALIZED (SELECT ").list(columns.iter().enumerate(), |sql, (at, column)| {
-        let value = if shape.columns[group.mask[at]].kind == Kind::Text { compared(column, at) } else { taken(column, at) };
+        let value = if column.kind == Kind::Text { compared(column, forms[at], at) } else { taken(column, forms[at], at) };
         sql.push(&value).push(" AS ").push(&column.quoted);
     });
     sql.push(" FROM ");
-    unnest(&mut sql, &columns, &group.rows);
+    unnest(&mut sql, &forms, &group.rows);
     sql.push(")");
     let mut set: Vec<String> = changed(group, shape).map(|column| format!("{0} = new.{0}", column.quoted)).collect();
     let last = set.pop();
@@ -163,8 +177,9 @@ fn change_or_insert<'a>(group: &Group<'a>, shape: &'a Shape, skip: bool) -> Sql<
 fn of_keys<'a>(sql: &mut Sql<'a>, keys: &[&'a RowKey], shape: &'a Shape) {
     let columns: Vec<_> = shape.key.iter().map(|at| &shape.columns[*at]).collect();
     let rows: Vec<Vec<&Cell>> = keys.iter().map(|key| key.0.iter().collect()).collect();
-    unnest(sql, &columns, &rows);
-    let same = columns.iter().enumerate().map(|(at, column)| format!("t.{} = {}", column.quoted, compared(column, at)));
+    let forms = forms(&columns, &rows);
+    unnest(sql, &forms, &rows);
+    let same = columns.iter().enumerate().map(|(at, column)| format!("t.{} = {}", column.quoted, compared(column, forms[at], at)));
     sql.push(" WHERE ").push(&same.collect::<Vec<_>>().join(" AND "));
 }
 
@@ -196,16 +211,15 @@ pub(super) fn known_rows<'a>(keys: &[&'a RowKey], shape: &'a Shape) -> Sql<'a> {
             format!("NULL::int8 AS lsn, {}::int4 AS kafka_partition, {}::int8 AS kafka_offset", position(partition), position(offset))
         }
     };
+    let forms = forms(&columns, &rows);
     let mut sql = Sql::default();
-    sql.push("SELECT u.nth AS nth, ").push(&positions).push(" FROM unnest(").list(columns.iter().enumerate(), |sql, (at, column)| {
-        sql.bind(Bind::column(column.kind, rows.iter().map(|row| row[at]))).push(array_cast(column.kind));
-    });
+    arrays(sql.push("SELECT u.nth AS nth, ").push(&positions).push(" FROM unnest("), &forms, &rows);
     sql.push(") WITH ORDINALITY AS u(")
         .list(0..columns.len(), |sql, at| {
             sql.push(&format!("c{at}"));
         })
         .push(", nth) JOIN ");
-    let same = columns.iter().enumerate().map(|(at, column)| format!("t.{} = {}", column.quoted, compared(column, at)));
+    let same = columns.iter().enumerate().map(|(at, column)| format!("t.{} = {}", column.quoted, compared(column, forms[at], at)));
     sql.push(&shape.quoted).push(" AS t ON ").push(&same.collect::<Vec<_>>().join(" AND "));
     sql
 }
