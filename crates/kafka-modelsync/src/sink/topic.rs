@@ -1,5 +1,6 @@
 //! The topic of a sink: from a batch of messages to one write, and from its outcome to what the loop is told.
 
+use std::collections::HashSet;
 use std::fmt;
 use std::marker::PhantomData;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -14,7 +15,7 @@ use kafka_core::names::TopicPartition;
 use kafka_core::settings::Settings;
 use kafka_core::topic::{Batched, Concurrency, ConsumeBatch, Handler, KeyOf, Style, Topic, TopicSpec, ValueOf};
 
-use super::database::{Batch, Ledger, Origin};
+use super::database::{Batch, Ledger, Origin, Written};
 use super::declare;
 use super::error::{DatabaseError, SinkError};
 use super::event::{Deletions, Place, Reader};
@@ -48,6 +49,8 @@ pub struct Sink<M> {
     shape: Mutex<Option<Arc<Shape>>>,
     patience: Mutex<Patience>,
     deletions: Mutex<Deletions>,
+    /// The partitions whose last write failed, which may have been carried out all the same.
+    doubts: Mutex<HashSet<i32>>,
     messages: PhantomData<fn() -> M>,
 }
 
@@ -79,6 +82,7 @@ impl<M: ModelTopic> Sink<M> {
             shape: Mutex::default(),
             patience: Mutex::default(),
             deletions: Mutex::default(),
+            doubts: Mutex::default(),
             messages: PhantomData,
         })
     }
@@ -148,7 +152,7 @@ impl<M: ModelTopic> ConsumeBatch for Sink<M> {
         *self.deletions() = reader.deletions();
         if messages > 0 {
             let skip = skip::flag(Scope::here(), Given::Nothing);
-            let written = self.tables.database.write(Batch { shape, events, messages, skip, origin, ledger }).await;
+            let written = self.write(Batch { shape, events, messages, skip, origin, ledger }).await;
             let written = written.map_err(|error| {
                 self.look_again();
                 BatchError::unavailable(0, error)
@@ -183,6 +187,27 @@ impl<M: ModelTopic> Sink<M> {
 
     fn patience(&self) -> MutexGuard<'_, Patience> {
         self.patience.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Writes a batch, but not what an attempt before it has written whose commit was never answered.
+    async fn write(&self, mut batch: Batch) -> Result<Written, DatabaseError> {
+        let Some(ledger) = &batch.ledger else { return self.tables.database.write(batch).await };
+        let partition = ledger.partition;
+        if self.doubts().contains(&partition) {
+            if let Some(stored) = self.tables.database.stored(ledger).await? {
+                batch.leave_out(stored);
+            }
+            self.doubts().remove(&partition);
+        }
+        let written = self.tables.database.write(batch).await;
+        if written.is_err() {
+            self.doubts().insert(partition);
+        }
+        written
+    }
+
+    fn doubts(&self) -> MutexGuard<'_, HashSet<i32>> {
+        self.doubts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     async fn shape(&self) -> Result<Arc<Shape>, DatabaseError> {

@@ -47,6 +47,8 @@ const CLAIM: &str = "
     INSERT INTO kafka_positions (group_id, topic, partition, epoch) VALUES (?, ?, ?, 1)
     ON CONFLICT (group_id, topic, partition) DO UPDATE SET epoch = epoch + 1 RETURNING next_offset, epoch";
 
+const STORED: &str = "SELECT next_offset FROM kafka_positions WHERE group_id = ? AND topic = ? AND partition = ? AND epoch = ?";
+
 /// A database that is a file of SQLite.
 #[derive(Clone)]
 pub(super) struct Sqlite(Arc<Mutex<SqliteConnection>>);
@@ -91,6 +93,21 @@ impl Database for Sqlite {
         })
     }
 
+    fn stored<'a>(&'a self, ledger: &'a Ledger) -> BoxFuture<'a, Result<Option<i64>, DatabaseError>> {
+        let Ledger { group, topic, partition, epoch, .. } = ledger.clone();
+        self.run(move |connection| {
+            let row: Option<StoredRow> = diesel::sql_query(STORED)
+                .bind::<Text, _>(group)
+                .bind::<Text, _>(topic)
+                .bind::<Integer, _>(partition)
+                .bind::<BigInt, _>(epoch)
+                .get_result(connection)
+                .optional()
+                .map_err(failed("asking for the stored position"))?;
+            Ok(row.and_then(|row| row.next_offset))
+        })
+    }
+
     fn claim<'a>(
         &'a self,
         group: &'a GroupId,
@@ -111,6 +128,12 @@ impl Database for Sqlite {
             Ok(claims)
         })
     }
+}
+
+#[derive(QueryableByName)]
+struct StoredRow {
+    #[diesel(sql_type = Nullable<BigInt>)]
+    next_offset: Option<i64>,
 }
 
 #[derive(QueryableByName)]
