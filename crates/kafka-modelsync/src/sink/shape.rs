@@ -46,6 +46,8 @@ pub(crate) enum Demand {
     Optional,
     /// It must be given.
     Required,
+    /// The database counts it; it can be given to a new row, and not changed.
+    Counted,
     /// The database computes it; it cannot be given.
     Generated,
 }
@@ -75,6 +77,23 @@ pub(crate) struct Description {
     pub(crate) columns: Vec<Found>,
     pub(crate) self_reference: SelfReference,
     pub(crate) skip_triggers: SkipTriggers,
+    /// Its unique indexes; none where they are not to be seen.
+    pub(crate) unique: Option<Vec<Unique>>,
+}
+
+/// A unique index of all rows.
+#[derive(Debug)]
+pub(crate) struct Unique {
+    pub(crate) columns: Vec<String>,
+    pub(crate) when: Judged,
+}
+
+/// When a constraint is looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Judged {
+    AtOnce,
+    /// At the end of a transaction, if that asks for it.
+    Later,
 }
 
 /// A column that is written.
@@ -141,6 +160,20 @@ pub(crate) enum GuardColumns {
     Off,
     Lsn(usize),
     Offset { partition: usize, offset: usize },
+}
+
+/// Whether an index says at once that a row is there.
+fn findable(key: &[&str], unique: &[Unique]) -> Result<(), String> {
+    let fits = |index: &&Unique| index.columns.len() == key.len() && index.columns.iter().all(|column| key.contains(&column.as_str()));
+    let columns = || format!("`{}`", key.join("`, `"));
+    let of_key: Vec<_> = unique.iter().filter(fits).collect();
+    match &of_key[..] {
+        [] => Err(format!("{}, and the database has no unique index of that; make one, or find them by others (`lookup`)", columns())),
+        some if some.iter().all(|index| index.when == Judged::Later) => {
+            Err(format!("{}, whose constraint is DEFERRABLE, and an upsert needs one that is not; make it NOT DEFERRABLE", columns()))
+        }
+        _ => Ok(()),
+    }
 }
 
 impl Column {
@@ -216,6 +249,16 @@ impl Shape {
         let key = key.filter(|key| !key.is_empty());
         let key =
             key.ok_or_else(|| problem(format!("the columns by which rows of `{table}` are found are not among those that are written")))?;
+        if let Some(unique) = &found.unique {
+            findable(&key.iter().map(|at| &*columns[*at].name).collect::<Vec<_>>(), unique)
+                .map_err(|why| problem(format!("rows of `{table}` are found by {why}")))?;
+        }
+        if let Some(counted) = (0..columns.len()).find(|at| columns[*at].demand == Demand::Counted && !key.contains(at)) {
+            let name = &columns[counted].name;
+            return Err(problem(format!(
+                "column `{name}` of `{table}` is GENERATED ALWAYS AS IDENTITY, which no update may write; exclude it"
+            )));
+        }
         let has_skip = found.columns.iter().any(|found| found.name == skip::COLUMN);
         let required = (0..columns.len()).filter(|at| columns[*at].demand == Demand::Required).collect();
         Ok(Self {

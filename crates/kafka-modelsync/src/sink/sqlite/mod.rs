@@ -318,15 +318,38 @@ fn failed(doing: &'static str) -> impl FnOnce(Error) -> DatabaseError {
     move |source| DatabaseError::Failed { doing: doing.to_owned(), source }
 }
 
-/// What SQLite says when it is no row's fault. Its other errors are a constraint's, or a trigger's.
-const NOBODYS: &[&str] = &["locked", "busy", "disk", "full", "readonly", "no such", "malformed", "not a database", "unable to open"];
+/// How SQLite begins when it is no row's fault. Its other errors are a constraint's, or a trigger's, which may say whatever it likes.
+const NOBODYS: &[&str] = &[
+    "database is locked",
+    "database table is locked",
+    "database schema is locked",
+    "database schema has changed",
+    "database disk image is malformed",
+    "database or disk is full",
+    "disk I/O error",
+    "attempt to write a readonly database",
+    "unable to open database",
+    "file is not a database",
+    "locking protocol",
+    "out of memory",
+    "interrupted",
+    "no such table: ",
+    "no such column: ",
+    "no such index: ",
+];
+
+/// Whether an error is about the statement or the file.
+fn is_nobodys(message: &str) -> bool {
+    let lacks_a_column = message.starts_with("table ") && message.contains(" has no column named ");
+    lacks_a_column || NOBODYS.iter().any(|text| message.starts_with(text))
+}
 
 fn stop(doing: &'static str) -> impl FnOnce(Error) -> Stop {
     use DatabaseErrorKind as Of;
     move |error| {
         let of_a_row = match &error {
             Error::DatabaseError(Of::UniqueViolation | Of::ForeignKeyViolation | Of::NotNullViolation | Of::CheckViolation, _) => true,
-            Error::DatabaseError(Of::Unknown, said) => !NOBODYS.iter().any(|text| said.message().contains(text)),
+            Error::DatabaseError(Of::Unknown, said) => !is_nobodys(said.message()),
             _ => false,
         };
         if of_a_row { Stop::Refused(error.into()) } else { Stop::Trouble(failed(doing)(error)) }

@@ -72,8 +72,12 @@ impl ModelTopic for Items {
 #[tokio::test]
 async fn what_was_written_without_an_answer_is_not_written_again() {
     let stage = Stage::new(ITEMS, items()).await;
-    stage.execute("CREATE TABLE written (id BIGINT); CREATE TRIGGER note AFTER INSERT ON items BEGIN INSERT INTO written VALUES (NEW.id); END; \
-        CREATE TRIGGER notes AFTER UPDATE ON items BEGIN INSERT INTO written VALUES (NEW.id); END").await;
+    stage
+        .execute(
+            "CREATE TABLE written (id BIGINT); CREATE TRIGGER note AFTER INSERT ON items BEGIN INSERT INTO written VALUES (NEW.id); END; \
+        CREATE TRIGGER notes AFTER UPDATE ON items BEGIN INSERT INTO written VALUES (NEW.id); END",
+        )
+        .await;
     let tables = Tables::of(Mute { database: stage.database.clone(), answers: AtomicBool::new(false) });
     let consumer = ConsumerSpec::new("mirror", "g").config("auto.offset.reset", "earliest").offset_storage(tables.offset_storage());
     let app = App::builder(Settings::default()).without_discovery().plugin(tables).consumer_spec(consumer.topic::<Sink<Items>>());
