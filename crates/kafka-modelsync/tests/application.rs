@@ -5,18 +5,23 @@
 use diesel::connection::SimpleConnection;
 use diesel::sql_types::Text;
 use diesel::{Connection, QueryableByName, RunQueryDsl, SqliteConnection};
-use kafka_core::app::{App, AppBuilder};
-use kafka_core::consumer::ConsumerSpec;
+use std::sync::Arc;
+
+use kafka_core::app::{App, AppBuilder, Background, Plugin, Surroundings};
+use kafka_core::consumer::{ConsumerSpec, Replayed};
+use kafka_core::error::BoxError;
 use kafka_core::format::Json;
-use kafka_core::message::{Headers, Record};
-use kafka_core::names::TopicName;
+use kafka_core::message::{Headers, OwnedMessage, Record, Run, Timestamp};
+use kafka_core::names::{TopicName, TopicPartition};
 use kafka_core::settings::Settings;
 use kafka_core::test_kit::TestApp;
-use kafka_core::topic::TopicSpec;
+use kafka_core::topic::{Control, TopicSpec};
 use kafka_modelsync::model::{Guard, Model, ModelTopic};
 use kafka_modelsync::sink::{Sink, Tables};
 use kafka_modelsync::table::Table;
 use serde_json::Value;
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::sync::{Mutex, oneshot};
 
 diesel::table! {
     customers {
@@ -219,4 +224,83 @@ async fn a_row_whose_key_changes_is_known_by_its_headers() {
     say(&app, r#"{"id": 2}"#, Some(r#"{"__deleted": "true"}"#), Headers::new().with("__debezium.newkey", with_schema));
     say(&app, r#"{"id": 3}"#, unsent, Headers::new().with("__debezium.oldkey", r#"{"id":2}"#));
     assert_eq!(lines(&mut app, &mut connection).await, ["3 long"]);
+}
+
+/// Places and names that are to be replayed as one run, and who is told that they are.
+type Wish = (Vec<(i32, i64, &'static str)>, oneshot::Sender<()>);
+
+/// Brings back what it is told to, as a parking place does.
+#[derive(Debug)]
+struct Returning(Mutex<UnboundedReceiver<Wish>>);
+
+impl Background for Returning {
+    fn name(&self) -> &'static str {
+        "returning messages"
+    }
+
+    fn run(self: Arc<Self>, surroundings: Surroundings) -> futures_util::future::BoxFuture<'static, Result<(), BoxError>> {
+        Box::pin(async move {
+            let topic = &surroundings.topics[0];
+            while let Some((messages, done)) = self.0.lock().await.recv().await {
+                let message = |(partition, offset, name): (i32, i64, &str)| {
+                    let value = format!(r#"{{"name": "{name}"}}"#).into_bytes().into();
+                    let key = Some(offset.to_be_bytes().to_vec().into());
+                    let message =
+                        OwnedMessage { offset, timestamp: Timestamp::NotAvailable, key, value: Some(value), headers: Headers::new() };
+                    (TopicPartition::new(TopicName::new("customers").unwrap(), partition), message)
+                };
+                let mut run = Run::by_hand(topic.group(), messages.into_iter().map(message).collect(), 1);
+                match topic.replay(&mut run, &Control::default()).await {
+                    Replayed::Done => done.send(()).unwrap(),
+                    replayed => return Err(format!("{replayed:?}").into()),
+                }
+            }
+            Ok(())
+        })
+    }
+}
+
+impl Plugin for Returning {
+    fn install(self, app: &mut AppBuilder) {
+        app.push_background(Arc::new(self));
+    }
+}
+
+async fn bring_back(wishes: &UnboundedSender<Wish>, messages: &[(i32, i64, &'static str)]) {
+    let (done, told) = oneshot::channel();
+    wishes.send((messages.to_vec(), done)).unwrap();
+    told.await.expect("the replay failed");
+}
+
+#[tokio::test]
+async fn what_is_replayed_moves_no_stored_position_and_is_written_by_whoever_has_it() {
+    let (_dir, mut connection, tables) = database("CREATE TABLE customers (id BIGINT PRIMARY KEY NOT NULL, name TEXT)");
+    let (wishes, wished) = unbounded_channel();
+    let consumer = ConsumerSpec::new("mirror", "g")
+        .config("auto.offset.reset", "earliest")
+        .offset_storage(tables.offset_storage())
+        .topic::<Sink<Customers>>();
+    let app = App::builder(Settings::default()).without_discovery().plugin(tables).consumer_spec(consumer);
+    let mut app = TestApp::start(app.plugin(Returning(Mutex::new(wished)))).await.unwrap();
+    send(&app, 100, Some(r#"{"name": "Ada"}"#));
+    send(&app, 101, Some(r#"{"name": "Bob"}"#));
+    // The database is asked for the positions first, which is not the test's to turn.
+    while lines(&mut app, &mut connection).await.len() < 2 {
+        tokio::task::yield_now().await;
+    }
+    let mut position = |sql: &str| -> Vec<String> {
+        connection.batch_execute(sql).unwrap();
+        let lines: Vec<Line> =
+            diesel::sql_query("SELECT partition || ' at ' || next_offset AS line FROM kafka_positions").load(&mut connection).unwrap();
+        lines.into_iter().map(|line| line.line).collect()
+    };
+    assert_eq!(position(""), ["0 at 2"]);
+    bring_back(&wishes, &[(0, 5, "of before"), (1, 9_000, "of elsewhere")]).await;
+    assert_eq!(position(""), ["0 at 2"]);
+    // Somebody else has the partition by now, and what was parked is here all the same.
+    position("UPDATE kafka_positions SET epoch = epoch + 1");
+    bring_back(&wishes, &[(0, 7, "of long ago")]).await;
+    assert_eq!(position(""), ["0 at 2"]);
+    let all = ["5 of before", "7 of long ago", "100 Ada", "101 Bob", "9000 of elsewhere"];
+    assert_eq!(lines(&mut app, &mut connection).await, all);
 }

@@ -9,7 +9,7 @@ use super::reports::{Generation, Settled};
 use super::state::{Flow, PartitionState, Trouble, Work};
 use super::tracker::Tracker;
 use crate::broker::QueueId;
-use crate::message::{Batch, KeepAlive, RawMessage};
+use crate::message::{Batch, Delivery, KeepAlive, RawMessage};
 use crate::names::{GroupId, TopicPartition};
 
 /// The state of one assignment of one partition.
@@ -110,7 +110,8 @@ impl Partition {
         let (topic, partition, group) = (self.name.topic.clone(), self.name.partition, group.clone());
         let returned = lanes.returned(&topic, &messages);
         let earlier = returned.iter().map(|returned| returned.attempts).collect();
-        lanes.push(&Arc::new(Batch { topic, partition, group, sequence, messages, earlier, bytes, keep }), &returned);
+        let delivery = Delivery::Polled;
+        lanes.push(&Arc::new(Batch { topic, partition, group, delivery, sequence, messages, earlier, bytes, keep }), &returned);
     }
 
     /// Notes that messages are done.

@@ -9,12 +9,23 @@ use super::RawMessage;
 use super::{Headers, OwnedMessage, Timestamp};
 use crate::names::{GroupId, TopicName};
 
+/// How messages came to their handler.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Delivery {
+    /// A poll of their partition brought them, in its order.
+    Polled,
+    /// Somebody had them: [`Run::by_hand`](super::Run::by_hand), parked messages that come back for example. Their offsets do not say how far a partition is
+    /// read, and several partitions may be among them.
+    ByHand,
+}
+
 /// What one fetch from one partition brought. Shared by the runs that are cut from it.
 #[derive(Debug)]
 pub struct Batch {
     pub(crate) topic: TopicName,
     pub(crate) partition: i32,
     pub(crate) group: GroupId,
+    pub(crate) delivery: Delivery,
     /// Counts the batches of one assignment of the partition; the offset tracker knows a batch by it.
     pub(crate) sequence: u64,
     pub(crate) messages: Vec<RawMessage>,
@@ -99,6 +110,7 @@ impl Batch {
             topic: self.topic.clone(),
             partition: self.partition,
             group: self.group.clone(),
+            delivery: self.delivery,
             sequence: self.sequence,
             messages: messages.iter().map(|message| message.detach().into()).collect(),
             earlier: self.earlier.get(start as usize..end as usize).unwrap_or_default().into(),
@@ -117,6 +129,7 @@ pub(crate) fn fetched(offsets: &[i64]) -> Arc<Batch> {
         topic: TopicName::from_broker("t"),
         partition: 0,
         group: GroupId::new("g").unwrap(),
+        delivery: Delivery::Polled,
         sequence: 0,
         messages: offsets.iter().map(message).collect(),
         earlier: Box::default(),

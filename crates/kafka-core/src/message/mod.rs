@@ -10,7 +10,7 @@ mod timestamp;
 
 #[cfg(test)]
 pub(crate) use batch::fetched;
-pub use batch::{Batch, KeepAlive, MessageRef};
+pub use batch::{Batch, Delivery, KeepAlive, MessageRef};
 pub use headers::{Header, Headers};
 pub use raw::{HeaderVisitor, OwnedMessage, RawMessage};
 pub use record::Record;
@@ -181,6 +181,12 @@ impl<K, V> MessageBatch<K, V> {
     #[must_use]
     pub fn attempt(&self) -> u32 {
         self.attempt
+    }
+
+    /// How the messages came: only what was polled says how far its partition is read.
+    #[must_use]
+    pub fn delivery(&self) -> Delivery {
+        self.segments.first().map_or(Delivery::ByHand, |segment| segment.batch.delivery)
     }
 
     /// The messages in order.

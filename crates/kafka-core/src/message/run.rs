@@ -4,7 +4,7 @@ use std::any::Any;
 use std::fmt;
 use std::sync::Arc;
 
-use super::{Batch, MessageRef, OwnedMessage, RawMessage, Segment};
+use super::{Batch, Delivery, MessageRef, OwnedMessage, RawMessage, Segment};
 use crate::names::{GroupId, TopicName, TopicPartition};
 
 /// Consecutive messages of one lane, on their way through the pipeline. Never empty when handed out.
@@ -68,6 +68,7 @@ impl Run {
                 topic,
                 partition,
                 group: group.clone(),
+                delivery: Delivery::ByHand,
                 sequence: 0,
                 messages: batch,
                 earlier: Box::default(),

@@ -86,7 +86,9 @@ fn datum(value: &Value, kind: SchemaType<'_>) -> Result<Datum, String> {
             _ => None,
         },
         (Value::Decimal(decimal), SchemaShape::Double) => decimal.to_string().parse().ok().map(Datum::Double),
-        (Value::Text(text), SchemaShape::Bytes) if matches!(semantic, Semantic::Bits(_)) => bits(text).map(Datum::Bytes),
+        (Value::Text(text) | Value::Bits(text), SchemaShape::Bytes) if matches!(semantic, Semantic::Bits(_)) => {
+            bits(text).map(Datum::Bytes)
+        }
         (Value::Uuid(uuid), SchemaShape::Bytes) => Some(Datum::Bytes(uuid.as_bytes().to_vec())),
         (value, SchemaShape::String | SchemaShape::Enum) => text(value, semantic).map(Datum::String),
         (Value::Array(items), SchemaShape::Array(kind)) => {
@@ -167,7 +169,7 @@ fn since_epoch(at: NaiveDateTime, unit: i64) -> Option<i64> {
 
 fn text(value: &Value, semantic: Semantic) -> Option<String> {
     Some(match value {
-        Value::Text(text) | Value::Json(text) | Value::TimeTz(text) => text.clone(),
+        Value::Text(text) | Value::Bits(text) | Value::Json(text) | Value::TimeTz(text) => text.clone(),
         Value::Decimal(decimal) => decimal.to_string(),
         Value::Uuid(uuid) => uuid.to_string(),
         Value::TimestampTz(at) => at.format("%Y-%m-%dT%H:%M:%S%.6fZ").to_string(),

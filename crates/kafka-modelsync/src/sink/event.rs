@@ -6,7 +6,7 @@ use super::cell::{Cell, RowKey};
 use super::convert::cell;
 use super::error::SinkError;
 use super::guard::Position;
-use super::shape::{Column, GuardColumns, Shape};
+use super::shape::{Column, FindsBy, GuardColumns, Shape};
 use crate::change::{Change, Moved, Operation};
 use crate::model::{Model, Truncations};
 use crate::row::{Key, Names, Row};
@@ -61,10 +61,22 @@ pub(crate) struct Arriving {
     pub(crate) owed: Vec<usize>,
 }
 
-/// Where in a message's row the columns are, for the names that it was made for.
+/// Reads changes, and remembers what one says of the next.
 #[derive(Debug, Default)]
 pub(crate) struct Reader {
+    /// Where in a message's row the columns are, for the names that it was made for.
     plan: Option<(Names, Vec<Source>)>,
+    deletions: Deletions,
+}
+
+/// How deletions are said in a topic, as far as it was seen.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) enum Deletions {
+    /// By null values, or by nothing so far.
+    #[default]
+    ByNull,
+    /// By values; a null value only follows one, for compaction.
+    ByValue,
 }
 
 /// Where a column's value is in a message's row.
@@ -84,6 +96,16 @@ pub(crate) struct Place {
 }
 
 impl Reader {
+    /// One that knows how deletions were said before.
+    pub(crate) fn knowing(deletions: Deletions) -> Self {
+        Self { plan: None, deletions }
+    }
+
+    /// How deletions are said.
+    pub(crate) fn deletions(&self) -> Deletions {
+        self.deletions
+    }
+
     /// Adds what the change does.
     pub(crate) fn read(
         &mut self,
@@ -119,6 +141,7 @@ impl Reader {
                 return Err(no_position());
             }
             Operation::Upsert { after, .. } if model.is_deletion(&after) => {
+                self.deletions = Deletions::ByValue;
                 let key = self.key(key.as_ref(), Some(&after), shape)?;
                 gone(key, to)
             }
@@ -142,7 +165,15 @@ impl Reader {
             // The deletion that came before it said where it stands, and did it.
             Operation::Delete { .. } if unplaced && matches!(shape.guard, GuardColumns::Lsn(_)) => return Ok(()),
             Operation::Delete { .. } if unplaced => return Err(no_position()),
-            Operation::Delete { before } => gone(self.key(key.as_ref(), before.as_ref(), shape)?, to),
+            Operation::Delete { before: Some(before) } => {
+                self.deletions = Deletions::ByValue;
+                gone(self.key(key.as_ref(), Some(&before), shape)?, to)
+            }
+            Operation::Delete { before: None } => match self.key(key.as_ref(), None, shape) {
+                // Its deletion had a value, which said more than the key.
+                Err(SinkError::NoKey { .. }) if self.deletions == Deletions::ByValue => return Ok(()),
+                key => gone(key?, to),
+            },
             Operation::Truncate if model.truncations == Truncations::Applied => Act::Clear,
             Operation::Truncate | Operation::Nothing => return Ok(()),
         };
@@ -232,7 +263,8 @@ fn of_key(key: Option<&Key>, place: usize, shape: &Shape) -> Result<Option<Cell>
     let value = match key {
         Some(Key::Whole(value)) if shape.key.len() == 1 => Some(value),
         Some(Key::Row(row)) => row.get(&column.source).or_else(|| row.get(&column.name)).or_else(|| match row.values() {
-            [value] if shape.key.len() == 1 => Some(value),
+            // The key of another index is no value of this one.
+            [value] if shape.key.len() == 1 && shape.finds_by == FindsBy::PrimaryKey => Some(value),
             _ => None,
         }),
         _ => None,

@@ -26,8 +26,17 @@ pub(crate) enum Kind {
     Numeric,
     /// As text that is cast.
     Json,
+    /// As text that is cast: keys and values.
+    Hstore,
     /// As text that is cast: times, intervals, enumerations, addresses, arrays, whatever there is.
     Other,
+}
+
+impl Kind {
+    /// Whether its values are days, or times of days.
+    pub(crate) fn is_of_calendar(self) -> bool {
+        matches!(self, Self::Date | Self::Timestamp | Self::TimestampTz)
+    }
 }
 
 /// Whether a row may be inserted without a value for the column.
@@ -37,6 +46,8 @@ pub(crate) enum Demand {
     Optional,
     /// It must be given.
     Required,
+    /// The database counts it; it can be given to a new row, and not changed.
+    Counted,
     /// The database computes it; it cannot be given.
     Generated,
 }
@@ -47,7 +58,7 @@ pub(crate) struct Found {
     pub(crate) name: String,
     /// The type's name in SQL, with its length and the like.
     pub(crate) sql_type: String,
-    /// What text is cast to: the type without its length, so that the column itself judges it.
+    /// What text is cast to: the type without its length, so that the column itself judges it. Empty in SQLite, which casts nothing.
     pub(crate) cast: String,
     pub(crate) kind: Kind,
     pub(crate) demand: Demand,
@@ -66,6 +77,23 @@ pub(crate) struct Description {
     pub(crate) columns: Vec<Found>,
     pub(crate) self_reference: SelfReference,
     pub(crate) skip_triggers: SkipTriggers,
+    /// Its unique indexes; none where they are not to be seen.
+    pub(crate) unique: Option<Vec<Unique>>,
+}
+
+/// A unique index of all rows.
+#[derive(Debug)]
+pub(crate) struct Unique {
+    pub(crate) columns: Vec<String>,
+    pub(crate) when: Judged,
+}
+
+/// When a constraint is looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Judged {
+    AtOnce,
+    /// At the end of a transaction, if that asks for it.
+    Later,
 }
 
 /// A column that is written.
@@ -91,6 +119,7 @@ pub(crate) struct Shape {
     pub(crate) columns: Vec<Column>,
     /// Places of the key's columns.
     pub(crate) key: Vec<usize>,
+    pub(crate) finds_by: FindsBy,
     /// Whether it has `kafka_skip`.
     pub(crate) skip: Skip,
     /// The places of columns that the guard fills.
@@ -98,6 +127,14 @@ pub(crate) struct Shape {
     pub(crate) self_reference: SelfReference,
     /// Places of the columns without which no row can be inserted.
     pub(crate) required: Vec<usize>,
+}
+
+/// Which key rows are found by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum FindsBy {
+    PrimaryKey,
+    /// A unique index, by other columns.
+    Lookup,
 }
 
 /// Whether the table has the column `kafka_skip`, and who sets it.
@@ -123,6 +160,27 @@ pub(crate) enum GuardColumns {
     Off,
     Lsn(usize),
     Offset { partition: usize, offset: usize },
+}
+
+/// Whether an index says at once that a row is there.
+fn findable(key: &[&str], unique: &[Unique]) -> Result<(), String> {
+    let fits = |index: &&Unique| index.columns.len() == key.len() && index.columns.iter().all(|column| key.contains(&column.as_str()));
+    let columns = || format!("`{}`", key.join("`, `"));
+    let of_key: Vec<_> = unique.iter().filter(fits).collect();
+    match &of_key[..] {
+        [] => Err(format!("{}, and the database has no unique index of that; make one, or find them by others (`lookup`)", columns())),
+        some if some.iter().all(|index| index.when == Judged::Later) => {
+            Err(format!("{}, whose constraint is DEFERRABLE, and an upsert needs one that is not; make it NOT DEFERRABLE", columns()))
+        }
+        _ => Ok(()),
+    }
+}
+
+impl Column {
+    /// Whether the database is PostgreSQL.
+    pub(crate) fn is_postgres(&self) -> bool {
+        !self.cast.is_empty()
+    }
 }
 
 impl Shape {
@@ -173,11 +231,34 @@ impl Shape {
                 GuardColumns::Offset { partition: add(partition, Field::default())?, offset: add(offset, Field::default())? }
             }
         };
+        let of_kind = |at: usize, kinds: &[Kind], wanted: &str| {
+            let Column { name, kind, sql_type, .. } = &columns[at];
+            let wrong = || problem(format!("column `{name}` of `{table}` is {sql_type}, and the guard needs {wanted}; migrate it"));
+            if kinds.contains(kind) { Ok(()) } else { Err(wrong()) }
+        };
+        match guard {
+            GuardColumns::Off => {}
+            GuardColumns::Lsn(lsn) => of_kind(lsn, &[Kind::Int8], "bigint")?,
+            GuardColumns::Offset { partition, offset } => {
+                of_kind(partition, &[Kind::Int4, Kind::Int8], "integer")?;
+                of_kind(offset, &[Kind::Int8], "bigint")?;
+            }
+        }
         let place = |name: &Arc<str>| columns.iter().position(|column: &Column| column.name == *name);
         let key: Option<Vec<_>> = model.key().iter().map(place).collect();
         let key = key.filter(|key| !key.is_empty());
         let key =
             key.ok_or_else(|| problem(format!("the columns by which rows of `{table}` are found are not among those that are written")))?;
+        if let Some(unique) = &found.unique {
+            findable(&key.iter().map(|at| &*columns[*at].name).collect::<Vec<_>>(), unique)
+                .map_err(|why| problem(format!("rows of `{table}` are found by {why}")))?;
+        }
+        if let Some(counted) = (0..columns.len()).find(|at| columns[*at].demand == Demand::Counted && !key.contains(at)) {
+            let name = &columns[counted].name;
+            return Err(problem(format!(
+                "column `{name}` of `{table}` is GENERATED ALWAYS AS IDENTITY, which no update may write; exclude it"
+            )));
+        }
         let has_skip = found.columns.iter().any(|found| found.name == skip::COLUMN);
         let required = (0..columns.len()).filter(|at| columns[*at].demand == Demand::Required).collect();
         Ok(Self {
@@ -185,6 +266,7 @@ impl Shape {
             quoted: table.quoted(),
             columns,
             key,
+            finds_by: if model.key() == table.primary_key() { FindsBy::PrimaryKey } else { FindsBy::Lookup },
             skip: match (has_skip, found.skip_triggers) {
                 (false, _) => Skip::None,
                 (true, SkipTriggers::None) => Skip::Flagged,

@@ -1,5 +1,6 @@
 //! The topic of a sink: from a batch of messages to one write, and from its outcome to what the loop is told.
 
+use std::collections::HashSet;
 use std::fmt;
 use std::marker::PhantomData;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -9,15 +10,15 @@ use kafka_core::app::{MissingState, State};
 use kafka_core::consumer::{BatchError, DeclaredTopic};
 use kafka_core::error::ConfigErrors;
 use kafka_core::format::Decode;
-use kafka_core::message::{MessageBatch, RawMessage};
+use kafka_core::message::{Delivery, MessageBatch, RawMessage};
 use kafka_core::names::TopicPartition;
 use kafka_core::settings::Settings;
 use kafka_core::topic::{Batched, Concurrency, ConsumeBatch, Handler, KeyOf, Style, Topic, TopicSpec, ValueOf};
 
-use super::database::{Batch, Ledger, Origin};
+use super::database::{Batch, Ledger, Origin, Written};
 use super::declare;
 use super::error::{DatabaseError, SinkError};
-use super::event::{Place, Reader};
+use super::event::{Deletions, Place, Reader};
 use super::patience::Patience;
 use super::shape::Shape;
 use super::tables::Tables;
@@ -47,6 +48,9 @@ pub struct Sink<M> {
     concurrency: Concurrency,
     shape: Mutex<Option<Arc<Shape>>>,
     patience: Mutex<Patience>,
+    deletions: Mutex<Deletions>,
+    /// The partitions whose last write failed, which may have been carried out all the same.
+    doubts: Mutex<HashSet<i32>>,
     messages: PhantomData<fn() -> M>,
 }
 
@@ -77,6 +81,8 @@ impl<M: ModelTopic> Sink<M> {
             concurrency: spec.concurrency,
             shape: Mutex::default(),
             patience: Mutex::default(),
+            deletions: Mutex::default(),
+            doubts: Mutex::default(),
             messages: PhantomData,
         })
     }
@@ -120,7 +126,7 @@ impl<M: ModelTopic> ConsumeBatch for Sink<M> {
         let (origin, said) = Self::said_beside(&batch);
         let places: Vec<_> = said.iter().map(|beside| beside.place).collect();
         let ledger = self.ledger(&batch).map_err(|error| BatchError::unavailable(0, error))?;
-        let (mut events, mut reader) = (Vec::with_capacity(batch.len()), Reader::default());
+        let (mut events, mut reader) = (Vec::with_capacity(batch.len()), Reader::knowing(*self.deletions()));
         let mut messages = batch.len();
         let mut broken = None;
         for (at, ((key, value), Beside { place, moved })) in batch.into_parts().into_iter().zip(said).enumerate() {
@@ -143,9 +149,10 @@ impl<M: ModelTopic> ConsumeBatch for Sink<M> {
                 break;
             }
         }
+        *self.deletions() = reader.deletions();
         if messages > 0 {
             let skip = skip::flag(Scope::here(), Given::Nothing);
-            let written = self.tables.database.write(Batch { shape, events, messages, skip, origin, ledger }).await;
+            let written = self.write(Batch { shape, events, messages, skip, origin, ledger }).await;
             let written = written.map_err(|error| {
                 self.look_again();
                 BatchError::unavailable(0, error)
@@ -174,8 +181,33 @@ impl<M: ModelTopic> Sink<M> {
         *self.shape.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 
+    fn deletions(&self) -> MutexGuard<'_, Deletions> {
+        self.deletions.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn patience(&self) -> MutexGuard<'_, Patience> {
         self.patience.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Writes a batch, but not what an attempt before it has written whose commit was never answered.
+    async fn write(&self, mut batch: Batch) -> Result<Written, DatabaseError> {
+        let Some(ledger) = &batch.ledger else { return self.tables.database.write(batch).await };
+        let partition = ledger.partition;
+        if self.doubts().contains(&partition) {
+            if let Some(stored) = self.tables.database.stored(ledger).await? {
+                batch.leave_out(stored);
+            }
+            self.doubts().remove(&partition);
+        }
+        let written = self.tables.database.write(batch).await;
+        if written.is_err() {
+            self.doubts().insert(partition);
+        }
+        written
+    }
+
+    fn doubts(&self) -> MutexGuard<'_, HashSet<i32>> {
+        self.doubts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     async fn shape(&self) -> Result<Arc<Shape>, DatabaseError> {
@@ -209,8 +241,12 @@ impl<M: ModelTopic> Sink<M> {
         (origin.unwrap_or(Origin::Elsewhere), said)
     }
 
-    /// The position that the batch moves, if it is kept in the database.
+    /// The position that the batch moves, if it is kept in the database. What comes back by hand moves none: it stands before it, or in
+    /// a partition that somebody else reads.
     fn ledger<K, V>(&self, batch: &MessageBatch<K, V>) -> Result<Option<Ledger>, DatabaseError> {
+        if batch.delivery() == Delivery::ByHand {
+            return Ok(None);
+        }
         let Some(first) = batch.iter().next() else { return Ok(None) };
         let (topic, partition) = (first.topic(), first.partition());
         let Some(epoch) = self.tables.claims.epoch(first.group(), &TopicPartition::new(topic.clone(), partition)) else { return Ok(None) };

@@ -2,8 +2,8 @@
 
 use std::collections::HashSet;
 
-use super::query::{Bind, Sql};
-use crate::sink::cell::RowKey;
+use super::query::{Bind, Form, Sql};
+use crate::sink::cell::{Cell, RowKey};
 use crate::sink::guard::Position;
 use crate::sink::reduce::{Clear, Fate, Group, Reduced, Removed};
 use crate::sink::shape::{Column, GuardColumns, Kind, Shape, Skip};
@@ -36,29 +36,49 @@ pub(super) fn statements<'a>(reduced: &Reduced<'a>, shape: &'a Shape, skip: bool
     statements
 }
 
-/// `unnest(…) AS u(c0, c1)` of the rows of a group.
-fn unnest_rows<'a>(sql: &mut Sql<'a>, group: &Group<'a>, shape: &'a Shape) {
-    sql.push("unnest(").list(&group.mask, |sql, at| {
-        let kind = shape.columns[*at].kind;
-        sql.bind(Bind::column(kind, group.rows.iter().map(|row| row.at(*at)))).push(array_cast(kind));
+/// Values to be bound, a column at a time.
+pub(super) trait Tuples<'a> {
+    /// The values of one column.
+    fn cells(&self, nth: usize) -> impl Iterator<Item = &'a Cell>;
+}
+
+impl<'a> Tuples<'a> for Group<'a> {
+    fn cells(&self, nth: usize) -> impl Iterator<Item = &'a Cell> {
+        let column = self.mask[nth];
+        self.rows.iter().map(move |row| row.at(column))
+    }
+}
+
+impl<'a> Tuples<'a> for [&'a RowKey] {
+    fn cells(&self, nth: usize) -> impl Iterator<Item = &'a Cell> {
+        self.iter().map(move |key| &key.0[nth])
+    }
+}
+
+/// The forms of the columns of tuples.
+pub(super) fn forms<'a>(columns: &[&Column], tuples: &(impl Tuples<'a> + ?Sized)) -> Vec<Form> {
+    columns.iter().enumerate().map(|(nth, column)| Form::of(column.kind, tuples.cells(nth))).collect()
+}
+
+/// Arrays, one for each column of tuples.
+pub(super) fn arrays<'a>(sql: &mut Sql<'a>, forms: &[Form], tuples: &(impl Tuples<'a> + ?Sized)) {
+    sql.list(forms.iter().enumerate(), |sql, (nth, form)| {
+        sql.bind(form.bind(tuples.cells(nth))).push(array_cast(*form));
     });
-    sql.push(") AS u(").push(&names(group.mask.len())).push(")");
 }
 
-/// The same of keys.
-fn unnest_keys<'a>(sql: &mut Sql<'a>, keys: &[&'a RowKey], shape: &'a Shape) {
-    sql.push("unnest(").list(shape.key.iter().enumerate(), |sql, (nth, at)| {
-        let kind = shape.columns[*at].kind;
-        sql.bind(Bind::column(kind, keys.iter().map(|key| &key.0[nth]))).push(array_cast(kind));
-    });
+/// `unnest(…) AS u(c0, c1)` of tuples.
+fn unnest<'a>(sql: &mut Sql<'a>, forms: &[Form], tuples: &(impl Tuples<'a> + ?Sized)) {
+    arrays(sql.push("unnest("), forms, tuples);
+    sql.push(") AS u(")
+        .list(0..forms.len(), |sql, at| {
+            sql.push(&format!("c{at}"));
+        })
+        .push(")");
 }
 
-/// `c0, c1`, of so many.
-fn names(columns: usize) -> String {
-    (0..columns).map(|at| format!("c{at}")).collect::<Vec<_>>().join(", ")
-}
-
-pub(super) fn array_cast(kind: Kind) -> &'static str {
+fn array_cast(form: Form) -> &'static str {
+    let Form::Plain(kind) = form else { return "::text[]" };
     match kind {
         Kind::Bool => "::bool[]",
         Kind::Int2 => "::int2[]",
@@ -70,25 +90,26 @@ pub(super) fn array_cast(kind: Kind) -> &'static str {
         Kind::Date => "::date[]",
         Kind::Timestamp => "::timestamp[]",
         Kind::TimestampTz => "::timestamptz[]",
-        Kind::Text | Kind::Numeric | Kind::Json | Kind::Other => "::text[]",
+        Kind::Text | Kind::Numeric | Kind::Json | Kind::Hstore | Kind::Other => "::text[]",
     }
 }
 
 /// A column of `u` as the table's column takes it.
-fn taken(column: &Column, at: usize) -> String {
-    match column.kind {
-        Kind::Numeric | Kind::Json | Kind::Other => format!("u.c{at}::{}", column.cast),
-        _ => format!("u.c{at}"),
+fn taken(column: &Column, form: Form, at: usize) -> String {
+    match form {
+        Form::Spelled | Form::Plain(Kind::Numeric | Kind::Json | Kind::Hstore | Kind::Other) => format!("u.c{at}::{}", column.cast),
+        Form::Plain(_) => format!("u.c{at}"),
     }
 }
 
 /// The same, to be compared: what is padded compares as what is padded, and by its index.
-pub(super) fn compared(column: &Column, at: usize) -> String {
-    if column.cast == "bpchar" { format!("u.c{at}::bpchar") } else { taken(column, at) }
+pub(super) fn compared(column: &Column, form: Form, at: usize) -> String {
+    if column.cast == "bpchar" { format!("u.c{at}::bpchar") } else { taken(column, form, at) }
 }
 
 fn upsert<'a>(group: &Group<'a>, shape: &'a Shape, skip: bool) -> Sql<'a> {
     let columns: Vec<_> = group.mask.iter().map(|at| &shape.columns[*at]).collect();
+    let forms = forms(&columns, group);
     let mut sql = Sql::default();
     sql.push("INSERT INTO ").push(&shape.quoted).push(" (").list(&columns, |sql, column| {
         sql.push(&column.quoted);
@@ -98,13 +119,13 @@ fn upsert<'a>(group: &Group<'a>, shape: &'a Shape, skip: bool) -> Sql<'a> {
     }
     sql.push(") OVERRIDING SYSTEM VALUE SELECT ");
     sql.list(columns.iter().enumerate(), |sql, (at, column)| {
-        sql.push(&taken(column, at));
+        sql.push(&taken(column, forms[at], at));
     });
     if shape.skip != Skip::None {
         sql.push(", ").bind(Bind::Flag(skip)).push("::bool");
     }
     sql.push(" FROM ");
-    unnest_rows(&mut sql, group, shape);
+    unnest(&mut sql, &forms, group);
     sql.push(" ON CONFLICT (")
         .list(&shape.key, |sql, at| {
             sql.push(&shape.columns[*at].quoted);
@@ -130,17 +151,18 @@ fn changed<'a>(group: &Group<'_>, shape: &'a Shape) -> impl Iterator<Item = &'a 
 /// For rows without a value that an insert needs: `ON CONFLICT` would look for it before it looks for the row.
 fn change_or_insert<'a>(group: &Group<'a>, shape: &'a Shape, skip: bool) -> Sql<'a> {
     let columns: Vec<_> = group.mask.iter().map(|at| &shape.columns[*at]).collect();
+    let forms = forms(&columns, group);
     let same_row = |alias: &str| {
         let same = shape.key.iter().map(|at| format!("t.{0} = {alias}.{0}", shape.columns[*at].quoted));
         same.collect::<Vec<_>>().join(" AND ")
     };
     let mut sql = Sql::default();
     sql.push("WITH new AS MATERIALIZED (SELECT ").list(columns.iter().enumerate(), |sql, (at, column)| {
-        let value = if shape.columns[group.mask[at]].kind == Kind::Text { compared(column, at) } else { taken(column, at) };
+        let value = if column.kind == Kind::Text { compared(column, forms[at], at) } else { taken(column, forms[at], at) };
         sql.push(&value).push(" AS ").push(&column.quoted);
     });
     sql.push(" FROM ");
-    unnest_rows(&mut sql, group, shape);
+    unnest(&mut sql, &forms, group);
     sql.push(")");
     let mut set: Vec<String> = changed(group, shape).map(|column| format!("{0} = new.{0}", column.quoted)).collect();
     let last = set.pop();
@@ -172,9 +194,9 @@ fn change_or_insert<'a>(group: &Group<'a>, shape: &'a Shape, skip: bool) -> Sql<
 /// ` FROM unnest(…) WHERE t.id = u.c0` of keys.
 fn of_keys<'a>(sql: &mut Sql<'a>, keys: &[&'a RowKey], shape: &'a Shape) {
     let columns: Vec<_> = shape.key.iter().map(|at| &shape.columns[*at]).collect();
-    unnest_keys(sql, keys, shape);
-    sql.push(") AS u(").push(&names(columns.len())).push(")");
-    let same = columns.iter().enumerate().map(|(at, column)| format!("t.{} = {}", column.quoted, compared(column, at)));
+    let forms = forms(&columns, keys);
+    unnest(sql, &forms, keys);
+    let same = columns.iter().enumerate().map(|(at, column)| format!("t.{} = {}", column.quoted, compared(column, forms[at], at)));
     sql.push(" WHERE ").push(&same.collect::<Vec<_>>().join(" AND "));
 }
 
@@ -205,11 +227,15 @@ pub(super) fn known_rows<'a>(keys: &[&'a RowKey], shape: &'a Shape) -> Sql<'a> {
             format!("NULL::int8 AS lsn, {}::int4 AS kafka_partition, {}::int8 AS kafka_offset", position(partition), position(offset))
         }
     };
+    let forms = forms(&columns, keys);
     let mut sql = Sql::default();
-    sql.push("SELECT u.nth AS nth, ").push(&positions).push(" FROM ");
-    unnest_keys(&mut sql, keys, shape);
-    sql.push(") WITH ORDINALITY AS u(").push(&names(columns.len())).push(", nth) JOIN ");
-    let same = columns.iter().enumerate().map(|(at, column)| format!("t.{} = {}", column.quoted, compared(column, at)));
+    arrays(sql.push("SELECT u.nth AS nth, ").push(&positions).push(" FROM unnest("), &forms, keys);
+    sql.push(") WITH ORDINALITY AS u(")
+        .list(0..columns.len(), |sql, at| {
+            sql.push(&format!("c{at}"));
+        })
+        .push(", nth) JOIN ");
+    let same = columns.iter().enumerate().map(|(at, column)| format!("t.{} = {}", column.quoted, compared(column, forms[at], at)));
     sql.push(&shape.quoted).push(" AS t ON ").push(&same.collect::<Vec<_>>().join(" AND "));
     sql
 }
@@ -276,7 +302,6 @@ pub(super) fn lock_name(shape: &Shape) -> String {
 mod tests {
     use super::*;
     use crate::model::Model;
-    use crate::sink::cell::Cell;
     use crate::sink::event::{Act, Event};
     use crate::sink::reduce::reduce;
     use crate::sink::shape::{Demand, Description, Found, SelfReference, SkipTriggers};
@@ -296,7 +321,8 @@ mod tests {
             found("kafka_skip", "boolean", Kind::Bool, Demand::Optional),
         ];
         let model = Model::of(Table::named("shop.items", ["id", "mood", "kafka_skip"], ["id"]));
-        Shape::new(&model, &Description { columns, self_reference: SelfReference::None, skip_triggers: SkipTriggers::None }).unwrap()
+        Shape::new(&model, &Description { columns, self_reference: SelfReference::None, skip_triggers: SkipTriggers::None, unique: None })
+            .unwrap()
     }
 
     fn put(id: i64, mood: Option<&str>) -> Event {

@@ -122,6 +122,48 @@ async fn what_a_trigger_refuses_is_a_rows_failure_and_a_missing_table_is_nobodys
     let failed = failed.unwrap();
     let why = std::error::Error::source(&failed).unwrap().to_string();
     assert_eq!((done, why.as_str()), (1, "not this one"));
+    // Whatever a trigger says.
+    for said in [
+        "DROP TRIGGER no; CREATE TRIGGER no BEFORE INSERT ON items WHEN NEW.id = 2 BEGIN SELECT RAISE(ABORT, 'the basket is full'); END",
+        "DROP TRIGGER no; CREATE TRIGGER no BEFORE INSERT ON items WHEN NEW.id = 2 BEGIN SELECT RAISE(ABORT, 'order is locked, no such luck'); END",
+    ] {
+        stage.execute(said).await;
+        let (done, failed) = stage.write(0, &[named(1, "a"), named(2, "b")]).await.unwrap();
+        assert!(done == 1 && failed.is_some());
+    }
     stage.execute("DROP TABLE items").await;
     assert!(stage.write(0, &[named(1, "a")]).await.is_err());
+}
+
+#[tokio::test]
+async fn a_null_value_whose_key_is_not_what_rows_are_found_by_deletes_no_other_row() {
+    let sql = "CREATE TABLE items (id BIGINT PRIMARY KEY NOT NULL, no BIGINT UNIQUE NOT NULL)";
+    let stage = || Stage::new(sql, Model::of(Table::named("items", ["id", "no"], ["id"])).lookup(["no"]));
+    let keyed = |id, operation| Change::new(Some(Key::Row(row(&[("id", Value::Int(id))]))), operation);
+    let whole = |id, no: Value| row(&[("id", Value::Int(id)), ("no", no)]);
+    let puts = [(5, 77), (9, 5)].map(|(id, no)| keyed(id, Operation::Upsert { before: None, after: whole(id, Value::Int(no)) }));
+    let deleted = |id, no| keyed(id, Operation::Delete { before: Some(whole(id, no)) });
+    let tombstone = |id| keyed(id, Operation::Delete { before: None });
+    let rows = async |stage: &Stage| stage.lines("SELECT id || ' ' || no AS line FROM items ORDER BY id").await;
+
+    let full = stage().await;
+    assert_eq!(full.write(0, &puts).await.unwrap().0, 2);
+    assert_eq!(full.write(2, &[deleted(5, Value::Int(77)), tombstone(5)]).await.unwrap().0, 2);
+    assert_eq!(rows(&full).await, ["9 5"]);
+    // In a batch of its own.
+    assert_eq!(full.write(4, &[tombstone(5)]).await.unwrap().0, 1);
+    assert_eq!(rows(&full).await, ["9 5"]);
+    // Flattened.
+    let flat = keyed(9, Operation::Upsert { before: None, after: row(&[("no", Value::Int(5)), ("__deleted", text("true"))]) });
+    assert_eq!(full.write(5, &[flat, tombstone(9)]).await.unwrap().0, 2);
+    assert_eq!(rows(&full).await, Vec::<String>::new());
+
+    // Where the key is all that a deletion says, it does not say which row: without `REPLICA IDENTITY FULL`, or flattened to nulls.
+    let default = stage().await;
+    assert_eq!(default.write(0, &puts).await.unwrap().0, 2);
+    for change in [tombstone(5), deleted(5, Value::Null)] {
+        let (done, failed) = default.write(2, &[change]).await.unwrap();
+        assert!(done == 0 && matches!(failed, Some(SinkError::NoKey { .. })), "{failed:?}");
+    }
+    assert_eq!(rows(&default).await, ["5 77", "9 5"]);
 }

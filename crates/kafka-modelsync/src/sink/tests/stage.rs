@@ -1,6 +1,6 @@
 //! A table in SQLite, and changes that are written to it in batches.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use diesel::connection::SimpleConnection;
 use diesel::sql_types::{Nullable, Text};
@@ -11,7 +11,7 @@ use crate::model::Model;
 use crate::row::{Key, Row};
 use crate::sink::database::{Batch, Claim, Database, Ledger, Origin};
 use crate::sink::error::{DatabaseError, SinkError};
-use crate::sink::event::{Place, Reader};
+use crate::sink::event::{Deletions, Place, Reader};
 use crate::sink::shape::Shape;
 use crate::sink::sqlite::Sqlite;
 use crate::table::Table;
@@ -23,6 +23,7 @@ pub(super) struct Stage {
     pub(super) model: Model,
     pub(super) shape: Arc<Shape>,
     pub(super) ledger: Option<(String, i64)>,
+    deletions: Mutex<Deletions>,
 }
 
 /// What became of changes that were written one batch after the other.
@@ -53,7 +54,7 @@ impl Stage {
         execute(&database, sql).await;
         let found = database.describe(model.table()).await.unwrap();
         let shape = Arc::new(Shape::new(&model, &found).unwrap());
-        Self { database, model, shape, ledger: None }
+        Self { database, model, shape, ledger: None, deletions: Mutex::default() }
     }
 
     /// Writes one batch; how many are done, and what failed. `first` is the offset of the first.
@@ -67,7 +68,7 @@ impl Stage {
         (partition, first): (i32, i64),
         changes: &[Change],
     ) -> Result<(usize, Option<SinkError>), DatabaseError> {
-        let (mut events, mut reader) = (Vec::new(), Reader::default());
+        let (mut events, mut reader) = (Vec::new(), Reader::knowing(*self.deletions.lock().unwrap()));
         let (mut messages, mut broken) = (changes.len(), None);
         for (at, change) in changes.iter().enumerate() {
             let place = Some(Place { partition, offset: first + at as i64 });
@@ -77,6 +78,7 @@ impl Stage {
                 break;
             }
         }
+        *self.deletions.lock().unwrap() = reader.deletions();
         let ledger = self.ledger.as_ref().map(|(topic, epoch)| Ledger {
             group: "g".to_owned(),
             topic: topic.clone(),
