@@ -139,19 +139,25 @@ async fn delete(db: &Db, table: &str, id: i64) -> Result<(), HandlerError> {
 fn tables(schema: &str) -> String {
     format!(
         "SELECT pg_advisory_xact_lock(4711);
-         CREATE SCHEMA IF NOT EXISTS \"{schema}\";
+         CREATE SCHEMA IF NOT EXISTS {};
          CREATE TABLE IF NOT EXISTS customers (id BIGINT PRIMARY KEY, name TEXT NOT NULL);
          CREATE TABLE IF NOT EXISTS orders (id BIGINT PRIMARY KEY, note TEXT NOT NULL,
              customer_id BIGINT REFERENCES customers (id) ON DELETE CASCADE);
          CREATE TABLE IF NOT EXISTS order_lines (id BIGINT PRIMARY KEY, sku TEXT NOT NULL, quantity INTEGER NOT NULL,
-             order_id BIGINT NOT NULL REFERENCES orders (id) ON DELETE CASCADE);"
+             order_id BIGINT NOT NULL REFERENCES orders (id) ON DELETE CASCADE);",
+        quoted(schema)
     )
+}
+
+/// A name as SQL reads it, whatever it is.
+fn quoted(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
 }
 
 /// A connection whose names are those of the schema.
 async fn connect(url: String, schema: String) -> diesel::ConnectionResult<AsyncPgConnection> {
     let mut connection = AsyncPgConnection::establish(&url).await?;
-    let path = connection.batch_execute(&format!("SET search_path TO \"{schema}\"")).await;
+    let path = connection.batch_execute(&format!("SET search_path TO {}", quoted(&schema))).await;
     path.map_err(diesel::ConnectionError::CouldntSetupConfiguration)?;
     Ok(connection)
 }

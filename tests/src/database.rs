@@ -72,7 +72,12 @@ impl Database {
         Self::at(format!("{server}/{name}"))
     }
 
-    fn at(url: String) -> Self {
+    /// Connects to what is there.
+    ///
+    /// # Panics
+    /// When the database does not answer.
+    #[must_use]
+    pub fn at(url: String) -> Self {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("a runtime");
         let connection = runtime.block_on(AsyncPgConnection::establish(&url)).expect("a connection");
         let name = url.rsplit('/').next().unwrap_or_default().to_owned();

@@ -36,8 +36,10 @@ const STORY: &str = "(SELECT string_agg(md5(random()::text || n || id), '') FROM
 /// Two databases, a connector between one and a topic, and a group.
 #[derive(Debug)]
 pub struct Mirror {
-    /// What connector, topic and group are called.
+    /// What connector and topic are called.
     pub name: String,
+    /// The group of the mirrors that are started from now on.
+    pub group: String,
     /// Where the changes are made.
     pub source: Database,
     /// Where they are mirrored.
@@ -57,7 +59,7 @@ impl Mirror {
         let [mut source, sink] = ["source", "sink"].map(|side| Database::of_its_own(&format!("{name}_{side}")));
         let schema = Command::new(program()).arg("schema").output().expect("the program runs");
         source.run(&String::from_utf8_lossy(&schema.stdout));
-        Self { name, source, sink, dir: tempfile::tempdir().expect("a directory"), started: 0 }
+        Self { group: name.clone(), name, source, sink, dir: tempfile::tempdir().expect("a directory"), started: 0 }
     }
 
     /// The topic that the source's changes go to.
@@ -87,7 +89,7 @@ impl Mirror {
         let mut command = Command::new(program());
         let registry = std::env::var("SCHEMA_REGISTRY_URL").unwrap_or_else(|_| "http://127.0.0.1:8081".to_owned());
         command.args(["--bootstrap-servers", &cluster::bootstrap(), "--schema-registry-url", &registry, "--database-url", &self.sink.url]);
-        command.args(["--group", &self.name, "--topic", &self.topic()]).args(more);
+        command.args(["--group", &self.group, "--topic", &self.topic()]).args(more);
         command.env("RUST_LOG", "info").env("NO_COLOR", "1").stdin(Stdio::null()).stdout(Stdio::null());
         self.started += 1;
         Running::start(&mut command, self.dir.path().join(format!("log-{}", self.started)))
@@ -106,12 +108,20 @@ impl Mirror {
             ),
             "UPDATE items SET whole = coalesce(whole, 0) / 2, name = NULL WHERE id % 53 = (SELECT (random() * 52)::integer)".to_owned(),
             format!("UPDATE items SET story = {STORY} WHERE id % 101 = (SELECT (random() * 100)::integer)"),
-            "DELETE FROM items WHERE id % 41 = (SELECT (random() * 40)::integer)".to_owned(),
-            // A row whose key changes is sent whole only where the long story is written anew.
+            // Of every type that Debezium has a placeholder for.
             format!(
-                "UPDATE items SET id = id + 1000000, story = {STORY} WHERE id < 1000000 AND id % 211 = (SELECT (random() * 210)::integer)
-                AND NOT EXISTS (SELECT FROM items AS there WHERE there.id = items.id + 1000000)"
+                "UPDATE items SET raw = decode({STORY}, 'hex'), doc = json_build_object('long', {STORY}), docb = jsonb_build_object('long', {STORY}),
+                numbers = ARRAY(SELECT (random() * 2e9)::integer FROM generate_series(1, 1500)), words = ARRAY[{STORY}, 'short', NULL]
+                WHERE id % 89 = (SELECT (random() * 88)::integer)"
             ),
+            "DELETE FROM items WHERE id % 41 = (SELECT (random() * 40)::integer)".to_owned(),
+            // The long story of a row whose key changes is not sent again: not under the next key, and not under the first one once more.
+            "UPDATE items SET id = id + 1000000 WHERE id < 1000000 AND id % 211 = (SELECT (random() * 210)::integer)
+                AND NOT EXISTS (SELECT FROM items AS there WHERE there.id = items.id + 1000000)"
+                .to_owned(),
+            "UPDATE items SET id = id - 1000000, whole = 7 WHERE id >= 1000000 AND id % 7 = (SELECT (random() * 6)::integer)
+                AND NOT EXISTS (SELECT FROM items AS there WHERE there.id = items.id - 1000000)"
+                .to_owned(),
         ];
         let mut made = 0;
         for kind in kinds.iter().cycle() {
@@ -121,6 +131,11 @@ impl Mirror {
             made += self.source.run_counted(kind);
         }
         made
+    }
+
+    /// Everything in the mirrored table as one text.
+    pub fn mirrored(&mut self) -> Option<String> {
+        checksum(&mut self.sink)
     }
 
     /// Whether both tables are equal row by row.

@@ -111,8 +111,8 @@ impl Bench {
     }
 }
 
-/// Where the simulation lives: beside the loop, in a build that has the in-memory broker.
-const SIMULATION: &[&str] = &["--package", "kafka-core", "--features", "test-kit", "--example", "sim"];
+/// Where the simulation lives: at the umbrella, where applications have all plugins.
+const SIMULATION: &[&str] = &["--package", "kafka-kit", "--example", "sim"];
 
 /// Where the benchmarks live: outside of the framework, as its users do.
 const BENCHMARKS: &[&str] = &["--package", "kafka-tests", "--bin", "bench"];

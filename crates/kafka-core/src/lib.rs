@@ -21,6 +21,8 @@ pub mod error;
 pub mod format;
 pub mod message;
 pub mod names;
+#[doc(hidden)]
+pub mod planted;
 pub mod producer;
 pub mod registry;
 pub mod retry_policy;

@@ -8,12 +8,12 @@ use diesel::{Connection, QueryableByName, RunQueryDsl, SqliteConnection};
 use kafka_core::app::{App, AppBuilder};
 use kafka_core::consumer::ConsumerSpec;
 use kafka_core::format::Json;
-use kafka_core::message::Record;
+use kafka_core::message::{Headers, Record};
 use kafka_core::names::TopicName;
 use kafka_core::settings::Settings;
 use kafka_core::test_kit::TestApp;
 use kafka_core::topic::TopicSpec;
-use kafka_modelsync::model::{Model, ModelTopic};
+use kafka_modelsync::model::{Guard, Model, ModelTopic};
 use kafka_modelsync::sink::{Sink, Tables};
 use kafka_modelsync::table::Table;
 use serde_json::Value;
@@ -123,4 +123,100 @@ fn what_can_be_seen_without_a_database_is_told_at_build() {
     let app = App::builder(Settings::default()).without_discovery();
     let errors = app.consumer_spec(ConsumerSpec::new("mirror", "g").topic::<Sink<Customers>>()).build().unwrap_err().to_string();
     assert!(errors.contains("Tables"), "{errors}");
+}
+
+/// Keys are objects, as Debezium's are; older events change nothing.
+struct Guarded;
+
+impl ModelTopic for Guarded {
+    type Key = Json<Value>;
+    type Value = Json<Value>;
+
+    fn spec() -> TopicSpec {
+        Customers::spec()
+    }
+
+    fn model() -> Model {
+        Customers::model().guard(Guard::offset("kafka_partition", "kafka_offset"))
+    }
+}
+
+const GUARDED: &str = "CREATE TABLE customers (id BIGINT PRIMARY KEY NOT NULL, name TEXT, kafka_partition INTEGER, kafka_offset BIGINT)";
+
+fn say(app: &TestApp, key: &str, value: Option<&str>, headers: Headers) {
+    let record = Record::new(TopicName::new("customers").unwrap()).key(key.as_bytes().to_vec()).headers(headers);
+    let record = match value {
+        Some(value) => record.value(value.as_bytes().to_vec()),
+        None => record,
+    };
+    app.publish_record(&record).unwrap();
+}
+
+async fn lines(app: &mut TestApp, connection: &mut SqliteConnection) -> Vec<String> {
+    app.until_idle().await;
+    let lines: Vec<Line> = diesel::sql_query("SELECT id || ' ' || name AS line FROM customers ORDER BY id").load(connection).unwrap();
+    lines.into_iter().map(|line| line.line).collect()
+}
+
+fn guarded(tables: Tables) -> AppBuilder {
+    let consumer = ConsumerSpec::new("mirror", "g").topic::<Sink<Guarded>>();
+    App::builder(Settings::default()).without_discovery().plugin(tables).consumer_spec(consumer)
+}
+
+#[tokio::test]
+async fn a_message_that_comes_back_counts_where_it_first_stood_in_both_dialects() {
+    let (_dir, mut connection, tables) = database(GUARDED);
+    let mut app = TestApp::start(guarded(tables)).await.unwrap();
+    let key = r#"{"id": 1}"#;
+    say(&app, key, Some(r#"{"name": "first"}"#), Headers::new());
+    say(&app, key, Some(r#"{"name": "second"}"#), Headers::new());
+    assert_eq!(lines(&mut app, &mut connection).await, ["1 second"]);
+    // Spring says it in big-endian numbers, of 4 and 8 bytes.
+    let springs = |offset: i64| {
+        let headers = Headers::new().with("retry_topic-backoff-timestamp", 1_i64.to_be_bytes().to_vec());
+        headers.with("kafka_original-partition", 0_i32.to_be_bytes().to_vec()).with("kafka_original-offset", offset.to_be_bytes().to_vec())
+    };
+    let ours = |offset: i64| {
+        let headers = Headers::new().with("RETRY_TIMESTAMP", "1").with("ORIGIN_PARTITION", "0");
+        headers.with("ORIGIN_OFFSET", offset.to_string())
+    };
+    for old in [springs(0), ours(0)] {
+        say(&app, key, Some(r#"{"name": "first again"}"#), old);
+        assert_eq!(lines(&mut app, &mut connection).await, ["1 second"]);
+    }
+    for (name, new) in [("of Spring", springs(7)), ("of ours", ours(8))] {
+        say(&app, key, Some(&format!(r#"{{"name": "{name}"}}"#)), new);
+        assert_eq!(lines(&mut app, &mut connection).await, [format!("1 {name}")]);
+    }
+}
+
+#[tokio::test]
+async fn a_key_that_names_another_table_is_not_this_tables_row() {
+    let (_dir, mut connection, tables) = database(GUARDED);
+    let mut app = TestApp::start(guarded(tables)).await.unwrap();
+    let key = r#"{"id": 1, "__dbz__physicalTableIdentifier": "app.public.dogs"}"#;
+    say(&app, r#"{"id": 2}"#, Some(r#"{"name": "Ada"}"#), Headers::new());
+    assert_eq!(lines(&mut app, &mut connection).await, ["2 Ada"]);
+    // Without retry rules a failed message is held, and nothing passes it by.
+    say(&app, key, Some(r#"{"name": "Rex"}"#), Headers::new());
+    say(&app, r#"{"id": 3}"#, Some(r#"{"name": "Bob"}"#), Headers::new());
+    assert_eq!(lines(&mut app, &mut connection).await, ["2 Ada"]);
+}
+
+#[tokio::test]
+async fn a_row_whose_key_changes_is_known_by_its_headers() {
+    let (_dir, mut connection, tables) = database(GUARDED);
+    let mut app = TestApp::start(guarded(tables)).await.unwrap();
+    let unsent = Some(r#"{"name": "__debezium_unavailable_value"}"#);
+    say(&app, r#"{"id": 1}"#, Some(r#"{"name": "long"}"#), Headers::new());
+    say(&app, r#"{"id": 1}"#, Some(r#"{"__deleted": "true"}"#), Headers::new().with("__debezium.newkey", r#"{"id":2}"#));
+    say(&app, r#"{"id": 1}"#, None, Headers::new().with("__debezium.newkey", r#"{"id":2}"#));
+    assert_eq!(lines(&mut app, &mut connection).await, Vec::<String>::new());
+    say(&app, r#"{"id": 2}"#, unsent, Headers::new().with("__debezium.oldkey", r#"{"id":1}"#));
+    assert_eq!(lines(&mut app, &mut connection).await, ["2 long"]);
+    // With its schema, as Connect's JSON converter writes it.
+    let with_schema = r#"{"schema":{"type":"struct","fields":[{"type":"int64","field":"id"}]},"payload":{"id":3}}"#;
+    say(&app, r#"{"id": 2}"#, Some(r#"{"__deleted": "true"}"#), Headers::new().with("__debezium.newkey", with_schema));
+    say(&app, r#"{"id": 3}"#, unsent, Headers::new().with("__debezium.oldkey", r#"{"id":2}"#));
+    assert_eq!(lines(&mut app, &mut connection).await, ["3 long"]);
 }

@@ -202,6 +202,12 @@ impl RelationGate {
             };
             // A null key names nothing that could be deleted.
             let nature = if message.raw().key().is_none() { Nature::Change } else { needs.nature() };
+            // It discarded what was before it when it first came. What waits now came after it, and is not lost by its delay.
+            if nature == Nature::Deletion && message.earlier_attempts() > 0 {
+                plan.proceeding.insert(*fence);
+                plan.verdicts.push(Verdict::Proceed);
+                continue;
+            }
             let awaited = needs.relations().iter().any(|relation| known.waiting.reasons.contains(&Reason::from(relation.clone()).id()));
             let decision = self.decide.decide(&Situation {
                 nature,

@@ -20,7 +20,8 @@
 mod brisk;
 pub mod daemon;
 pub mod decision;
-mod defect;
+#[doc(hidden)]
+pub mod defect;
 mod existence;
 mod fence;
 mod gate;

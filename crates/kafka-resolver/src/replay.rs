@@ -1,6 +1,6 @@
 //! Replaying claimed messages through the handlers of their topics, in order, below the gates.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -221,7 +221,7 @@ fn blocked(reason: &Reason, needs: &Needs, existing: &HashSet<Relation>, now_ms:
 
 /// The topics of an application by group and declared name.
 #[derive(Debug, Default)]
-pub(crate) struct Topics(HashMap<String, HashMap<String, TopicAtWork>>);
+pub(crate) struct Topics(BTreeMap<String, BTreeMap<String, TopicAtWork>>);
 
 impl Topics {
     pub(crate) fn of(topics: &Arc<[TopicAtWork]>) -> Self {

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use kafka_core::app::{AppBuilder, CompanionSource, FailureHandlerSource, GateSource, Plugin, StartStep, Tools};
 use kafka_core::clock::Clock;
-use kafka_core::consumer::{ConsumerSpec, Failure, FailureHandler, Gate, Role};
+use kafka_core::consumer::{ConsumerSpec, Failure, FailureHandler, Gate, OffsetStorage, Role};
 use kafka_core::error::ConfigErrors;
 use kafka_core::names::{GroupId, Subscription};
 use kafka_core::producer::Producer;
@@ -192,6 +192,9 @@ impl CompanionSource for Wiring {
         companion.role = Role::Retry { of: consumer.name.clone(), group: consumer.group.clone() };
         companion.config.clone_from(&consumer.config);
         companion.suppress = consumer.suppress.clone();
+        if matches!(consumer.offset_storage, OffsetStorage::Transactions) {
+            companion = companion.exactly_once();
+        }
         companion.max_in_flight_messages = consumer.max_in_flight_messages;
         for topic in &consumer.topics {
             // A name that cannot be subscribed is told of with the declared consumer.

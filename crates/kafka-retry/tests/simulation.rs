@@ -14,12 +14,13 @@ use kafka_core::error::{BoxError, ConfigErrors};
 use kafka_core::format::Text;
 use kafka_core::message::{Headers, Message, Record};
 use kafka_core::names::TopicName;
+use kafka_core::planted::with;
 use kafka_core::retry_policy::{MaxRetries, RetryMode, RetryPolicy};
 use kafka_core::settings::Settings;
 use kafka_core::sim::app::{self, Aftermath, Messages, Simulated, Violation};
 use kafka_core::topic::{Consume, DeadLetterLimit, Single, Topic, TopicSpec};
 use kafka_retry::Retry;
-use kafka_retry::defect::{Defect, plant};
+use kafka_retry::defect::Defect;
 
 const TASKS: usize = 24;
 const RETRIES: u32 = 3;
@@ -159,10 +160,7 @@ impl Simulated for Workers {
 }
 
 fn found(defect: Defect, seeds: u64) -> Option<Violation> {
-    plant(Some(defect));
-    let violation = (0..seeds).find_map(|seed| app::run(&Workers::new(RetryMode::NonBlocking), seed).err());
-    plant(None);
-    violation
+    with(defect, || (0..seeds).find_map(|seed| app::run(&Workers::new(RetryMode::NonBlocking), seed).err()))
 }
 
 #[test]

@@ -17,7 +17,7 @@ struct Mirror {
     prefix: String,
 }
 
-/// `postgres://user:password@host:port/name`, in parts.
+/// `postgres://user:password@host:port/name`, in parts, which an address writes percent-encoded.
 #[derive(Clone)]
 struct Database {
     user: String,
@@ -65,8 +65,8 @@ impl Connector for Mirror {
     fn config(&self) -> Result<ConnectorConfig, ConfigProblem> {
         let Database { user, password, host, port, name } = &self.database;
         let slot: String = format!("{}_{name}", self.prefix).to_ascii_lowercase().replace(|c: char| !c.is_ascii_alphanumeric(), "_");
-        // PostgreSQL's longest name; what tells databases apart stands at the end.
-        let slot = &slot[slot.len().saturating_sub(63)..];
+        // PostgreSQL's longest name; what tells databases apart stands at the end. Debezium does not quote it.
+        let slot = format!("m_{}", &slot[slot.len().saturating_sub(61)..]);
         let config = ConnectorConfig::new()
             .tasks_max(1)
             .set("database.hostname", host.as_str())
@@ -76,7 +76,7 @@ impl Connector for Mirror {
             .set("database.dbname", name.as_str())
             .set("topic.prefix", self.prefix.as_str())
             .set("plugin.name", "pgoutput")
-            .set("slot.name", slot)
+            .set("slot.name", slot.as_str())
             .set("publication.name", slot)
             .set("publication.autocreate.mode", "filtered")
             .set("table.include.list", "public.items")
@@ -102,7 +102,39 @@ impl Database {
         let (user, password) = who.split_once(':').unwrap_or((who, ""));
         let (host, port) = place.rsplit_once(':').unwrap_or((place, "5432"));
         let name = name.split('?').next().unwrap_or(name);
-        let [user, password, host, port, name] = [user, password, host, port, name].map(str::to_owned);
-        Ok(Self { user, password, host, port, name })
+        let [user, password, name] = [decoded(user)?, decoded(password)?, decoded(name)?];
+        Ok(Self { user, password, host: host.to_owned(), port: port.to_owned(), name })
+    }
+}
+
+/// With `%40` as `@`, and so on.
+fn decoded(text: &str) -> anyhow::Result<String> {
+    let mut pieces = text.split('%');
+    let mut bytes = pieces.next().unwrap_or_default().as_bytes().to_vec();
+    for piece in pieces {
+        let (digits, rest) =
+            piece.split_at_checked(2).with_context(|| format!("`%{piece}` in the address is no encoded character; write % as %25"))?;
+        bytes.push(
+            u8::from_str_radix(digits, 16)
+                .with_context(|| format!("`%{digits}` in the address is no encoded character; write % as %25"))?,
+        );
+        bytes.extend(rest.as_bytes());
+    }
+    String::from_utf8(bytes).context("what the address encodes is no text")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_is_decoded_after_it_is_cut() {
+        let parts = |url| Database::parse(url).map(|Database { user, password, host, port, name }| [user, password, host, port, name]);
+        let odd = parts("postgres://us%40er:p%3Aa%2Fs%25s%C3%A4@db:5433/a%20b?sslmode=require").unwrap();
+        assert_eq!(odd, ["us@er", "p:a/s%sä", "db", "5433", "a b"]);
+        assert_eq!(parts("postgresql://localhost/app").unwrap(), ["postgres", "", "localhost", "5432", "app"]);
+        for wrong in ["postgres://a%4@db/x", "postgres://a%zz@db/x", "postgres://a:%ff@db/x", "localhost/x", "postgres://localhost"] {
+            assert!(parts(wrong).is_err(), "{wrong}");
+        }
     }
 }

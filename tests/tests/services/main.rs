@@ -29,6 +29,7 @@ mod patterns;
 mod protobuf;
 mod rebalances;
 mod registered;
+mod reproducer;
 mod retries;
 mod scripts;
 mod secured;

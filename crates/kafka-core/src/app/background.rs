@@ -5,8 +5,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
+use tokio::runtime::Handle;
 use tokio::task::JoinSet;
 
+use super::sight::Sight;
 use crate::clock::Clock;
 use crate::consumer::{TopicAtWork, Wake, WakeSource};
 use crate::error::{BoxError, in_full};
@@ -31,11 +33,13 @@ pub struct Surroundings {
     pub clock: Clock,
     /// Wakes when the task is to stop.
     pub stop: Wake,
+    /// What a test sees of the task.
+    pub sight: Sight,
 }
 
 /// The tasks that run.
 #[derive(Debug)]
-pub(super) struct Backgrounds {
+pub(crate) struct Backgrounds {
     tasks: JoinSet<Result<(), (&'static str, BoxError)>>,
     stop: Arc<WakeSource>,
     /// From before anyone could stop them.
@@ -44,17 +48,19 @@ pub(super) struct Backgrounds {
 }
 
 impl Backgrounds {
-    pub(super) fn start(tasks: &[Arc<dyn Background>], topics: Vec<TopicAtWork>, clock: &Clock) -> Self {
+    pub(super) fn start(tasks: &[Arc<dyn Background>], topics: Vec<TopicAtWork>, clock: &Clock, runtime: &Handle, sight: &Sight) -> Self {
         let (stop, topics): (_, Arc<[TopicAtWork]>) = (Arc::new(WakeSource::default()), topics.into());
         let mut set = JoinSet::new();
         for task in tasks {
-            let surroundings = Surroundings { topics: Arc::clone(&topics), clock: clock.clone(), stop: stop.subscribe() };
+            let surroundings =
+                Surroundings { topics: Arc::clone(&topics), clock: clock.clone(), stop: stop.subscribe(), sight: sight.clone() };
             let task = Arc::clone(task);
             tracing::debug!(task = task.name(), "starting");
-            set.spawn(async move {
+            let run = async move {
                 let name = task.name();
                 task.run(surroundings).await.map_err(|error| (name, error))
-            });
+            };
+            set.spawn_on(sight.task(run), runtime);
         }
         Self { tasks: set, stopped: stop.subscribe(), stop, clock: clock.clone() }
     }
@@ -77,6 +83,25 @@ impl Backgrounds {
                 Some(Err(error)) if error.is_panic() => return ("a task of a plugin", error.into()),
                 Some(_) => {}
                 None => std::future::pending().await,
+            }
+        }
+    }
+
+    /// Tells them to stop, and does not wait.
+    #[cfg(feature = "test-kit")]
+    pub(crate) fn stop(&self) {
+        self.stop.wake();
+    }
+
+    /// How many have not ended by now.
+    #[cfg(feature = "test-kit")]
+    pub(crate) fn left(&mut self) -> Result<usize, (&'static str, BoxError)> {
+        loop {
+            match self.tasks.try_join_next() {
+                Some(Ok(Err(failed))) => return Err(failed),
+                Some(Err(error)) if error.is_panic() => return Err(("a task of a plugin", error.into())),
+                Some(_) => {}
+                None => return Ok(self.tasks.len()),
             }
         }
     }

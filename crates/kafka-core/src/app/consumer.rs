@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::builder::{FailureHandlerSource, GateSource, Tools};
 use super::state::State;
-use crate::broker::Broker;
+use crate::broker::{Broker, Properties};
 use crate::consumer::{ConsumerSpec, DeclaredTopic, FailureHandler, HoldFailed, OffsetStorage, Pipeline, Role};
 use crate::error::ConfigErrors;
 use crate::names::{GroupId, Subscription};
@@ -63,7 +63,7 @@ impl Assembly<'_> {
         }
         overlaps(&spec, &mut errors);
         if let OffsetStorage::Transactions = spec.offset_storage {
-            transactable(&spec, properties.as_ref(), &mut errors);
+            transactable(&spec, properties.as_ref(), self.tools.framework_producer.properties(), &mut errors);
         }
         let (mut pipelines, mut subscriptions) = (Vec::new(), Vec::new());
         for topic in &spec.topics {
@@ -134,11 +134,24 @@ impl Assembly<'_> {
 }
 
 /// What the transactional mode needs of topics and properties.
-fn transactable(spec: &ConsumerSpec, properties: Option<&LayeredProperties>, errors: &mut ConfigErrors) {
+fn transactable(spec: &ConsumerSpec, properties: Option<&LayeredProperties>, producer: &Properties, errors: &mut ConfigErrors) {
     let unordered = spec.topics.iter().filter(|topic| topic.spec.concurrency != Concurrency::Partition);
     for topic in unordered {
         let path = format!("consumers.{}.topics.{}", spec.name, topic.spec.name);
         errors.push(path, "a transaction commits the position behind all that it holds, so messages must be handled in the order of their partition; leave `concurrency` out, or `exactly_once`");
+    }
+    let wrong = |name: &str, value: &str| match name {
+        "acks" | "request.required.acks" => !matches!(value, "all" | "-1"),
+        "enable.idempotence" => !matches!(value.to_ascii_lowercase().as_str(), "true" | "t" | "1"),
+        "transactional.id" => true,
+        _ => false,
+    };
+    for (name, value) in producer.iter().filter(|(name, value)| wrong(name, value)) {
+        let what = format!(
+            "`{value}` is not possible in transactions, which the consumer {} is set to by `exactly_once`; leave it out",
+            spec.name
+        );
+        errors.push(format!("producer_config.{name}"), what);
     }
     let isolation = properties.and_then(|properties| properties.properties().get("isolation.level").cloned());
     if isolation.as_deref() == Some("read_uncommitted") {

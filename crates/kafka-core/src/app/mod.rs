@@ -10,12 +10,15 @@ mod component;
 mod consumer;
 mod health;
 mod run;
+mod sight;
 mod signals;
 mod state;
 mod topic;
 mod topics;
 
 pub use assemble::App;
+#[cfg(feature = "test-kit")]
+pub(crate) use background::Backgrounds;
 pub use background::{Background, Surroundings};
 pub use builder::{AppBuilder, CompanionSource, FailureHandlerSource, GateSource, Plugin, StartStep, Tools};
 pub use component::Component;
@@ -23,6 +26,7 @@ pub use component::Component;
 pub(crate) use consumer::AssembledConsumer;
 pub use health::{Health, HealthCheck, HealthSource};
 pub use run::{RunError, Running, StartError, Stopper};
+pub use sight::Sight;
 pub use signals::{Signals, Urgency};
 pub use state::{MissingState, State};
 pub use topic::AssembledTopic;

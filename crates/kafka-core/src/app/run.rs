@@ -5,16 +5,18 @@ use std::time::Duration;
 
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
+use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 
 use super::assemble::App;
 use super::background::Backgrounds;
 use super::consumer::AssembledConsumer;
 use super::health::{HealthCheck, HealthSource};
+use super::sight::Sight;
 use crate::broker::{ClientError, ConnectionError, PollWaker, Properties, Unflushed};
 use crate::consumer::{
-    ConsumeError, ConsumerHandle, ConsumerLoop, LoopConfig, Oversight, Parking, Reporter, Role, Spawner, TransactionSource, WakeSource,
-    start,
+    ConsumeError, ConsumerHandle, ConsumerLoop, LoopConfig, Oversight, Parking, Reporter, Role, Spawner, TopicAtWork, TransactionSource,
+    WakeSource, start,
 };
 use crate::error::{BoxError, in_full};
 use crate::producer::Producer;
@@ -140,7 +142,7 @@ impl App {
         if running.handles.is_empty() {
             return Err(StartError::Nothing);
         }
-        running.set_backgrounds(Backgrounds::start(&self.backgrounds, self.topics_at_work(), &self.clock));
+        running.set_backgrounds(self.start_beside(self.topics_at_work(), &Handle::current(), &Sight::default()));
         Ok(running)
     }
 
@@ -151,13 +153,18 @@ impl App {
     pub async fn start_backgrounds(self) -> Result<Running, StartError> {
         self.prepare().await?;
         let mut running = self.running();
-        running.set_backgrounds(Backgrounds::start(&self.backgrounds, self.topics_at_work(), &self.clock));
+        running.set_backgrounds(self.start_beside(self.topics_at_work(), &Handle::current(), &Sight::default()));
         Ok(running)
+    }
+
+    /// Starts the tasks of plugins, which work on these topics.
+    pub(crate) fn start_beside(&self, topics: Vec<TopicAtWork>, runtime: &Handle, sight: &Sight) -> Backgrounds {
+        Backgrounds::start(&self.backgrounds, topics, &self.clock, runtime, sight)
     }
 
     /// With nothing in it yet.
     fn running(&self) -> Running {
-        let backgrounds = Backgrounds::start(&[], Vec::new(), &self.clock);
+        let backgrounds = Backgrounds::start(&[], Vec::new(), &self.clock, &Handle::current(), &Sight::default());
         Running {
             handles: Vec::new(),
             outcomes: FuturesUnordered::new(),
@@ -200,7 +207,7 @@ impl App {
 
     fn start_one(&self, consumer: &AssembledConsumer) -> Result<(ConsumerHandle, oneshot::Receiver<Result<(), ConsumeError>>), StartError> {
         let parking = Parking::default();
-        let (consumer_loop, reporter) = self.consumer_loop(consumer, parking.waker(), Spawner::new(tokio::runtime::Handle::current()))?;
+        let (consumer_loop, reporter) = self.consumer_loop(consumer, parking.waker(), Spawner::new(Handle::current()))?;
         tracing::info!(consumer = %consumer.name, group = %consumer.group, "starting");
         start(&consumer.name, self.oversight(consumer), parking, reporter, consumer_loop)
             .map_err(|source| StartError::Thread { consumer: consumer.name.clone(), source })

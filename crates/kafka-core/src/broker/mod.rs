@@ -21,7 +21,7 @@ use tokio::sync::oneshot;
 pub use admin::{Admin, CreateTopicsError, NewTopic, TopicConfigs};
 pub use connection::ConnectionError;
 pub use reader::{ReadMessage, ReadRange, TopicReader};
-pub use transactions::{Membership, Remedy, TransactionError, TransactionalClient};
+pub use transactions::{Membership, Remedy, TransactionError, TransactionalClient, Wanted};
 
 use crate::message::{KeepAlive, RawMessage, Record};
 use crate::names::{GroupId, Subscription, TopicPartition};
@@ -50,12 +50,13 @@ pub trait Broker: Send + Sync + fmt::Debug {
     fn producer(&self, properties: &Properties) -> Result<Arc<dyn ProducerClient>, ClientError>;
 
     /// A producer client that has taken the `transactional.id` of its properties: whoever had it before is fenced, and what that one left
-    /// open is aborted. Default: there are no transactions.
+    /// open is aborted. Tries until it has it, or is not wanted any more; then it fails. Default: there are no transactions.
     fn transactional_producer(
         &self,
         properties: &Properties,
+        wanted: Wanted,
     ) -> BoxFuture<'static, Result<Arc<dyn TransactionalClient>, TransactionError>> {
-        let _unused = properties;
+        let _unused = (properties, wanted);
         let source = ClientError::fatal("_NOT_IMPLEMENTED", "this broker has no transactions");
         Box::pin(std::future::ready(Err(TransactionError { remedy: Remedy::End, source })))
     }

@@ -3,6 +3,7 @@
 use std::any::Any;
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use futures_util::future::BoxFuture;
 
@@ -47,8 +48,52 @@ pub enum Remedy {
     Repeat,
     /// Abort, and do the work again.
     Abort,
+    /// Abort, and do without a record of it: the broker refuses it, and would refuse it again.
+    Reject,
     /// Nothing: another client has taken the transactional id, or this one is broken. The member has to end.
     End,
+}
+
+/// Whether somebody still wants a producer that is being made. Cheap to clone; clones are the same.
+#[derive(Debug, Clone, Default)]
+pub struct Wanted(Arc<AtomicBool>);
+
+impl Wanted {
+    /// Nobody wants it any more.
+    pub fn give_up(&self) {
+        self.0.store(true, Ordering::SeqCst);
+    }
+
+    /// Whether somebody does.
+    #[must_use]
+    pub fn is_wanted(&self) -> bool {
+        !self.0.load(Ordering::SeqCst)
+    }
+}
+
+/// What a broker says of a record that it would refuse again, however often it is sent: as librdkafka names it.
+const REFUSALS: [&str; 12] = [
+    "MSG_SIZE_TOO_LARGE",
+    "RECORD_LIST_TOO_LARGE",
+    "INVALID_MSG_SIZE",
+    "INVALID_MSG",
+    "INVALID_RECORD",
+    "INVALID_TIMESTAMP",
+    "POLICY_VIOLATION",
+    "TOPIC_EXCEPTION",
+    "TOPIC_AUTHORIZATION_FAILED",
+    "UNKNOWN_TOPIC_OR_PART",
+    "_UNKNOWN_TOPIC",
+    "_UNKNOWN_PARTITION",
+];
+
+impl TransactionError {
+    /// A transaction that must be aborted because a record was not delivered, for this reason.
+    #[must_use]
+    pub fn of_delivery(source: ClientError) -> Self {
+        let remedy = if REFUSALS.contains(&source.code.as_str()) { Remedy::Reject } else { Remedy::Abort };
+        Self { remedy, source }
+    }
 }
 
 impl Membership {

@@ -1,6 +1,6 @@
-//! Planted defects: ways in which the loop is broken on purpose, to prove that the simulation notices.
-//!
-//! Compiled out without the feature `__planted-defects`. One is planted at a time, for the present thread.
+//! Ways in which the loop is broken on purpose, to prove that the simulation notices ([`crate::planted`]).
+
+pub(crate) use crate::planted::planted;
 
 /// A defect. Its comment says what the loop does wrong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -74,37 +74,4 @@ pub enum Defect {
     AnswerTwice,
     /// An error of the client panics the loop.
     PanicOnClientError,
-}
-
-#[cfg(feature = "__planted-defects")]
-mod planting {
-    use std::cell::Cell;
-
-    use super::Defect;
-
-    thread_local! {
-        static PLANTED: Cell<Option<Defect>> = const { Cell::new(None) };
-    }
-
-    /// Whether this defect is planted.
-    pub(crate) fn planted(defect: Defect) -> bool {
-        PLANTED.get() == Some(defect)
-    }
-
-    /// Runs something with the defect planted.
-    pub(crate) fn with<R>(defect: Defect, run: impl FnOnce() -> R) -> R {
-        PLANTED.set(Some(defect));
-        let result = run();
-        PLANTED.set(None);
-        result
-    }
-}
-
-#[cfg(feature = "__planted-defects")]
-pub(crate) use planting::{planted, with};
-
-/// No defect is planted in what users build.
-#[cfg(not(feature = "__planted-defects"))]
-pub(crate) const fn planted(_: Defect) -> bool {
-    false
 }

@@ -27,6 +27,9 @@ mod state;
 mod thread;
 mod tracker;
 mod transactions;
+#[cfg(test)]
+#[cfg(feature = "test-kit")]
+mod transactions_tests;
 
 #[cfg(feature = "test-kit")]
 pub(crate) use by_hand::{Bell, ByHand, Turned};

@@ -30,6 +30,11 @@ impl Spawner {
         Self { runtime, activity: Some(activity) }
     }
 
+    #[cfg(feature = "test-kit")]
+    pub(crate) fn runtime(&self) -> &Handle {
+        &self.runtime
+    }
+
     pub(crate) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
         #[cfg(feature = "test-kit")]
         if let Some(activity) = &self.activity {

@@ -187,8 +187,8 @@ impl ConsumerSpec {
 
     /// Commits what its handlers produce and its positions in one Kafka transaction: see [`OffsetStorage::Transactions`].
     ///
-    /// The consumer ends with an error when it is fenced: another process has taken its partitions. Messages that come back by a retry
-    /// topic are handled at least once; the retry record itself is part of the transaction.
+    /// The consumer ends with an error when it is fenced: another process has taken its partitions. Messages that come back by a
+    /// retry topic are handled in transactions too, and there in the order of their partition: one that is not due holds those behind it.
     #[must_use]
     pub fn exactly_once(mut self) -> Self {
         self.offset_storage = OffsetStorage::Transactions;

@@ -5,15 +5,17 @@
 //! of committed records wait for nobody's timeout. The position is committed with the member's place in the group besides, so that who has
 //! been given another generation cannot commit either.
 
+use std::pin::pin;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
-use super::outcome::Settlement;
+use super::outcome::{HandlerError, Hold, Settlement};
 use super::pipeline::{Journal, Next, Pipeline};
 use super::seams::{Backoff, Failure, contained};
-use crate::broker::{Broker, Membership, Properties, Remedy, TransactionError};
+use crate::broker::{Broker, ClientError, Membership, Properties, Remedy, TransactionError, Wanted};
 use crate::clock::Clock;
 use crate::error::{BoxError, in_full};
-use crate::message::Run;
+use crate::message::{MessageRef, Run};
 use crate::names::{GroupId, TopicPartition};
 use crate::producer::transaction::{self, Scope};
 use crate::topic::{Control, HandlerFailure, HandlerOutcome};
@@ -32,12 +34,21 @@ pub(crate) struct Transactions {
     scope: Scope,
     partition: TopicPartition,
     member: Membership,
+    /// After so long a run takes no further message.
+    pace: Duration,
 }
+
+/// A record that a handler produced was not taken, and would not be if it were sent again.
+#[derive(Debug, thiserror::Error)]
+#[error("a record that the handler produced is refused")]
+struct RecordRefused(#[source] ClientError);
 
 /// How a transaction went that did not go well.
 enum Broken {
     /// The transaction is aborted; the work is to be done again.
     Again(BoxError),
+    /// The transaction is aborted; a record of it will never be taken.
+    Rejected(ClientError),
     /// The member has to end.
     End(BoxError),
 }
@@ -46,6 +57,7 @@ impl Broken {
     fn next(self) -> Next {
         match self {
             Self::Again(error) => Next::Trouble(error),
+            Self::Rejected(error) => Next::Trouble(RecordRefused(error).into()),
             Self::End(error) => Next::Stop(error),
         }
     }
@@ -54,13 +66,24 @@ impl Broken {
 /// How long a transaction may be open, in milliseconds; Kafka's default is a minute. Who takes the partition over waits for none of it.
 const TRANSACTION_TIMEOUT_MS: u32 = 300_000;
 
+/// The longest that a run takes messages into its transactions, unless a tenth of the timeout is less: readers of committed records wait for
+/// the slowest, and a transaction that the coordinator ends by itself fences its member.
+const PACE: Duration = Duration::from_secs(10);
+
+/// How long a run takes messages with these properties.
+fn pace(properties: &Properties) -> Duration {
+    let timeout = properties.get("transaction.timeout.ms").and_then(|text| text.parse().ok()).unwrap_or(u64::from(TRANSACTION_TIMEOUT_MS));
+    PACE.min(Duration::from_millis(timeout / 10))
+}
+
 /// The id of a partition's transactional producers. Neither topics nor partitions have a slash in their names.
 fn transactional_id(group: &GroupId, partition: &TopicPartition) -> String {
     format!("{group}/{}/{}", partition.topic, partition.partition)
 }
 
 impl TransactionSource {
-    /// Takes over the partition: from here on nobody else can commit a transaction for it. Tries until it is done.
+    /// Takes over the partition: from here on nobody else can commit a transaction for it. Tries until it is done; none if it is not wanted
+    /// any more, for then it may be another's.
     ///
     /// # Errors
     /// When it never will be: the properties are wrong, or the group may not use the id.
@@ -70,7 +93,8 @@ impl TransactionSource {
         partition: TopicPartition,
         member: Membership,
         clock: Clock,
-    ) -> Result<Transactions, BoxError> {
+        wanted: Wanted,
+    ) -> Result<Option<Transactions>, BoxError> {
         let mut properties = self.properties;
         let address = transaction::address(&properties).map(Arc::from);
         properties.insert("transactional.id".to_owned(), transactional_id(&group, &partition));
@@ -81,13 +105,18 @@ impl TransactionSource {
         }
         // A transaction that the coordinator ends by itself fences its member: it has to outlast the slowest run of a handler.
         properties.entry("transaction.timeout.ms".to_owned()).or_insert_with(|| TRANSACTION_TIMEOUT_MS.to_string());
+        let pace = pace(&properties);
         let mut tries = 0;
         loop {
-            match self.broker.transactional_producer(&properties).await {
+            if !wanted.is_wanted() {
+                return Ok(None);
+            }
+            match self.broker.transactional_producer(&properties, wanted.clone()).await {
                 Ok(client) => {
                     let scope = Scope { client, broker: self.broker, address };
-                    return Ok(Transactions { scope, partition, member });
+                    return Ok(Some(Transactions { scope, partition, member, pace }));
                 }
+                Err(_) if !wanted.is_wanted() => return Ok(None),
                 Err(error) if error.remedy == Remedy::End => return Err(error.into()),
                 Err(error) => {
                     tries += 1;
@@ -119,7 +148,7 @@ impl Transactions {
 
     async fn given_up(&self, error: TransactionError) -> Result<(), Broken> {
         self.abort().await?;
-        Err(Broken::Again(error.into()))
+        Err(if error.remedy == Remedy::Reject { Broken::Rejected(error.source) } else { Broken::Again(error.into()) })
     }
 }
 
@@ -141,10 +170,42 @@ impl Pipeline {
         control: &Control,
         transactions: &Transactions,
     ) -> Next {
+        let count = match self.due(run, count) {
+            Ok(count) => count,
+            Err(due) => return Next::HoldGated(Hold::until(due)),
+        };
         match self.transact(run, count, journal, control, transactions).await {
             Ok(next) => next,
             Err(broken) => broken.next(),
         }
+    }
+
+    /// How many messages at the front are due, or when the first is. What comes back is taken in the order of its partition too.
+    fn due(&self, run: &Run, count: usize) -> Result<usize, Instant> {
+        let Some(returns) = &self.returns else { return Ok(count) };
+        let now = self.clock.now();
+        let later = |(at, message): (usize, MessageRef)| {
+            let due = returns.returned(message.topic(), message.raw()).due.filter(|due| *due > now)?;
+            Some((at, due))
+        };
+        match run.refs().take(count).enumerate().find_map(later) {
+            Some((0, due)) => Err(due),
+            Some((at, _)) => Ok(at),
+            None => Ok(count),
+        }
+    }
+
+    /// A call of the handler. Once its time is over it takes no further message.
+    async fn work(&self, run: &mut Run, count: usize, control: &Control, transactions: &Transactions) -> HandlerOutcome {
+        let over = self.clock.now() + transactions.pace;
+        let work = transactions.scope.clone().scope(self.handler.handle(run, count, control));
+        let mut work = pin!(async { if self.suppression.is_empty() { work.await } else { self.suppression.clone().scope(work).await } });
+        tokio::select! {
+            biased;
+            outcome = &mut work => return outcome,
+            () = self.clock.sleep_until(over) => control.stop(),
+        }
+        work.await
     }
 
     async fn transact(
@@ -159,9 +220,7 @@ impl Pipeline {
         while count > 0 {
             transactions.begin()?;
             control.begin();
-            let work = transactions.scope.clone().scope(self.handler.handle(run, tried, control));
-            let HandlerOutcome { done, failure } =
-                if self.suppression.is_empty() { work.await } else { self.suppression.clone().scope(work).await };
+            let HandlerOutcome { done, failure } = self.work(run, tried, control, transactions).await;
             control.set_done(0);
             let error = match failure {
                 None => {
@@ -169,15 +228,25 @@ impl Pipeline {
                         transactions.abort().await?;
                         return Ok(Next::GoOn);
                     };
-                    transactions.commit(position).await?;
-                    journal.settle(run, done);
-                    self.failure_handler.handled(done);
-                    count -= done;
-                    if done < tried {
-                        return Ok(Next::GoOn);
+                    match transactions.commit(position).await {
+                        Ok(()) => {
+                            journal.settle(run, done);
+                            self.failure_handler.handled(done);
+                            count -= done;
+                            if done < tried || control.stopping() {
+                                return Ok(Next::GoOn);
+                            }
+                            tried = count;
+                            continue;
+                        }
+                        // Whose record it is, halving tells: the refusal came after the handler had gone on.
+                        Err(Broken::Rejected(_)) if done > 1 => {
+                            tried = done / 2;
+                            continue;
+                        }
+                        Err(Broken::Rejected(error)) => HandlerError::from(RecordRefused(error)),
+                        Err(broken) => return Err(broken),
                     }
-                    tried = count;
-                    continue;
                 }
                 Some(_) if done > 0 => {
                     transactions.abort().await?;
@@ -188,9 +257,11 @@ impl Pipeline {
                     transactions.abort().await?;
                     return Ok(Next::Trouble(error));
                 }
-                Some(HandlerFailure::Message(error)) => error,
+                Some(HandlerFailure::Message(error)) => {
+                    transactions.abort().await?;
+                    error
+                }
             };
-            transactions.abort().await?;
             let (Some(message), Some(position)) = (run.first(), position_behind(run, 1)) else { return Ok(Next::GoOn) };
             let failure = Failure { message, topic: Arc::clone(&self.spec), attempt: run.attempt(), error };
             transactions.begin()?;

@@ -1,16 +1,21 @@
 //! Messages: what a broker gave us, raw and decoded, and records: what we are about to send.
 
+mod batch;
 mod headers;
 mod raw;
 mod record;
 mod run;
+mod segment;
 mod timestamp;
 
+#[cfg(test)]
+pub(crate) use batch::fetched;
+pub use batch::{Batch, KeepAlive, MessageRef};
 pub use headers::{Header, Headers};
 pub use raw::{HeaderVisitor, OwnedMessage, RawMessage};
 pub use record::Record;
-pub(crate) use run::Segment;
-pub use run::{Batch, KeepAlive, MessageRef, Run};
+pub use run::Run;
+pub(crate) use segment::Segment;
 pub use timestamp::Timestamp;
 
 use crate::names::{GroupId, TopicName};

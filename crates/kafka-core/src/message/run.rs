@@ -4,166 +4,8 @@ use std::any::Any;
 use std::fmt;
 use std::sync::Arc;
 
-use super::{OwnedMessage, RawMessage};
+use super::{Batch, MessageRef, OwnedMessage, RawMessage, Segment};
 use crate::names::{GroupId, TopicName, TopicPartition};
-
-/// What one fetch from one partition brought. Shared by the runs that are cut from it.
-#[derive(Debug)]
-pub struct Batch {
-    pub(crate) topic: TopicName,
-    pub(crate) partition: i32,
-    pub(crate) group: GroupId,
-    /// Counts the batches of one assignment of the partition; the offset tracker knows a batch by it.
-    pub(crate) sequence: u64,
-    pub(crate) messages: Vec<RawMessage>,
-    /// How often each was tried before it came by this topic. Empty where messages come for the first time.
-    pub(crate) earlier: Box<[u32]>,
-    /// What all its messages count in the bound on memory.
-    pub(crate) bytes: usize,
-    /// What the memory of the messages needs. Dropped after them.
-    pub(crate) keep: Option<KeepAlive>,
-}
-
-/// Keeps alive what the memory of received messages needs.
-#[derive(Clone)]
-pub struct KeepAlive(#[allow(dead_code, reason = "held for its drop")] Arc<dyn Any + Send + Sync>);
-
-impl KeepAlive {
-    pub(crate) fn new(owner: Arc<dyn Any + Send + Sync>) -> Self {
-        Self(owner)
-    }
-}
-
-impl fmt::Debug for KeepAlive {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("KeepAlive")
-    }
-}
-
-/// A handle on one raw message. Keeping one keeps the fetch buffer it came in; see [`MessageRef::detach`].
-#[derive(Debug, Clone)]
-pub struct MessageRef {
-    batch: Arc<Batch>,
-    index: u32,
-}
-
-impl MessageRef {
-    /// The raw message.
-    #[must_use]
-    pub fn raw(&self) -> &RawMessage {
-        &self.batch.messages[self.index as usize]
-    }
-
-    /// The topic it came from.
-    #[must_use]
-    pub fn topic(&self) -> &TopicName {
-        &self.batch.topic
-    }
-
-    /// The partition it came from.
-    #[must_use]
-    pub fn partition(&self) -> i32 {
-        self.batch.partition
-    }
-
-    /// The consumer group that received it.
-    #[must_use]
-    pub fn group(&self) -> &GroupId {
-        &self.batch.group
-    }
-
-    /// How often it was tried before it came by this topic: more than 0 for messages from retry topics.
-    #[must_use]
-    pub fn earlier_attempts(&self) -> u32 {
-        self.batch.earlier_attempts(self.index)
-    }
-
-    /// A copy in memory of its own, which pins nothing.
-    #[must_use]
-    pub fn detach(&self) -> Self {
-        Self { batch: Arc::new(self.batch.copy_of(self.index, self.index + 1)), index: 0 }
-    }
-}
-
-impl Batch {
-    pub(crate) fn earlier_attempts(&self, index: u32) -> u32 {
-        self.earlier.get(index as usize).copied().unwrap_or(0)
-    }
-
-    /// The messages from `start` to before `end`, copied into memory of their own.
-    fn copy_of(&self, start: u32, end: u32) -> Self {
-        let messages = &self.messages[start as usize..end as usize];
-        Self {
-            topic: self.topic.clone(),
-            partition: self.partition,
-            group: self.group.clone(),
-            sequence: self.sequence,
-            messages: messages.iter().map(|message| message.detach().into()).collect(),
-            earlier: self.earlier.get(start as usize..end as usize).unwrap_or_default().into(),
-            bytes: messages.iter().map(RawMessage::size).sum(),
-            keep: None,
-        }
-    }
-}
-
-/// A piece of one batch: the messages at `start..end`.
-///
-/// `origin` is where the piece's first message stands in the batch as it was fetched, which stays
-/// true when the piece is copied out: completions are reported in those terms.
-#[derive(Debug, Clone)]
-pub(crate) struct Segment {
-    pub(crate) batch: Arc<Batch>,
-    pub(crate) start: u32,
-    pub(crate) end: u32,
-    pub(crate) origin: u32,
-}
-
-impl Segment {
-    pub(crate) fn whole(batch: &Arc<Batch>) -> Self {
-        let end = u32::try_from(batch.messages.len()).unwrap_or(u32::MAX);
-        Self { batch: Arc::clone(batch), start: 0, end, origin: 0 }
-    }
-
-    pub(crate) fn one(batch: &Arc<Batch>, index: u32) -> Self {
-        Self { batch: Arc::clone(batch), start: index, end: index + 1, origin: index }
-    }
-
-    pub(crate) fn len(&self) -> usize {
-        (self.end - self.start) as usize
-    }
-
-    /// Cuts off the first `count` messages and returns them.
-    pub(crate) fn split_front(&mut self, count: usize) -> Self {
-        let count = u32::try_from(count).unwrap_or(u32::MAX).min(self.end - self.start);
-        let front = Self { batch: Arc::clone(&self.batch), start: self.start, end: self.start + count, origin: self.origin };
-        self.start += count;
-        self.origin += count;
-        front
-    }
-
-    /// How often its first message was tried before it came by this topic.
-    pub(crate) fn earlier_attempts(&self) -> u32 {
-        self.batch.earlier_attempts(self.start)
-    }
-
-    pub(crate) fn messages(&self) -> &[RawMessage] {
-        &self.batch.messages[self.start as usize..self.end as usize]
-    }
-
-    /// What its messages count in the bound on memory.
-    pub(crate) fn bytes(&self) -> usize {
-        if self.len() == self.batch.messages.len() { self.batch.bytes } else { self.messages().iter().map(RawMessage::size).sum() }
-    }
-
-    /// Moves the messages into memory of their own, so that a wait pins no fetch buffer.
-    pub(crate) fn compact(&mut self) {
-        if self.batch.keep.is_some() {
-            self.batch = Arc::new(self.batch.copy_of(self.start, self.end));
-            self.end -= self.start;
-            self.start = 0;
-        }
-    }
-}
 
 /// Consecutive messages of one lane, on their way through the pipeline. Never empty when handed out.
 #[derive(Debug)]
@@ -387,23 +229,8 @@ impl Run {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::message::{Headers, OwnedMessage, Timestamp};
-
-    fn batch(offsets: &[i64]) -> Arc<Batch> {
-        let message = |&offset: &i64| {
-            OwnedMessage { offset, timestamp: Timestamp::NotAvailable, key: None, value: None, headers: Headers::new() }.into()
-        };
-        Arc::new(Batch {
-            topic: TopicName::from_broker("t"),
-            partition: 0,
-            group: GroupId::new("g").unwrap(),
-            sequence: 0,
-            messages: offsets.iter().map(message).collect(),
-            earlier: Box::default(),
-            bytes: 0,
-            keep: Some(KeepAlive::new(Arc::new(()))),
-        })
-    }
+    use crate::message::batch::fetched as batch;
+    use crate::message::{Headers, Timestamp};
 
     fn offsets(run: &Run) -> Vec<i64> {
         run.iter().map(RawMessage::offset).collect()
@@ -457,15 +284,5 @@ mod tests {
         let run = Run::by_hand(&GroupId::new("g").unwrap(), messages, 4);
         let places: Vec<_> = run.refs().map(|message| (message.partition(), message.raw().offset())).collect();
         assert_eq!((places, run.attempt()), (vec![(0, 3), (0, 9), (1, 2)], 4));
-    }
-
-    #[test]
-    fn a_compacted_segment_keeps_its_place_and_lets_the_fetch_go() {
-        let fetched = batch(&[1, 2, 5]);
-        let mut segment = Segment::whole(&fetched);
-        segment.split_front(1);
-        segment.compact();
-        assert_eq!(Arc::strong_count(&fetched), 1);
-        assert_eq!((segment.origin, segment.len(), segment.messages()[1].offset()), (1, 2, 5));
     }
 }

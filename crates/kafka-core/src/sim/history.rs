@@ -81,6 +81,15 @@ pub(super) enum Happening {
         offsets: Vec<i64>,
         outcome: Outcome,
     },
+    /// A background task called a handler, or that call ended.
+    Replay {
+        member: ClientId,
+        call: u64,
+        /// Of the first message.
+        partition: TopicPartition,
+        offsets: Vec<i64>,
+        outcome: Option<Outcome>,
+    },
     /// A gate was asked for messages of one lane.
     Asked {
         member: ClientId,
@@ -285,6 +294,7 @@ impl Happening {
             Self::Appended { partition: other, .. }
             | Self::Started { partition: other, .. }
             | Self::Ended { partition: other, .. }
+            | Self::Replay { partition: other, .. }
             | Self::Asked { partition: other, .. }
             | Self::Answered { partition: other, .. }
             | Self::Brought { partition: other, .. }
@@ -322,6 +332,9 @@ impl fmt::Display for Happening {
             }
             Self::Ended { member, call, partition, offsets, outcome } => {
                 write!(f, "{member}: call {call} of {partition} {offsets:?} ended {outcome:?}")
+            }
+            Self::Replay { member, call, partition, offsets, outcome } => {
+                write!(f, "{member}: call {call}, replay of {partition} {offsets:?}: {outcome:?}")
             }
             Self::Asked { member, call, partition, offsets } => write!(f, "{member}: call {call}, gate asked for {partition} {offsets:?}"),
             Self::Answered { member, call, partition, offsets, answer } => {

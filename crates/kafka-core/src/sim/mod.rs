@@ -56,7 +56,7 @@ pub mod planted {
     /// # Errors
     /// When it was noticed.
     pub fn run(defect: Defect, scenario: &Scenario, seed: u64) -> Result<Stats, Violation> {
-        crate::consumer::defect::with(defect, || super::run(scenario, seed))
+        crate::planted::with(defect, || super::run(scenario, seed))
     }
 }
 

@@ -42,7 +42,7 @@ impl Activity {
         self.0.ready.load(Ordering::SeqCst)
     }
 
-    pub(crate) fn track<F: Future<Output = ()> + Send + 'static>(&self, task: F) -> Tracked {
+    pub(crate) fn track<T>(&self, task: impl Future<Output = T> + Send + 'static) -> Tracked<T> {
         self.0.ready.fetch_add(1, Ordering::SeqCst);
         let state = Arc::new(TaskWaker { state: AtomicU8::new(READY), shared: Arc::clone(&self.0), outer: Mutex::new(None) });
         Tracked { task: Box::pin(task), waker: Waker::from(Arc::clone(&state)), state }
@@ -63,8 +63,8 @@ impl Activity {
 }
 
 /// A task that is counted while it can go on.
-pub(crate) struct Tracked {
-    task: Pin<Box<dyn Future<Output = ()> + Send>>,
+pub(crate) struct Tracked<T> {
+    task: Pin<Box<dyn Future<Output = T> + Send>>,
     state: Arc<TaskWaker>,
     waker: Waker,
 }
@@ -104,10 +104,10 @@ impl Wake for TaskWaker {
     }
 }
 
-impl Future for Tracked {
-    type Output = ();
+impl<T> Future for Tracked<T> {
+    type Output = T;
 
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<T> {
         *self.state.outer.lock().unwrap_or_else(PoisonError::into_inner) = Some(cx.waker().clone());
         if self.state.state.swap(RUNS, Ordering::SeqCst) == WAITS {
             self.state.shared.ready.fetch_add(1, Ordering::SeqCst);
@@ -115,7 +115,7 @@ impl Future for Tracked {
         let waker = self.waker.clone();
         let polled = self.task.as_mut().poll(&mut Context::from_waker(&waker));
         match polled {
-            Poll::Ready(()) => self.over(),
+            Poll::Ready(_) => self.over(),
             Poll::Pending => {
                 let waits = self.state.state.compare_exchange(RUNS, WAITS, Ordering::SeqCst, Ordering::SeqCst);
                 if waits.is_ok() {
@@ -129,7 +129,7 @@ impl Future for Tracked {
     }
 }
 
-impl Tracked {
+impl<T> Tracked<T> {
     fn over(&self) {
         if !matches!(self.state.state.swap(OVER, Ordering::SeqCst), WAITS | OVER) {
             self.state.rests();
@@ -137,7 +137,7 @@ impl Tracked {
     }
 }
 
-impl Drop for Tracked {
+impl<T> Drop for Tracked<T> {
     fn drop(&mut self) {
         self.over();
     }

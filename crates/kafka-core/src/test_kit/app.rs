@@ -13,11 +13,11 @@ use super::activity::Activity;
 use super::calls::{Calls, TestWitness};
 use super::error::TestError;
 use super::member_broker::MemberBroker;
-use super::process::{self, InHand, ItsClient};
+use super::process::{self, Begun, InHand, ItsClient};
 use super::schemas::Schemas;
-use super::watch::Witness;
+use super::watch::{Way, Witness};
 use super::work::Works;
-use crate::app::{AppBuilder, AssembledConsumer};
+use crate::app::{AppBuilder, AssembledConsumer, Backgrounds, Sight};
 use crate::broker::memory::MemoryBroker;
 use crate::broker::{ProducerClient, Properties};
 use crate::clock::{Clock, ManualClock};
@@ -61,6 +61,10 @@ pub struct TestApp {
 #[derive(Debug)]
 pub(super) struct Running {
     pub(super) consumers: Vec<InHand>,
+    /// Tasks of plugins.
+    backgrounds: Backgrounds,
+    /// When these are cut off, once all consumers have left.
+    cut_off_at: Option<Instant>,
     activity: Activity,
     broker: MemberBroker,
     pub(super) producer: Producer,
@@ -114,7 +118,7 @@ impl TestCluster {
 }
 
 impl TestApp {
-    /// Builds and starts an application as production does, start steps of plugins included, on a broker in memory, with a
+    /// Builds and starts an application as production does, start steps and background tasks of plugins included, on a broker in memory, with a
     /// schema registry in memory, which takes every schema: its own broker, registry and clock do not count. Returns once it has its partitions.
     ///
     /// # Errors
@@ -138,14 +142,16 @@ impl TestApp {
         let activity = Activity::new(Arc::clone(&self.changed));
         let spawner = Spawner::seen(tokio::runtime::Handle::current(), activity.clone());
         let changed = Arc::clone(&self.changed);
-        let witness = |consumer: &AssembledConsumer, _: &ItsClient| {
+        let sight = Sight::of(activity.clone(), self.works.clone());
+        let witness = |consumer: &AssembledConsumer, _: &ItsClient, _: Way| {
             let (calls, works) = (self.calls.clone(), self.works.clone());
             Arc::new(TestWitness { consumer: consumer.name.clone(), calls, works }) as Arc<dyn Witness>
         };
-        let consumers = process::consumers(app, &broker, &spawner, &move || changed.notify_one(), witness)?;
+        let Begun { consumers, backgrounds } = process::begin(app, &broker, &spawner, &sight, &move || changed.notify_one(), witness)?;
         let process = Process(self.next);
         self.next += 1;
-        self.processes.insert(process, Running { consumers, activity, broker, producer, shutdown_timeout });
+        let running = Running { consumers, backgrounds, cut_off_at: None, activity, broker, producer, shutdown_timeout };
+        self.processes.insert(process, running);
         self.until_idle().await;
         Ok(process)
     }
@@ -172,6 +178,7 @@ impl TestApp {
     /// When there is no such process, or one of its consumers fails.
     pub async fn stop(&mut self, process: Process) {
         let timeout = self.running(process).shutdown_timeout + Duration::from_secs(60);
+        self.running(process).backgrounds.stop();
         self.running(process).consumers.iter().for_each(|consumer| consumer.by_hand.tell(Command::Stop));
         let until = self.hand.now() + timeout;
         self.until_idle().await;
@@ -189,7 +196,7 @@ impl TestApp {
     /// of the real world, a database for example, is waited for.
     ///
     /// # Panics
-    /// When something real does not come to an end within 20 s, with what it is; when a consumer fails.
+    /// When something real does not come to an end within 20 s, with what it is; when a consumer or a plugin's task fails.
     pub async fn until_idle(&mut self) {
         loop {
             self.turn();
@@ -267,7 +274,8 @@ impl TestApp {
     /// When something will happen by itself.
     fn next_due(&self) -> Option<Instant> {
         let loops = self.processes.values().flat_map(|process| &process.consumers).filter_map(|consumer| consumer.by_hand.deadline());
-        let others = [self.hand.next_wake(), self.broker.next_due()];
+        let others =
+            [self.hand.next_wake(), self.broker.next_due(), self.processes.values().filter_map(|process| process.cut_off_at).min()];
         loops.chain(others.into_iter().flatten()).filter(|at| *at > self.hand.now()).min()
     }
 
@@ -293,7 +301,7 @@ impl TestApp {
             for (process, id) in ended {
                 self.processes.entry(process).and_modify(|running| running.consumers.retain(|consumer| consumer.id != id));
             }
-            for (_, running) in self.processes.extract_if(.., |_, running| running.consumers.is_empty()) {
+            for (_, running) in self.processes.extract_if(.., |_, running| running.is_over(now)) {
                 running.leave();
             }
             if !turned {
@@ -347,6 +355,19 @@ impl TestApp {
 }
 
 impl Running {
+    /// Whether all consumers have left, and after them the tasks of plugins, or the time for that is over.
+    fn is_over(&mut self, now: Instant) -> bool {
+        let left = self.backgrounds.left().unwrap_or_else(|(task, error)| panic!("{task} failed: {}", super::words(&*error)));
+        if !self.consumers.is_empty() {
+            return false;
+        }
+        let cut_off_at = *self.cut_off_at.get_or_insert_with(|| {
+            self.backgrounds.stop();
+            now + self.shutdown_timeout
+        });
+        left == 0 || cut_off_at <= now
+    }
+
     /// What production does when all consumers have left.
     fn leave(self) {
         if let Some(client) = self.producer.present() {

@@ -2,9 +2,14 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
+use futures_util::future::BoxFuture;
+
 use crate::broker::memory::{ClientId, MemoryBroker};
 use crate::broker::rdkafka::RdkafkaBroker;
-use crate::broker::{Admin, Broker, ClientError, ConsumerClient, PollWaker, ProducerClient, Properties, ReadRange, TopicReader};
+use crate::broker::{
+    Admin, Broker, ClientError, ConsumerClient, PollWaker, ProducerClient, Properties, ReadRange, TopicReader, TransactionError,
+    TransactionalClient, Wanted,
+};
 use crate::names::{GroupId, Subscription};
 
 /// A broker in memory, for the clients of one process. Cheap to clone.
@@ -68,6 +73,18 @@ impl Broker for MemberBroker {
         let (id, client) = self.broker.new_producer(properties);
         self.made(Kind::Producer, id);
         Ok(client)
+    }
+
+    fn transactional_producer(
+        &self,
+        properties: &Properties,
+        _wanted: Wanted,
+    ) -> BoxFuture<'static, Result<Arc<dyn TransactionalClient>, TransactionError>> {
+        let made = self.broker.new_transactional_producer(properties).map(|(id, client)| {
+            self.made(Kind::Producer, id);
+            client
+        });
+        Box::pin(std::future::ready(made))
     }
 
     fn admin(&self, properties: &Properties) -> Result<Arc<dyn Admin>, ClientError> {

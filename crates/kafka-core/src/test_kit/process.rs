@@ -1,12 +1,12 @@
-//! The consumers of one process, each with its loop in hand and its pipelines watched.
+//! The consumers of one process, each with its loop in hand and its pipelines watched, and the tasks of plugins beside them.
 
 use std::sync::{Arc, OnceLock};
 
 use super::member_broker::{Kind, MemberBroker};
-use super::watch::{Witness, watched};
-use crate::app::{App, AssembledConsumer, StartError};
+use super::watch::{Way, Witness, watched};
+use crate::app::{App, AssembledConsumer, Backgrounds, Sight, StartError};
 use crate::broker::memory::{ClientId, MemoryBroker};
-use crate::consumer::{Bell, ByHand, Oversight, Spawner};
+use crate::consumer::{Bell, ByHand, Oversight, Spawner, TopicAtWork};
 use crate::names::{Subscription, TopicName};
 
 /// A consumer whose loop is turned by hand.
@@ -23,26 +23,42 @@ pub(crate) struct InHand {
 /// The number of a consumer's client, once it is made.
 pub(crate) type ItsClient = Arc<OnceLock<ClientId>>;
 
-/// Makes the clients of all consumers, and the loops over them. `ring` is called whenever a loop is woken.
-pub(crate) fn consumers(
+/// A process that has begun.
+#[derive(Debug)]
+pub(crate) struct Begun {
+    pub(crate) consumers: Vec<InHand>,
+    pub(crate) backgrounds: Backgrounds,
+}
+
+/// Makes the clients of all consumers, and the loops over them, and starts the tasks of plugins beside them. `ring` is called whenever a
+/// loop is woken.
+pub(crate) fn begin(
     mut app: App,
     broker: &MemberBroker,
     spawner: &Spawner,
+    sight: &Sight,
     ring: &(impl Fn() + Clone + Send + Sync + 'static),
-    witness: impl Fn(&AssembledConsumer, &ItsClient) -> Arc<dyn Witness>,
-) -> Result<Vec<InHand>, StartError> {
-    let mut all = Vec::new();
+    witness: impl Fn(&AssembledConsumer, &ItsClient, Way) -> Arc<dyn Witness>,
+) -> Result<Begun, StartError> {
+    let (mut consumers, mut topics) = (Vec::new(), Vec::new());
     for mut assembled in std::mem::take(&mut app.consumers) {
         let client = ItsClient::default();
-        let witness = witness(&assembled, &client);
-        assembled.pipelines = assembled.pipelines.iter().map(|pipeline| Arc::new(watched(pipeline, &witness))).collect();
+        let seen = |way| {
+            let witness = witness(&assembled, &client, way);
+            assembled.pipelines.iter().map(|pipeline| Arc::new(watched(pipeline, &witness))).collect::<Vec<_>>()
+        };
+        topics.extend(seen(Way::Replay).into_iter().map(|pipeline| TopicAtWork::new(assembled.group.clone(), pipeline)));
+        assembled.pipelines = seen(Way::Lane);
         let bell = Bell::new();
         let (consumer_loop, reporter) = app.consumer_loop(&assembled, bell.waker(ring.clone()), spawner.clone())?;
         let id = *broker.clients(Kind::Consumer).last().expect("its client was made just now");
         client.set(id).expect("it is set here only");
-        all.push(InHand { oversight: app.oversight(&assembled), assembled, id, by_hand: ByHand::new(consumer_loop, reporter, bell) });
+        consumers.push(InHand { oversight: app.oversight(&assembled), assembled, id, by_hand: ByHand::new(consumer_loop, reporter, bell) });
     }
-    if all.is_empty() { Err(StartError::Nothing) } else { Ok(all) }
+    if consumers.is_empty() {
+        return Err(StartError::Nothing);
+    }
+    Ok(Begun { consumers, backgrounds: app.start_beside(topics, spawner.runtime(), sight) })
 }
 
 /// Makes the topics that the application names and that are not there yet, as an administrator would have.

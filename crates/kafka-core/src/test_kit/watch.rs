@@ -1,7 +1,6 @@
 //! Watching a pipeline from outside: what its handler was given and made of it, what else was settled.
 
 use std::fmt;
-use std::future::poll_fn;
 use std::sync::Arc;
 
 use futures_util::FutureExt;
@@ -14,6 +13,15 @@ use crate::message::{RawMessage, Run};
 use crate::names::TopicPartition;
 use crate::test_kit::work::AtWork;
 use crate::topic::{Control, Feed, Handler, HandlerOutcome, Undecoded};
+
+/// How messages come to a handler.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Way {
+    /// In a lane of its consumer.
+    Lane,
+    /// Through a background task, below the gates.
+    Replay,
+}
 
 /// Is told what happens in the pipelines of one consumer.
 pub(crate) trait Witness: Send + Sync + fmt::Debug {
@@ -184,8 +192,7 @@ impl FailureHandler for WatchedFailures {
 /// Sees the work through, noting at each poll what it waits for.
 async fn seen<T>(witness: &dyn Witness, what: &(dyn Fn() -> String + Sync), work: impl Future<Output = T>) -> T {
     let Some(at_work) = witness.work(what) else { return work.await };
-    let mut work = std::pin::pin!(work);
-    poll_fn(|context| at_work.poll(|| work.as_mut().poll(context))).await
+    at_work.see(work).await
 }
 
 /// Where the first messages of a run stand.

@@ -5,6 +5,7 @@
 
 use std::cell::Cell;
 use std::collections::BTreeMap;
+use std::future::poll_fn;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
@@ -82,6 +83,12 @@ pub(crate) struct AtWork {
 }
 
 impl AtWork {
+    /// Sees the work through, noting at each poll what it waits for.
+    pub(crate) async fn see<T>(&self, work: impl Future<Output = T>) -> T {
+        let mut work = std::pin::pin!(work);
+        poll_fn(|context| self.poll(|| work.as_mut().poll(context))).await
+    }
+
     /// Runs one poll of the work, and notes what it waits for.
     pub(crate) fn poll<T>(&self, poll: impl FnOnce() -> T) -> T {
         /// Back to whatever was polled around it, also after a panic.

@@ -5,14 +5,14 @@
 use std::sync::Arc;
 
 use kafka_core::broker::rdkafka::EmbeddedBroker;
-use kafka_core::broker::{Broker, Membership, Remedy, TransactionError, TransactionalClient};
+use kafka_core::broker::{Broker, Membership, Remedy, TransactionError, TransactionalClient, Wanted};
 use kafka_core::message::Record;
 use kafka_core::names::TopicPartition;
 
 use crate::member::{Member, broker_with, produce, properties, send, topic, values, wait};
 
 fn transactional(broker: &EmbeddedBroker, id: &str) -> Result<Arc<dyn TransactionalClient>, TransactionError> {
-    wait(broker.transactional_producer(&properties(&[("transactional.id", id), ("linger.ms", "0")])))
+    wait(broker.transactional_producer(&properties(&[("transactional.id", id), ("linger.ms", "0")]), Wanted::default()))
 }
 
 fn partition() -> TopicPartition {

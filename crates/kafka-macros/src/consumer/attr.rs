@@ -18,6 +18,7 @@ pub(super) struct ConsumerAttrs {
     pub(super) topics: Slot<Vec<TypePath>>,
     pub(super) config: Slot<Vec<PropertyAttr>>,
     pub(super) suppress: Slot<Suppress>,
+    pub(super) exactly_once: Slot<()>,
     pub(super) register: Slot<LitBool>,
     pub(super) root: Slot<Path>,
 }
@@ -40,6 +41,7 @@ impl Attributes for ConsumerAttrs {
         Key::new("topics", "topics(Orders)", |attrs, item| item.once(&mut attrs.topics, topics)),
         Key::new("config", "config(\"auto.offset.reset\" = \"earliest\")", |attrs, item| item.once(&mut attrs.config, properties)),
         Key::new("suppress", "suppress(\"orders\")", |attrs, item| item.once(&mut attrs.suppress, Suppress::read)),
+        Key::new("exactly_once", "exactly_once", |attrs, item| item.once(&mut attrs.exactly_once, Item::flag)),
         Key::new("register", "register = false", |attrs, item| item.once(&mut attrs.register, Item::boolean)),
         Key::new("crate", root::EXAMPLE, |attrs, item| item.once(&mut attrs.root, Item::path)),
     ];

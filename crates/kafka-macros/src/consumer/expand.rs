@@ -5,11 +5,15 @@ use proc_macro2::TokenStream;
 use quote::quote;
 use syn::Ident;
 
-use super::model::{Consumer, Discovery};
+use super::model::{Consumer, Discovery, Positions};
 
 pub(super) fn expand(consumer: &Consumer) -> TokenStream {
-    let Consumer { root, ident, name, group, topics, config, suppress, discovery } = consumer;
+    let Consumer { root, ident, name, group, topics, config, suppress, positions, discovery } = consumer;
     let (keys, values) = (config.iter().map(|property| &property.key), config.iter().map(|property| &property.value));
+    let exactly_once = match positions {
+        Positions::Stored => None,
+        Positions::InTransactions => Some(quote!(.exactly_once())),
+    };
     let registration = match discovery {
         Discovery::Off => None,
         Discovery::Registered => Some(quote! {
@@ -22,7 +26,7 @@ pub(super) fn expand(consumer: &Consumer) -> TokenStream {
         #[automatically_derived]
         impl __k::Consumer for #ident {
             fn spec() -> __k::ConsumerSpec {
-                __k::ConsumerSpec::new(#name, #group) #(.topic::<#topics>())* #(.config(#keys, #values))* #suppress
+                __k::ConsumerSpec::new(#name, #group) #(.topic::<#topics>())* #(.config(#keys, #values))* #suppress #exactly_once
             }
         }
         #registration

@@ -20,6 +20,7 @@ pub(super) struct Consumer {
     pub(super) topics: Vec<TypePath>,
     pub(super) config: Vec<Property>,
     pub(super) suppress: Option<Suppress>,
+    pub(super) positions: Positions,
     pub(super) discovery: Discovery,
 }
 
@@ -28,6 +29,15 @@ pub(super) struct Consumer {
 pub(super) struct Property {
     pub(super) key: LitStr,
     pub(super) value: LitStr,
+}
+
+/// How the consumer commits its positions.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Positions {
+    /// After the work.
+    Stored,
+    /// With what the handlers produce, in one transaction.
+    InTransactions,
 }
 
 /// Whether the application finds the consumer by itself.
@@ -79,6 +89,7 @@ impl Consumer {
             topics,
             config,
             suppress,
+            positions: if attrs.exactly_once.given().is_some() { Positions::InTransactions } else { Positions::Stored },
             discovery: match attrs.register.given() {
                 Some(register) if !register.value => Discovery::Off,
                 Some(_) | None => Discovery::Registered,

@@ -46,6 +46,11 @@ snapshots! { CONSUMER;
         struct Billing;
     "#
 
+    exactly_once: r#"
+        #[consumer(group = "billing", topics(Orders), exactly_once)]
+        struct Billing;
+    "#
+
     not_registered: r#"
         #[consumer(group = "billing", register = false)]
         struct Billing;

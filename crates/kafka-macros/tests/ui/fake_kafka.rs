@@ -134,6 +134,7 @@ pub mod __private {
     writes! { ConsumerSpec {
         config(key: &str, value: &str) => (key, value);
         suppress_all() => ();
+        exactly_once() => ();
         suppress(topics: impl IntoIterator<Item = &'static str> + Debug) => topics;
     }}
     impl ConsumerSpec {

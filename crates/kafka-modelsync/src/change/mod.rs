@@ -2,12 +2,13 @@
 
 //!
 //! In reading order: this page is what comes out, `reader` the way to it; `shape` knows a message's schema, `semantic` what its types
-//! stand for, `convert` makes the values, `placeholder` knows the columns that were not sent, `write` goes back to Avro. [`reroute`](RerouteModelMap) chooses among
-//! the models of one topic.
+//! stand for, `convert` makes the values, `placeholder` knows the columns that were not sent, `moved` the rows whose key changed, `write`
+//! goes back to Avro. [`reroute`](RerouteModelMap) chooses among the models of one topic.
 
 mod convert;
 mod error;
 mod interval;
+mod moved;
 mod placeholder;
 mod reader;
 mod reroute;
@@ -18,6 +19,7 @@ mod write;
 use std::sync::Arc;
 
 pub use self::error::ReadChangeError;
+pub use self::moved::{Moved, MovedHeader};
 #[doc(hidden)]
 pub use self::reader::{Body, Envelope, RowFacts};
 pub use self::reader::{ChangeReader, Event};
@@ -41,6 +43,8 @@ pub struct Change {
     pub table: Option<SourceTable>,
     /// The table that the key names beside its columns ([`PHYSICAL_TABLE`]); it is no column of the key any more.
     pub physical_table: Option<Arc<str>>,
+    /// Where the row went or came from, if its key changed and the message's headers say so ([`ChangeReader::moved`]).
+    pub moved: Option<Moved>,
 }
 
 /// What happened to a row.
@@ -87,13 +91,16 @@ impl Change {
     /// A change of which nothing more is known.
     #[must_use]
     pub fn new(key: Option<Key>, operation: Operation) -> Self {
-        Self { key, operation, position: None, table: None, physical_table: None }
+        Self { key, operation, position: None, table: None, physical_table: None, moved: None }
     }
 
-    /// The key that the row had before, if the change gave it another and the source says so. Debezium sends a deletion of the old key and
-    /// an insertion of the new one instead, unless another writer made the event.
+    /// The key that the row had before, if the change gave it another and the source says so: in a header of the insertion, as Debezium
+    /// does, or by the row before, as other writers may.
     #[must_use]
     pub fn moved_from(&self) -> Option<Key> {
+        if let Some(Moved::From(key)) = &self.moved {
+            return Some(key.clone());
+        }
         let (Operation::Upsert { before: Some(before), after }, Some(Key::Row(key))) = (&self.operation, &self.key) else { return None };
         let old = key.names().iter().map(|name| Some((Arc::clone(name), before.get(name)?.clone())));
         let old: Row = old.collect::<Option<Vec<_>>>()?.into_iter().collect();

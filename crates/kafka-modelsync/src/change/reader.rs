@@ -30,6 +30,12 @@ pub struct ChangeReader {
 pub trait Event: Send + Sync + 'static {
     #[doc(hidden)]
     fn body(self, reader: &ChangeReader) -> Result<Body, ReadChangeError>;
+
+    /// Another key of the same columns, of which only the text is known.
+    #[doc(hidden)]
+    fn another(&self, reader: &ChangeReader, said: Json) -> Option<Key> {
+        reader.another_key(None, said)
+    }
 }
 
 /// What a part of a message is.
@@ -154,6 +160,21 @@ impl ChangeReader {
         shape
     }
 
+    /// A key that a text says, by the types of a root.
+    fn another_key(&self, root: Option<&Root>, said: Json) -> Option<Key> {
+        let row = match (root, said) {
+            (Some(Root::Row(shape)), said @ Json::Object(_)) => self.json_row(said, shape),
+            (_, Json::Object(object)) => {
+                let shape = self.unsaid(&object);
+                self.json_row(Json::Object(object), &shape)
+            }
+            _ => return None,
+        };
+        let mut row = row.ok()?;
+        row.remove(PHYSICAL_TABLE);
+        Some(Key::Row(row))
+    }
+
     fn datum_row(&self, datum: Datum, shape: &RowShape) -> Result<Row, ReadChangeError> {
         let Datum::Record(_, fields) = datum else { return Err(ReadChangeError::NotARecord { found: "no record" }) };
         let mut values = Vec::with_capacity(fields.len());
@@ -243,6 +264,10 @@ fn enveloped(key: Option<Key>, envelope: Envelope) -> Result<Change, ReadChangeE
 }
 
 impl Event for AvroValue {
+    fn another(&self, reader: &ChangeReader, said: Json) -> Option<Key> {
+        reader.another_key(Some(&*reader.root_of_avro(self.schema())), said)
+    }
+
     fn body(self, reader: &ChangeReader) -> Result<Body, ReadChangeError> {
         let root = reader.root_of_avro(self.schema());
         let datum = self.into_datum();
@@ -278,6 +303,12 @@ impl Event for AvroValue {
 }
 
 impl Event for Json {
+    fn another(&self, reader: &ChangeReader, said: Self) -> Option<Key> {
+        let schema = self.get("schema").filter(|schema| schema.is_object() && self.get("payload").is_some());
+        let root = schema.and_then(|schema| reader.root_of_connect(schema.clone()).ok());
+        reader.another_key(root.as_deref(), said)
+    }
+
     fn body(mut self, reader: &ChangeReader) -> Result<Body, ReadChangeError> {
         let Self::Object(object) = &mut self else {
             return match self {

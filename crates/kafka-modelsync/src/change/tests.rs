@@ -321,6 +321,52 @@ fn what_is_no_change_is_told() {
 }
 
 #[test]
+fn a_scale_that_no_number_has_asks_for_no_gigabytes_of_zeros() {
+    let reader = ChangeReader::new();
+    let of = |scale: i64| {
+        let fields = json!([{"type": "int32", "field": "scale"}, {"type": "bytes", "field": "value"}]);
+        let column = json!({"type": "struct", "field": "a", "name": "io.debezium.data.VariableScaleDecimal", "fields": fields});
+        let value = json!({"schema": {"type": "struct", "fields": [column]}, "payload": {"a": {"scale": scale, "value": "ew=="}}});
+        reader.read(None::<Json>, Some(value)).map(|change| after(&change).get("a").cloned().unwrap())
+    };
+    assert_eq!(of(2), Ok(decimal("1.23")));
+    let (small, large) = (of(16_383).unwrap(), of(-131_072).unwrap());
+    assert!(matches!((&small, &large), (Value::Decimal(_), Value::Decimal(_))), "{small:?} {large:?}");
+    for scale in [16_384, -131_073, i64::from(i32::MAX), i64::from(i32::MIN)] {
+        let error = of(scale).unwrap_err().to_string();
+        assert_eq!(error, format!("the column `a` cannot be read: no number has a scale of {scale}"));
+    }
+}
+
+#[test]
+fn headers_say_the_other_key_of_a_row_by_the_types_of_its_own() {
+    let reader = ChangeReader::new();
+    let schema = r#"{"type":"record","name":"Key","fields":[
+        {"name":"id","type":"long"},
+        {"name":"code","type":{"type":"string","connect.name":"io.debezium.data.Uuid"}},
+        {"name":"day","type":{"type":"int","connect.name":"io.debezium.time.Date"}}]}"#;
+    let uuid = "00000000-0000-0000-0000-000000000007";
+    let bytes = [&[2_u8, 72][..], uuid.as_bytes(), &[2]].concat();
+    let key: AvroValue = ValueSchema::parse(schema).unwrap().read(&bytes).unwrap();
+    let said = format!(r#"{{"id":5,"code":"{uuid}","day":1}}"#);
+    let row = [
+        ("id", Value::Int(5)),
+        ("code", Value::Uuid(uuid.parse().unwrap())),
+        ("day", Value::Date(NaiveDate::from_ymd_opt(1970, 1, 2).unwrap())),
+    ];
+    let other = Key::Row(row.into_iter().collect());
+    let moved = |name: &str, value: &[u8]| reader.moved(&MovedHeader::of(name.as_bytes(), value).unwrap(), Some(&key));
+    assert_eq!(moved("__debezium.newkey", said.as_bytes()), Some(Moved::To(other.clone())));
+    assert_eq!(moved("__debezium.oldkey", said.as_bytes()), Some(Moved::From(other)));
+    // As Avro, for example: a deletion is one all the same.
+    assert_eq!(moved("__debezium.newkey", b"\0\0\0\0\x01\x0a"), None);
+    assert_eq!(moved("__debezium.oldkey", b"\0\0\0\0\x01\x0a"), Some(Moved::FromUnknown));
+    assert_eq!(MovedHeader::of(b"__debezium.context", b"{}"), None);
+    let whole = reader.moved(&MovedHeader::of(b"__debezium.oldkey", br#"{"id":5}"#).unwrap(), Some(&7_i64));
+    assert_eq!(whole, Some(Moved::From(Key::Row([("id", Value::Int(5))].into_iter().collect()))));
+}
+
+#[test]
 fn records_and_maps_that_stand_for_one_value() {
     let reader = ChangeReader::new();
     let of = |name: &str, fields: Json, value: Json| {

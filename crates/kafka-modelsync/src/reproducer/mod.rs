@@ -27,7 +27,7 @@ use crate::value::Value;
 /// over, since its deletion comes next, and so is one that is flagged `kafka_skip`. For each deletion it calls
 /// [`reproduce_deletion`](Self::reproduce_deletion), flagged or not. [`reproduce`](Self::reproduce) as a whole can be another.
 ///
-/// It is made a topic by [`Reproducer`], and finds itself in the application's state. In a consumer that is
+/// It is made a topic by [`Reproducer`], of the application's state ([`from_state`](Self::from_state)). In a consumer that is
 /// [`exactly_once`](kafka_core::consumer::ConsumerSpec::exactly_once) what it produces is written once; `enqueue` is as safe there as
 /// `send`, and faster.
 ///
@@ -95,6 +95,14 @@ pub trait TopicReproducer: Clone + Send + Sync + 'static {
 
     /// Which topic is read.
     fn reproduced() -> Reproduced;
+
+    /// Made when the application is built, of its state: take the `Producer` here. Default: it is a value of the state itself.
+    ///
+    /// # Errors
+    /// When the state lacks something.
+    fn from_state(state: &State) -> Result<Self, MissingState> {
+        state.get::<Self>()
+    }
 
     /// What else the topic declares: retries, a dead letter. Default: nothing.
     fn declare(spec: TopicSpec) -> TopicSpec {
@@ -175,7 +183,7 @@ impl<R: TopicReproducer> Topic for Reproducer<R> {
     }
 
     fn from_state(state: &State) -> Result<Self, MissingState> {
-        Ok(Self { reproducer: state.get::<R>()?, reader: R::reader() })
+        Ok(Self { reproducer: R::from_state(state)?, reader: R::reader() })
     }
 }
 

@@ -38,6 +38,25 @@ pub(super) fn cell(value: Value, column: &Column, table: &str) -> Result<Option<
     })
 }
 
+/// A value that was kept as the database's own text.
+pub(super) fn kept(text: &serde_json::Value, kind: Kind) -> Option<Cell> {
+    let text = match text {
+        serde_json::Value::Null => return Some(Cell::Null),
+        text => text.as_str()?,
+    };
+    match kind {
+        Kind::Text | Kind::Numeric | Kind::Json | Kind::Other => Some(Cell::Text(text.to_owned())),
+        Kind::Bytes => {
+            let digits = text.strip_prefix("\\x").filter(|digits| digits.len() % 2 == 0)?;
+            let byte = |at: usize| u8::from_str_radix(digits.get(at..at + 2)?, 16).ok();
+            (0..digits.len()).step_by(2).map(byte).collect::<Option<_>>().map(Cell::Bytes)
+        }
+        // A zone of hours alone is PostgreSQL's way.
+        Kind::TimestampTz => DateTime::parse_from_str(text, "%Y-%m-%d %H:%M:%S%.f%#z").ok().map(|at| Cell::TimestampTz(at.to_utc())),
+        kind => convert(Value::Text(text.to_owned()), kind).ok(),
+    }
+}
+
 /// A value that its column cannot hold.
 struct Unfit {
     value: Value,
@@ -96,7 +115,6 @@ fn whole(value: Value, least: i64, most: i64) -> Result<Cell, Unfit> {
     }
 }
 
-#[expect(clippy::cast_precision_loss, reason = "a column of floating-point numbers was chosen for it")]
 /// A real that four bytes hold; what is larger would become infinite.
 fn single(value: Value) -> Result<Cell, Unfit> {
     match real(value.clone())? {
@@ -105,6 +123,7 @@ fn single(value: Value) -> Result<Cell, Unfit> {
     }
 }
 
+#[expect(clippy::cast_precision_loss, reason = "a column of floating-point numbers was chosen for it")]
 fn real(value: Value) -> Result<Cell, Unfit> {
     let number = match &value {
         Value::Float32(number) => Some(f64::from(*number)),
@@ -304,4 +323,51 @@ fn shown(value: &Value) -> String {
     let end = text.char_indices().nth(SHOWN).map_or(text.len(), |(at, _)| at);
     let more = if end < text.len() { "…" } else { "" };
     format!("{} `{}{more}`", value.kind(), &text[..end])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn real(value: Value, kind: Kind) -> Option<f64> {
+        match convert(value, kind) {
+            Ok(Cell::Real(number)) => Some(number),
+            Ok(cell) => panic!("{cell:?}"),
+            Err(_) => None,
+        }
+    }
+
+    #[test]
+    fn a_real_that_four_bytes_do_not_hold_fits_only_eight() {
+        let most = f64::from(f32::MAX);
+        for value in [Value::Float64(1e39), Value::Float64(-1e39), Value::Text("1e39".into()), Value::Decimal("1e39".parse().unwrap())] {
+            assert_eq!(real(value.clone(), Kind::Float4), None, "{value:?}");
+            assert_eq!(real(value, Kind::Float8).map(f64::abs), Some(1e39));
+        }
+        assert_eq!(real(Value::Float64(most), Kind::Float4), Some(most));
+        // Infinite before, and so it stays.
+        assert_eq!(real(Value::Float64(f64::INFINITY), Kind::Float4), Some(f64::INFINITY));
+        assert!(real(Value::Float32(f32::NAN), Kind::Float4).unwrap().is_nan());
+    }
+
+    #[test]
+    fn what_was_kept_comes_back_as_it_was() {
+        let kept = |text: &str, kind| kept(&text.into(), kind);
+        let cells = [
+            (kept("\\x00ff", Kind::Bytes), Cell::Bytes(vec![0, 255])),
+            (kept("\\x00FF", Kind::Bytes), Cell::Bytes(vec![0, 255])),
+            (kept("{1,NULL}", Kind::Other), Cell::Text("{1,NULL}".into())),
+            (kept("-32768", Kind::Int2), Cell::Int(-32_768)),
+            (kept("true", Kind::Bool), Cell::Bool(true)),
+            (kept("2026-02-28", Kind::Date), Cell::Date("2026-02-28".parse().unwrap())),
+            (kept("2026-02-28 01:02:03.5", Kind::Timestamp), Cell::Timestamp("2026-02-28T01:02:03.5".parse().unwrap())),
+            (kept("2026-02-28 01:02:03.5+00", Kind::TimestampTz), Cell::TimestampTz("2026-02-28T01:02:03.5Z".parse().unwrap())),
+            (kept("2026-02-28 01:02:03+05:30", Kind::TimestampTz), Cell::TimestampTz("2026-02-27T19:32:03Z".parse().unwrap())),
+        ];
+        for (found, wanted) in cells {
+            assert_eq!(found, Some(wanted));
+        }
+        assert_eq!(super::kept(&serde_json::Value::Null, Kind::Int4), Some(Cell::Null));
+        assert_eq!((kept("\\x0", Kind::Bytes), kept("\\xzz", Kind::Bytes), kept("x", Kind::Int4)), (None, None, None));
+    }
 }

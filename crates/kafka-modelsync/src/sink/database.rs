@@ -7,8 +7,10 @@ use std::sync::Arc;
 use futures_util::future::BoxFuture;
 use kafka_core::names::{GroupId, TopicPartition};
 
+use super::cell::RowKey;
 use super::error::{DatabaseError, SinkError};
-use super::event::Event;
+use super::event::{Act, Event};
+use super::moving::Unpaid;
 use super::shape::{Description, Shape};
 use crate::table::Table;
 
@@ -79,6 +81,27 @@ pub(crate) struct Written {
     pub(crate) refused: Option<SinkError>,
 }
 
+/// Why a message is not written.
+#[derive(Debug)]
+pub(crate) enum Refusal {
+    /// The database does not like its row.
+    Database(diesel::result::Error),
+    /// Its row had another key, and what it held is not to be had.
+    Unpaid(Unpaid),
+}
+
+impl From<diesel::result::Error> for Refusal {
+    fn from(error: diesel::result::Error) -> Self {
+        Self::Database(error)
+    }
+}
+
+impl From<Unpaid> for Refusal {
+    fn from(unpaid: Unpaid) -> Self {
+        Self::Unpaid(unpaid)
+    }
+}
+
 impl Batch {
     /// The position after so many messages.
     pub(crate) fn position_after(&self, done: usize) -> Option<i64> {
@@ -86,11 +109,34 @@ impl Batch {
         done.checked_sub(1).and_then(|last| ledger.positions.get(last)).copied()
     }
 
+    /// Whether rows of it change their keys.
+    pub(crate) fn moves(&self) -> bool {
+        self.events.iter().any(Event::moves)
+    }
+
     /// A refusal of the message at this place.
-    pub(crate) fn refused(&self, at: usize, events: &[Event], source: diesel::result::Error) -> Written {
-        let key = events.iter().find(|event| event.at == at).and_then(Event::key);
-        let row = key.map_or_else(|| "(all)".to_owned(), |key| key.to_text());
-        Written { done: at, refused: Some(SinkError::Refused { table: self.shape.name.clone(), row, source }) }
+    pub(crate) fn refused(&self, at: usize, events: &[Event], refusal: Refusal) -> Written {
+        let mut of_message = events.iter().filter(|event| event.at == at);
+        let table = self.shape.name.clone();
+        let error = match refusal {
+            Refusal::Database(source) => {
+                let key = of_message.next().and_then(Event::key);
+                SinkError::Refused { table, row: key.map_or_else(|| "(all)".to_owned(), RowKey::to_text), source }
+            }
+            Refusal::Unpaid(unpaid) => {
+                let arriving = of_message.find_map(|event| if let Act::Arrive(row) = &event.act { Some(row) } else { None });
+                let row = arriving.map(|row| row.key.to_text()).unwrap_or_default();
+                let former = arriving.and_then(|row| row.from.as_ref());
+                let former = former.map_or_else(|| "(which cannot be read)".to_owned(), RowKey::to_text);
+                let owed = arriving.iter().flat_map(|row| &row.owed).map(|owed| format!("`{}`", self.shape.columns[*owed].name));
+                let columns = owed.collect::<Vec<_>>().join(", ");
+                match unpaid {
+                    Unpaid::Early => SinkError::AwaitsFormerRow { table, row, former, columns },
+                    Unpaid::Lost => SinkError::FormerRowLost { table, row, former, columns },
+                }
+            }
+        };
+        Written { done: at, refused: Some(error) }
     }
 }
 

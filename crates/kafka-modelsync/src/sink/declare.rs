@@ -134,4 +134,22 @@ mod tests {
         assert_eq!(needs(&deleted, &model), Needs::deletion());
         assert_eq!(needs(&Change::new(None, Operation::Delete { before: None }), &model), Needs::deletion());
     }
+    #[test]
+    fn what_a_transform_makes_of_a_column_is_what_is_waited_for() {
+        let local = |value: Value| match value {
+            Value::Int(id) if id >= 1_000 => Ok(Value::Int(id - 1_000)),
+            Value::Int(0) => Ok(Value::Null),
+            other => Err(format!("{other:?} is none of theirs")),
+        };
+        let table = Table::named("orders", ["id", "customer_id"], ["id"]);
+        let model = Model::of(table).rename("customer_id", "customer").transform("customer_id", local);
+        let model = model.relation("customer_id", "customers", "id");
+        let waits = |value: Value| {
+            let after = [("customer", value)].into_iter().collect();
+            needs(&Change::new(None, Operation::Upsert { before: None, after }), &model).relations().to_vec()
+        };
+        assert_eq!(waits(Value::Int(1_007)), [Relation::row("customers", "id", RelationValue::Int(7))]);
+        // Nothing is referred to; or the handler tells what is wrong.
+        assert_eq!((waits(Value::Int(0)), waits(Value::Int(5)), waits(Value::Unavailable)), (vec![], vec![], vec![]));
+    }
 }

@@ -57,6 +57,34 @@ pub enum SinkError {
         /// What is wrong.
         source: BoxError,
     },
+    /// The row's key changed, values that did not change were not sent with the new key, and the row of the former key is still as it was:
+    /// its deletion stands in another partition, and comes. No message's fault: the partition waits for it.
+    #[error("row {row} of `{table}` had the key {former} before; its {columns} come with the deletion of that, which is waited for")]
+    AwaitsFormerRow {
+        /// The table.
+        table: String,
+        /// The new key.
+        row: String,
+        /// The former key.
+        former: String,
+        /// The columns that were not sent.
+        columns: String,
+    },
+    /// The row's key changed, values that did not change were not sent with the new key, and the former row is not known here. Its deletion
+    /// may come still, so the partition waits for it, about twelve minutes; or it was compacted away, or stands before where reading
+    /// began, and then the retry rules settle the message. Give the source's table `REPLICA IDENTITY FULL`, or have the
+    /// connector take a snapshot anew.
+    #[error("row {row} of `{table}` had the key {former} before; its {columns} were not sent again, and the former row is not known here")]
+    FormerRowLost {
+        /// The table.
+        table: String,
+        /// The new key.
+        row: String,
+        /// The former key, or that it cannot be read.
+        former: String,
+        /// The columns that were not sent.
+        columns: String,
+    },
     /// The database refused the row: a foreign key whose row is not there, a duplicate of a unique value, a null where none may be.
     #[error("row {row} was refused by `{table}`")]
     Refused {

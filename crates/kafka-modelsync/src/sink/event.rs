@@ -7,7 +7,7 @@ use super::convert::cell;
 use super::error::SinkError;
 use super::guard::Position;
 use super::shape::{Column, GuardColumns, Shape};
-use crate::change::{Change, Operation};
+use crate::change::{Change, Moved, Operation};
 use crate::model::{Model, Truncations};
 use crate::row::{Key, Names, Row};
 use crate::value::Value;
@@ -29,8 +29,36 @@ pub(crate) enum Act {
     Put { key: RowKey, cells: Vec<Option<Cell>> },
     /// The row is to be gone.
     Remove { key: RowKey },
+    /// The row is to be gone, and lives on under another key: see [`moving`](super::moving).
+    Leave(Box<Leaving>),
+    /// The row is to have these values; it had another key before.
+    Arrive(Box<Arriving>),
     /// Every row is to be gone.
     Clear,
+}
+
+/// A row that leaves its key for another.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Leaving {
+    pub(crate) key: RowKey,
+    pub(crate) to: RowKey,
+    /// What tells this move from others between the same keys: the position in the source's log, which the arrival has too; 0 if it is
+    /// not known.
+    pub(crate) mark: i64,
+    /// Where the message stands, which is the same when it comes again.
+    pub(crate) place: Option<Place>,
+}
+
+/// A row that arrives from another key.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Arriving {
+    pub(crate) key: RowKey,
+    pub(crate) cells: Vec<Option<Cell>>,
+    /// Its former key; it may be unknown.
+    pub(crate) from: Option<RowKey>,
+    pub(crate) mark: i64,
+    /// The columns that it has a value for, which was not sent.
+    pub(crate) owed: Vec<usize>,
 }
 
 /// Where in a message's row the columns are, for the names that it was made for.
@@ -64,8 +92,19 @@ impl Reader {
         shape: &Shape,
         events: &mut Vec<Event>,
     ) -> Result<(), SinkError> {
-        let Change { key, operation, position, .. } = change;
+        let Change { key, operation, position, moved, .. } = change;
         let lsn = position.and_then(|position| position.lsn);
+        let mark = lsn.unwrap_or_default();
+        let (to, from) = match &moved {
+            None => (None, None),
+            Some(Moved::To(other)) => (self.key(Some(other), None, shape).ok(), None),
+            Some(Moved::From(other)) => (None, Some(self.key(Some(other), None, shape).ok())),
+            Some(Moved::FromUnknown) => (None, Some(None)),
+        };
+        let gone = |key: RowKey, to: Option<RowKey>| match to {
+            Some(to) if to != key => Act::Leave(Box::new(Leaving { key, to, mark, place })),
+            Some(_) | None => Act::Remove { key },
+        };
         let position = match shape.guard {
             GuardColumns::Off => None,
             GuardColumns::Offset { .. } => place.map(|Place { partition, offset }| Position::Offset { partition, offset }),
@@ -81,23 +120,29 @@ impl Reader {
             }
             Operation::Upsert { after, .. } if model.is_deletion(&after) => {
                 let key = self.key(key.as_ref(), Some(&after), shape)?;
-                Act::Remove { key }
+                gone(key, to)
             }
             Operation::Upsert { before, after } => {
+                let old = before.as_ref().and_then(|before| self.key(None, Some(before), shape).ok());
+                let moves = old.is_some() || from.is_some();
+                let owed = if moves { self.unsent(&after, shape) } else { Vec::new() };
                 let mut cells = self.cells(after, shape)?;
                 let key = self.put_key(key.as_ref(), &mut cells, shape)?;
-                if let Some(old) = before.as_ref().and_then(|before| self.key(None, Some(before), shape).ok())
-                    && old != key
-                {
-                    events.push(Event { at, act: Act::Remove { key: old }, position });
+                let old = old.filter(|old| *old != key);
+                if let Some(old) = &old {
+                    let leaving = Leaving { key: old.clone(), to: key.clone(), mark, place };
+                    events.push(Event { at, act: Act::Leave(Box::new(leaving)), position });
                 }
                 stamp(&mut cells, position, shape);
-                Act::Put { key, cells }
+                match old.map(Some).or(from) {
+                    Some(from) => Act::Arrive(Box::new(Arriving { key, cells, from, mark, owed })),
+                    None => Act::Put { key, cells },
+                }
             }
             // The deletion that came before it said where it stands, and did it.
             Operation::Delete { .. } if unplaced && matches!(shape.guard, GuardColumns::Lsn(_)) => return Ok(()),
             Operation::Delete { .. } if unplaced => return Err(no_position()),
-            Operation::Delete { before } => Act::Remove { key: self.key(key.as_ref(), before.as_ref(), shape)? },
+            Operation::Delete { before } => gone(self.key(key.as_ref(), before.as_ref(), shape)?, to),
             Operation::Truncate if model.truncations == Truncations::Applied => Act::Clear,
             Operation::Truncate | Operation::Nothing => return Ok(()),
         };
@@ -120,6 +165,16 @@ impl Reader {
             (Arc::clone(names), columns.iter().enumerate().map(source).collect())
         });
         places
+    }
+
+    /// The columns whose value did not change, and was not sent.
+    fn unsent(&mut self, row: &Row, shape: &Shape) -> Vec<usize> {
+        let unsent = |source: &Source| match *source {
+            Source::None => false,
+            Source::Copy(place) | Source::Take(place) => row.values()[place] == Value::Unavailable,
+        };
+        let places = self.places(row.names(), shape).iter().enumerate();
+        places.filter(|(_, source)| unsent(source)).map(|(at, _)| at).collect()
     }
 
     fn cells(&mut self, row: Row, shape: &Shape) -> Result<Vec<Option<Cell>>, SinkError> {
@@ -202,10 +257,26 @@ fn stamp(cells: &mut [Option<Cell>], position: Option<Position>, shape: &Shape) 
 }
 
 impl Event {
+    /// The values that its row is to have.
+    pub(crate) fn cells(&self) -> Option<&[Option<Cell>]> {
+        match &self.act {
+            Act::Put { cells, .. } => Some(cells),
+            Act::Arrive(arriving) => Some(&arriving.cells),
+            Act::Remove { .. } | Act::Leave(_) | Act::Clear => None,
+        }
+    }
+
+    /// Whether it is about a row whose key changes.
+    pub(crate) fn moves(&self) -> bool {
+        matches!(self.act, Act::Leave(_) | Act::Arrive(_))
+    }
+
     /// The row that it is about.
     pub(crate) fn key(&self) -> Option<&RowKey> {
         match &self.act {
             Act::Put { key, .. } | Act::Remove { key } => Some(key),
+            Act::Leave(leaving) => Some(&leaving.key),
+            Act::Arrive(arriving) => Some(&arriving.key),
             Act::Clear => None,
         }
     }

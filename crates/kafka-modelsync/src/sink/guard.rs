@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use super::cell::RowKey;
-use super::event::{Act, Event};
+use super::event::Event;
 
 /// Where an event stands in the order of its row's events.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,7 +30,7 @@ impl Position {
 pub(crate) fn fresh(events: Vec<Event>, mut known: HashMap<RowKey, Position>) -> Vec<Event> {
     let mut kept = Vec::with_capacity(events.len());
     for event in events {
-        if let (Act::Put { key, .. } | Act::Remove { key }, Some(position)) = (&event.act, event.position) {
+        if let (Some(key), Some(position)) = (event.key(), event.position) {
             match known.get_mut(key) {
                 Some(newest) if position.is_before(*newest) => continue,
                 Some(newest) => *newest = position,

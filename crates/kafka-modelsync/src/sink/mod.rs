@@ -11,7 +11,7 @@
 //! lane holds until it is back.
 //!
 //! In reading order: [`Sink`] is the topic, `shape` the table as the database has it, `event` what a message does to rows, `convert` from
-//! values to what is bound, `guard` and `reduce` and `search` as above, `database` the port to a database and its two implementations,
+//! values to what is bound, `guard` and `reduce` and `search` as above, `moving` rows whose key changes and `patience` how long one waits, `database` the port to a database and its two implementations,
 //! [`Tables`] what an application adds, `declare` what the topic says to others.
 
 #![cfg_attr(not(all(feature = "postgres", feature = "sqlite")), allow(dead_code, reason = "what one database alone has no use for"))]
@@ -23,6 +23,8 @@ mod declare;
 mod error;
 mod event;
 mod guard;
+mod moving;
+mod patience;
 #[cfg(feature = "postgres")]
 mod postgres;
 mod reduce;

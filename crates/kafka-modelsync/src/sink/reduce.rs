@@ -3,8 +3,10 @@
 use std::collections::HashMap;
 
 use super::cell::{Cell, RowKey};
-use super::event::{Act, Event};
+use super::event::Event;
 use super::guard::Position;
+use super::moving;
+use super::shape::SelfReference;
 
 /// What is to be done, in this order: everything goes, rows go, rows are put.
 #[derive(Debug, Default)]
@@ -60,30 +62,27 @@ pub(crate) fn reduce(events: &[Event]) -> Reduced<'_> {
     let mut states: Vec<State<'_>> = Vec::with_capacity(events.len());
     let mut places: HashMap<&RowKey, usize> = HashMap::with_capacity(events.len());
     for event in events {
-        let key = match &event.act {
-            Act::Put { key, .. } | Act::Remove { key } => key,
-            Act::Clear => {
-                clear = Clear::Everything;
-                states.clear();
-                places.clear();
-                continue;
-            }
+        let Some(key) = event.key() else {
+            clear = Clear::Everything;
+            states.clear();
+            places.clear();
+            continue;
         };
         let place = *places.entry(key).or_insert_with(|| {
             states.push(State { key, removed: None, cells: None });
             states.len() - 1
         });
         let state = &mut states[place];
-        match (&event.act, &mut state.cells) {
-            (Act::Put { cells, .. }, Some(earlier)) => {
+        match (event.cells(), &mut state.cells) {
+            (Some(cells), Some(earlier)) => {
                 for (earlier, later) in earlier.iter_mut().zip(cells) {
                     if let Some(later) = later {
                         *earlier = Some(later);
                     }
                 }
             }
-            (Act::Put { cells, .. }, none) => *none = Some(cells.iter().map(Option::as_ref).collect()),
-            (Act::Remove { .. } | Act::Clear, cells) => {
+            (Some(cells), none) => *none = Some(cells.iter().map(Option::as_ref).collect()),
+            (None, cells) => {
                 *cells = None;
                 state.removed = Some(event.position);
             }
@@ -120,10 +119,15 @@ fn grouped(clear: Clear, states: Vec<State<'_>>) -> Reduced<'_> {
 }
 
 /// Cuts events into stretches that are reduced one after the other. One stretch, unless rows refer to rows of the same table: then
-/// what goes and what is put keeps its order, for a deletion may take other rows with it.
-pub(crate) fn stretches(events: &[Event], self_reference: super::shape::SelfReference) -> Vec<&[Event]> {
-    if self_reference == super::shape::SelfReference::None {
-        return vec![events];
+/// what goes and what is put keeps its order, for a deletion may take other rows with it; or rows change their keys
+/// ([`moving::cuts`]).
+pub(crate) fn stretches(events: &[Event], self_reference: SelfReference) -> Vec<&[Event]> {
+    let mut stretches = Vec::new();
+    for stretch in moving::cuts(events) {
+        match self_reference {
+            SelfReference::None => stretches.push(stretch),
+            SelfReference::Some => stretches.extend(stretch.chunk_by(|one, next| one.cells().is_some() == next.cells().is_some())),
+        }
     }
-    events.chunk_by(|one, next| matches!(one.act, Act::Put { .. }) == matches!(next.act, Act::Put { .. })).collect()
+    stretches
 }

@@ -54,7 +54,7 @@ impl Tables {
         Ok(Self::of(super::sqlite::Sqlite::open(path)?))
     }
 
-    /// The SQL of the tables that guards and stored positions use in PostgreSQL. They are made when they are first needed; whoever may not
+    /// The SQL of the tables that guards, stored positions and rows whose key changes use in PostgreSQL. They are made when they are first needed; whoever may not
     /// create tables has somebody else run this.
     #[cfg(feature = "postgres")]
     pub const POSTGRES_MIGRATION: &str = super::postgres::SCHEMA;

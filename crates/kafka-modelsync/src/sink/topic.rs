@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::marker::PhantomData;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use kafka_connect::skip::{self, Given, Scope};
 use kafka_core::app::{MissingState, State};
@@ -18,9 +18,10 @@ use super::database::{Batch, Ledger, Origin};
 use super::declare;
 use super::error::{DatabaseError, SinkError};
 use super::event::{Place, Reader};
+use super::patience::Patience;
 use super::shape::Shape;
 use super::tables::Tables;
-use crate::change::ChangeReader;
+use crate::change::{Change, ChangeReader, MovedHeader};
 use crate::model::{Model, ModelTopic};
 
 /// Where a message from a retry topic first stood: the contract of retries on the wire.
@@ -37,7 +38,7 @@ const RETURNS: [&str; 2] = ["RETRY_TIMESTAMP", "retry_topic-backoff-timestamp"];
 ///
 /// A batch is one transaction: as many messages as the topic's `batch` says, by default up to 500 of those that are there. Costs a round
 /// trip to the database for a batch whose rows have the same columns, and two for a transaction where there are deletions too; a guard
-/// costs three more. A message that fails has those before it written, and follows the
+/// costs three more, and so do rows whose key changes. A message that fails has those before it written, and follows the
 /// retry rules. While the database is away, the lane holds with back-off.
 pub struct Sink<M> {
     tables: Tables,
@@ -45,6 +46,7 @@ pub struct Sink<M> {
     reader: ChangeReader,
     concurrency: Concurrency,
     shape: Mutex<Option<Arc<Shape>>>,
+    patience: Mutex<Patience>,
     messages: PhantomData<fn() -> M>,
 }
 
@@ -74,6 +76,7 @@ impl<M: ModelTopic> Sink<M> {
             model: Arc::new(model),
             concurrency: spec.concurrency,
             shape: Mutex::default(),
+            patience: Mutex::default(),
             messages: PhantomData,
         })
     }
@@ -114,15 +117,18 @@ where
 impl<M: ModelTopic> ConsumeBatch for Sink<M> {
     async fn consume_batch(&self, batch: MessageBatch<KeyOf<Self>, ValueOf<Self>>) -> Result<(), BatchError> {
         let shape = self.shape().await.map_err(|error| BatchError::unavailable(0, error))?;
-        let (origin, places) = Self::places(&batch);
+        let (origin, said) = Self::said_beside(&batch);
+        let places: Vec<_> = said.iter().map(|beside| beside.place).collect();
         let ledger = self.ledger(&batch).map_err(|error| BatchError::unavailable(0, error))?;
         let (mut events, mut reader) = (Vec::with_capacity(batch.len()), Reader::default());
         let mut messages = batch.len();
         let mut broken = None;
-        for (at, (key, value)) in batch.into_parts().into_iter().enumerate() {
+        for (at, ((key, value), Beside { place, moved })) in batch.into_parts().into_iter().zip(said).enumerate() {
+            let moved = moved.and_then(|header| self.reader.moved(&header, key.as_ref()));
             let read = self
                 .reader
                 .read(key, value)
+                .map(|change| Change { moved, ..change })
                 .map_err(|error| SinkError::Unreadable { table: shape.name.clone(), source: error.into() })
                 .and_then(|change| {
                     // A sink has one table: a message of a router's whose key names another is not its own.
@@ -130,7 +136,7 @@ impl<M: ModelTopic> ConsumeBatch for Sink<M> {
                     own.map_err(|error| SinkError::Unreadable { table: shape.name.clone(), source: error.into() })?;
                     Ok(change)
                 })
-                .and_then(|change| reader.read((at, change, places[at]), &self.model, &shape, &mut events));
+                .and_then(|change| reader.read((at, change, place), &self.model, &shape, &mut events));
             if let Err(error) = read {
                 events.retain(|event| event.at < at);
                 (messages, broken) = (at, Some(error));
@@ -146,7 +152,13 @@ impl<M: ModelTopic> ConsumeBatch for Sink<M> {
             })?;
             if let Some(error) = written.refused {
                 self.look_again();
-                return Err(BatchError::at(written.done, error));
+                // What they lack is another partition's to bring.
+                let waits = match &error {
+                    SinkError::AwaitsFormerRow { .. } => true,
+                    SinkError::FormerRowLost { .. } => self.patience().lasts(places[written.done]),
+                    _ => false,
+                };
+                return Err(if waits { BatchError::unavailable(written.done, error) } else { BatchError::at(written.done, error) });
             }
         }
         broken.map_or(Ok(()), |error| {
@@ -162,6 +174,10 @@ impl<M: ModelTopic> Sink<M> {
         *self.shape.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 
+    fn patience(&self) -> MutexGuard<'_, Patience> {
+        self.patience.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     async fn shape(&self) -> Result<Arc<Shape>, DatabaseError> {
         if let Some(shape) = self.shape.lock().unwrap_or_else(PoisonError::into_inner).clone() {
             return Ok(shape);
@@ -172,24 +188,25 @@ impl<M: ModelTopic> Sink<M> {
         Ok(shape)
     }
 
-    /// Where the messages first stood.
-    fn places<K, V>(batch: &MessageBatch<K, V>) -> (Origin, Vec<Option<Place>>) {
+    /// What stands beside the messages: where they first stood, and headers that count.
+    fn said_beside<K, V>(batch: &MessageBatch<K, V>) -> (Origin, Vec<Beside>) {
         let mut origin = None;
-        let places = batch.iter().map(|message| {
+        let said = batch.iter().map(|message| {
             let (topic, partition) = (message.topic().as_str(), message.partition());
-            if let Some(place) = returned(message.raw()) {
+            let Headers { returned, moved } = headers(message.raw());
+            if let Some(place) = returned {
                 origin = Some(Origin::Elsewhere);
-                return place;
+                return Beside { place, moved };
             }
             match &origin {
                 None => origin = Some(Origin::Partition { topic: topic.to_owned(), partition }),
                 Some(Origin::Partition { topic: first, partition: number }) if first == topic && *number == partition => {}
                 Some(_) => origin = Some(Origin::Elsewhere),
             }
-            Some(Place { partition, offset: message.offset() })
+            Beside { place: Some(Place { partition, offset: message.offset() }), moved }
         });
-        let places = places.collect();
-        (origin.unwrap_or(Origin::Elsewhere), places)
+        let said = said.collect();
+        (origin.unwrap_or(Origin::Elsewhere), said)
     }
 
     /// The position that the batch moves, if it is kept in the database.
@@ -207,9 +224,21 @@ impl<M: ModelTopic> Sink<M> {
     }
 }
 
-/// Whether a message comes back from a retry topic or from the dead letters, and where it first stood.
-fn returned(message: &RawMessage) -> Option<Option<Place>> {
-    let (mut seen, mut partition, mut offset) = (false, None, None);
+/// What stands beside a message's key and value.
+struct Beside {
+    place: Option<Place>,
+    moved: Option<MovedHeader>,
+}
+
+/// The headers of a message that count.
+struct Headers {
+    /// Whether it comes back from a retry topic or from the dead letters, and where it first stood.
+    returned: Option<Option<Place>>,
+    moved: Option<MovedHeader>,
+}
+
+fn headers(message: &RawMessage) -> Headers {
+    let (mut seen, mut partition, mut offset, mut moved) = (false, None, None, None);
     message.visit_headers(&mut |name, value| {
         let number = || std::str::from_utf8(value?).ok()?.parse::<i64>().ok();
         let big_endian =
@@ -224,9 +253,11 @@ fn returned(message: &RawMessage) -> Option<Option<Place>> {
             (seen, partition) = (true, number().and_then(|number| i32::try_from(number).ok()));
         } else if name == ORIGIN.1.as_bytes() {
             (seen, offset) = (true, number());
+        } else if let Some(header) = value.and_then(|value| MovedHeader::of(name, value)) {
+            moved = Some(header);
         }
     });
-    seen.then(|| Some(Place { partition: partition?, offset: offset? }))
+    Headers { returned: seen.then(|| Some(Place { partition: partition?, offset: offset? })), moved }
 }
 
 impl<M> fmt::Debug for Sink<M> {

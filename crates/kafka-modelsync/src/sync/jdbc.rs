@@ -5,9 +5,10 @@ use std::fmt;
 use kafka_connect::config::{ConfigValue, ConnectorConfig};
 use kafka_connect::connector::ConnectorSpec;
 use kafka_connect::secrets::shown;
+use kafka_connect::skip;
 
 use super::names::SyncNames;
-use super::spec::{Fields, SyncSpec};
+use super::spec::{Direction, Fields, SyncSpec};
 
 const CLASS: &str = "io.debezium.connector.jdbc.JdbcSinkConnector";
 
@@ -42,6 +43,16 @@ impl JdbcSink {
         self
     }
 
+    /// What such a connector cannot do for a sync: it cannot mark the rows that it writes, so they would go back where they came from, and
+    /// it does not see deletions that come as values, as those of both directions do.
+    #[must_use]
+    pub fn problem(spec: &SyncSpec) -> Option<&'static str> {
+        (spec.direction == Direction::Bidirectional).then_some(
+            "a JDBC sink connector does not mark rows with `kafka_skip`, so changes would go round for ever, and misses deletions, which have no \
+             tombstones there; use a sink of ours, or one direction",
+        )
+    }
+
     /// The connector: what is said, and what follows from the sync. Upserts by the key of the message, deletes on tombstones, changes no
     /// table by itself.
     #[must_use]
@@ -56,6 +67,8 @@ impl JdbcSink {
             .set("primary.key.mode", "record_key")
             .set("schema.evolution", "none");
         let config = match spec.fields {
+            // The flag is each database's own affair.
+            Fields::All if spec.table.has(skip::COLUMN) => config.set("field.exclude.list", format!("{topic}:{}", skip::COLUMN)),
             Fields::All => config,
             // Fields of the value alone; the key is written all the same.
             Fields::Only(_) | Fields::Except(_) => {
@@ -72,6 +85,7 @@ impl JdbcSink {
 mod tests {
     use super::*;
     use crate::sync::settings::ModelSyncSettings;
+    use crate::sync::spec::{Sink, Source};
     use crate::table::Table;
 
     #[test]
@@ -96,5 +110,18 @@ mod tests {
         tasks.max = 2
         topics = crm.customers
         ");
+    }
+
+    #[test]
+    fn the_flag_is_not_copied_and_both_directions_are_not_its_to_keep() {
+        let spec = SyncSpec::new("Customers", Table::named("customers", ["id", "name", "kafka_skip"], ["id"])).topic("crm.customers");
+        let names = SyncNames::of(&spec, &ModelSyncSettings::default());
+        let sink = JdbcSink::new("jdbc:postgresql://db/app");
+        let (_, config) = sink.connector(&spec, &names, "crm.customers");
+        let excluded = config.iter().find(|(key, _)| *key == "field.exclude.list").map(|(_, value)| value.to_owned());
+        assert_eq!(excluded.as_deref(), Some("crm.customers:kafka_skip"));
+        assert_eq!(JdbcSink::problem(&spec), None);
+        let spec = spec.source(Source::shared()).sink(Sink::Jdbc(sink)).bidirectional();
+        assert!(spec.problems().to_string().contains("does not mark rows with `kafka_skip`"), "{}", spec.problems());
     }
 }

@@ -232,6 +232,9 @@ impl SyncSpec {
             if self.source.is_none() || self.sink.is_none() {
                 errors.push(path("bidirectional"), "it needs both a source and a sink; write both");
             }
+            if let (Some(Sink::Jdbc(_)), Some(problem)) = (&self.sink, JdbcSink::problem(self)) {
+                errors.push(path("sink"), problem);
+            }
         }
         let unknown = |name: &String| !self.table.has(name);
         let (Fields::Only(named) | Fields::Except(named)) = &self.fields else { return errors };

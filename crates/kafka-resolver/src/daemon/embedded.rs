@@ -11,7 +11,7 @@ use kafka_core::app::Surroundings;
 use kafka_core::consumer::Backoff;
 use kafka_core::error::{BoxError, in_full};
 
-use super::release::{Released, Releases};
+use super::release::{Released, Releases, STORE};
 use super::{Daemon, Parking};
 use crate::defect::{Defect, planted};
 use crate::hints::Hint;
@@ -97,7 +97,7 @@ impl Work {
         let releases = &self.releases;
         let session = match session {
             Some(session) => session,
-            None => session.insert(releases.parking.store.session().await?),
+            None => session.insert(releases.sight.outside(STORE, releases.parking.store.session()).await?),
         };
         match hint {
             Hint::Appeared(relations) => {

@@ -1,11 +1,11 @@
 //! Claiming and replaying, as every daemon does it: what is found through one session is replayed by fences side by side (a batch
 //! handler gets many fences in one batch), and ended in groups as it comes.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use kafka_core::app::Surroundings;
+use kafka_core::app::{Sight, Surroundings};
 use kafka_core::clock::Clock;
 use kafka_core::consumer::Wake;
 use kafka_core::error::BoxError;
@@ -25,12 +25,16 @@ const CHECK: Duration = Duration::from_secs(2);
 /// How long a session may take to answer while replays rest on its claims.
 const PATIENCE: Duration = Duration::from_secs(10);
 
+/// Whom a test waits for.
+pub(super) const STORE: &str = "the store of parked messages";
+
 /// What releasing needs, in one place for all that a process releases.
 #[derive(Debug)]
 pub(crate) struct Releases {
     pub(crate) parking: Parking,
     pub(crate) clock: Clock,
     pub(crate) stop: Wake,
+    pub(crate) sight: Sight,
     pub(crate) topics: Topics,
     pub(crate) existences: Existences,
     replays: Arc<Replays>,
@@ -89,6 +93,7 @@ impl Releases {
             topics: Topics::of(&surroundings.topics),
             clock: surroundings.clock.clone(),
             stop: surroundings.stop.clone(),
+            sight: surroundings.sight.clone(),
             places: Arc::new(Semaphore::new(parking.settings.concurrency)),
             reported: Mutex::default(),
             parking,
@@ -98,7 +103,7 @@ impl Releases {
     /// A page of the group's reasons, after this one.
     pub(crate) async fn page(&self, group: &str, after: Option<ReasonId>) -> Result<Page, BoxError> {
         let limit = self.parking.settings.batch_size;
-        let reasons = self.parking.store.reasons(group, after, limit).await?;
+        let reasons = self.sight.outside(STORE, self.parking.store.reasons(group, after, limit)).await?;
         let next = if reasons.len() < limit { None } else { reasons.last().map(|(last, _)| *last) };
         let relations = reasons.iter().filter_map(|(_, reason)| reason.relation().cloned()).collect();
         let existing = self.existing(relations).await?;
@@ -117,7 +122,7 @@ impl Releases {
     /// Which of the relations exist; those of a kind that nobody here knows do not.
     pub(crate) async fn existing(&self, mut relations: Vec<Relation>) -> Result<HashSet<Relation>, BoxError> {
         relations.retain(|relation| self.existences.knows(relation));
-        self.existences.existing(relations).await
+        self.sight.outside(STORE, self.existences.existing(relations)).await
     }
 
     /// Claims and replays until nothing of this kind is left that can be claimed.
@@ -153,7 +158,7 @@ impl Releases {
         which: Which<'_>,
     ) -> Result<Released, BoxError> {
         let wanted = Wanted { group, topics, which, limit: self.parking.settings.batch_size };
-        let claims = session.claim(&wanted).await?;
+        let claims = self.sight.outside(STORE, session.claim(&wanted)).await?;
         let claimed = claims.iter().map(|claim| claim.messages.len()).sum();
         let mut released = Released { claimed, ..Released::default() };
         if claimed == 0 {
@@ -163,7 +168,8 @@ impl Releases {
             let topic = self.topics.get(group, &claim.messages.first()?.parked.fence.topic)?;
             Some((topic.clone(), claim))
         };
-        let strands = self.replays.look(claims.into_iter().filter_map(with_topic).collect()).await?;
+        let claims = claims.into_iter().filter_map(with_topic).collect();
+        let strands = self.sight.outside(STORE, self.replays.look(claims)).await?;
         // Looking takes as long as the registry and others take; meanwhile the claims may have gone to somebody else.
         self.answered(session.check()).await?;
         let mut bundles = bundled(strands).into_iter();
@@ -174,11 +180,11 @@ impl Releases {
                 && let Some(bundle) = bundles.next()
             {
                 let (replays, places, stop) = (Arc::clone(&self.replays), Arc::clone(&self.places), self.stop.clone());
-                running.spawn(async move {
+                running.spawn(self.sight.task(async move {
                     // Never closed; without a place there would be no bound.
                     let _place = places.acquire_owned().await;
                     replays.replay(bundle, &stop).await
-                });
+                }));
             }
             let ended = tokio::select! {
                 biased;
@@ -206,7 +212,7 @@ impl Releases {
     async fn answered<T>(&self, call: impl Future<Output = Result<T, StoreError>>) -> Result<T, BoxError> {
         tokio::select! {
             biased;
-            answer = call => Ok(answer?),
+            answer = self.sight.outside(STORE, call) => Ok(answer?),
             () = self.clock.sleep(PATIENCE) => Err(format!("the store has not answered for {PATIENCE:?}").into()),
         }
     }
@@ -215,7 +221,7 @@ impl Releases {
     pub(crate) async fn report_strangers(&self) -> Result<(), BoxError> {
         let mut strangers = Vec::new();
         for (group, known) in self.topics.groups() {
-            for topic in self.parking.store.topics(group).await? {
+            for topic in self.sight.outside(STORE, self.parking.store.topics(group)).await? {
                 if !known.contains(&topic) {
                     strangers.push((group.to_owned(), topic));
                 }
@@ -257,7 +263,7 @@ impl Released {
 
 /// Strands that are replayed together: those of a topic that takes batches, but what was tried before goes alone.
 fn bundled(strands: Vec<Strand>) -> Vec<Vec<Strand>> {
-    let mut batches: HashMap<String, Vec<Strand>> = HashMap::new();
+    let mut batches: BTreeMap<String, Vec<Strand>> = BTreeMap::new();
     let mut bundles = Vec::new();
     for strand in strands {
         if strand.in_batches() {

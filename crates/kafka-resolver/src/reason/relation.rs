@@ -204,7 +204,7 @@ mod tests {
     #[test]
     fn places_that_are_forgotten_or_named_elsewhere_are_the_same_when_they_come_again() {
         let first = Relation::row("customers", "id", 1);
-        let again = std::thread::spawn(|| Relation::row("customers", "id", 1)).join().unwrap();
+        let again = std::thread::spawn(|| Relation::row(String::from("customers"), "id", 1)).join().unwrap();
         let many: HashSet<Relation> = (0..3 * RECENT).map(|n| Relation::row(format!("t{n}"), "id", 1)).collect();
         assert_eq!(many.len(), 3 * RECENT);
         let after = Relation::row("customers", "id", 1);

@@ -7,7 +7,9 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use super::stage::{Stage, parent, polled};
-use crate::defect::{Defect, with};
+use kafka_core::planted::with;
+
+use crate::defect::Defect;
 use crate::hints::Hint;
 
 const MESSAGES: i64 = 30;
@@ -197,6 +199,62 @@ fn check(sent: &[Sent], seen: &[(String, Option<String>, u32)]) -> Result<(), St
         }
     }
     Ok(())
+}
+
+/// A lane and a daemon that looks only where it is told to, and no crash: whoever parks must look again, or news that came in between are
+/// lost, and the message waits for the net.
+fn run_by_news(seed: u64) -> Result<(), String> {
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    runtime.block_on(run_by_news_in(seed))
+}
+
+async fn run_by_news_in(seed: u64) -> Result<(), String> {
+    let mut dice = Dice(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);
+    let (sent, stage, lane) = (messages(&mut dice), Arc::new(Stage::new()), Arc::new(Mutex::new(Lane::default())));
+    let mut actors: [Option<Actor>; 2] = [None, None];
+    let mut unborn: Vec<i64> = (0..PARENTS).collect();
+    for _ in 0..20_000 {
+        if dice.one_in(30) && !unborn.is_empty() {
+            let relation = parent(unborn.swap_remove(dice.below(unborn.len() as u64) as usize));
+            stage.store.appear_silently(relation.clone());
+            stage.hints.appeared([relation]);
+        }
+        // A daemon that is quick: its look must fit between the lane's question and its answer.
+        let at = if actors[1].is_some() && !dice.one_in(6) { 1 } else { dice.below(2) as usize };
+        if actors[at].is_none() {
+            actors[at] = if at == 0 {
+                let from = lane.lock().unwrap().lowest_undone();
+                let done = lane.lock().unwrap().done.clone();
+                let batch: Vec<_> =
+                    sent.iter().filter(|sent| sent.offset >= from && !done.contains(&sent.offset)).take(3).cloned().collect();
+                (!batch.is_empty()).then(|| Box::pin(turn_of_lane(Arc::clone(&stage), Arc::clone(&lane), batch)) as Actor)
+            } else {
+                stage.hint().map(|hint| Box::pin(turn_of_daemon(Arc::clone(&stage), hint)) as Actor)
+            };
+        }
+        if let Some(actor) = &mut actors[at]
+            && polled(actor.as_mut()).await.is_ready()
+        {
+            actors[at] = None;
+        }
+        if dice.one_in(2) {
+            tokio::task::yield_now().await;
+        }
+        let settled = unborn.is_empty() && lane.lock().unwrap().lowest_undone() >= MESSAGES && actors.iter().all(Option::is_none);
+        if settled && stage.parked().is_empty() {
+            return check(&sent, &stage.seen.lock().unwrap());
+        }
+    }
+    Err(format!("all is there, nobody says so, and {:?} still wait", stage.parked()))
+}
+
+#[test]
+fn news_suffice_where_nobody_crashes() {
+    for seed in 1..=200 {
+        assert_eq!(run_by_news(seed), Ok(()), "seed {seed}");
+    }
+    let lost = (1..=1_000).find_map(|seed| with(Defect::NoLookAfterParking, || run_by_news(seed)).err());
+    assert!(lost.as_ref().is_some_and(|lost| lost.contains("nobody says so")), "{lost:?}");
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
 use futures_util::FutureExt;
-use kafka_core::app::{App, MissingState, State, Surroundings};
+use kafka_core::app::{App, MissingState, Sight, State, Surroundings};
 use kafka_core::broker::memory::MemoryBroker;
 use kafka_core::clock::{Clock, ManualClock};
 use kafka_core::consumer::{Admission, Admissions, ConsumerSpec, Gate, HandlerError, TopicAtWork, WakeSource};
@@ -150,7 +150,12 @@ impl Stage {
     }
 
     pub(super) fn surroundings(&self) -> Surroundings {
-        Surroundings { topics: vec![self.topic.clone()].into(), clock: self.clock.clone(), stop: self.stop.subscribe() }
+        Surroundings {
+            topics: vec![self.topic.clone()].into(),
+            clock: self.clock.clone(),
+            stop: self.stop.subscribe(),
+            sight: Sight::default(),
+        }
     }
 
     /// What the gate says of messages at these offsets: `>` go on, `p` parked, `.` wait.

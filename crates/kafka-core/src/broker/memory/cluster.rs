@@ -10,7 +10,7 @@ use tokio::sync::oneshot;
 use super::faults::Faults;
 use super::group::Group;
 use super::history::{ClientId, Event, History};
-use super::log::Log;
+use super::log::{Log, Seen};
 use super::member::{Member, Standing};
 use super::producer::Queued;
 use crate::broker::{ClientError, Delivered, PollWaker};
@@ -39,6 +39,8 @@ pub(super) struct Cluster {
     pub(super) groups: BTreeMap<GroupId, Group>,
     pub(super) consumers: BTreeMap<ClientId, GroupId>,
     pub(super) producers: BTreeMap<ClientId, Queued>,
+    /// Who took each transactional id last.
+    pub(super) transactional_ids: BTreeMap<String, ClientId>,
     pub(super) faults: Faults,
     pub(super) history: History,
     pub(super) outbox: Outbox,
@@ -87,6 +89,7 @@ impl Shared {
             groups: BTreeMap::new(),
             consumers: BTreeMap::new(),
             producers: BTreeMap::new(),
+            transactional_ids: BTreeMap::new(),
             faults: Faults::default(),
             history: History::default(),
             outbox: Outbox::default(),
@@ -169,7 +172,8 @@ impl Cluster {
     pub(super) fn append(&mut self, record: &Record<'_>, gap: i64, client: Option<ClientId>) -> Option<(i32, i64)> {
         let partition = self.log.choose(record);
         let visible = self.now + self.faults.delivery_delay;
-        let offset = self.log.append(record, partition, gap, self.history.now_ms, visible)?;
+        let open = client.filter(|client| self.is_in_transaction(*client));
+        let offset = self.log.append(record, partition, gap, self.history.now_ms, Seen { from: visible, open })?;
         let partition = TopicPartition::new(record.topic.clone(), partition);
         self.history.push(Event::Produced { client, partition: partition.clone(), offset });
         self.wake_readers(&partition);

@@ -6,7 +6,8 @@ use super::cluster::{Cluster, Shared};
 use super::faults::Call;
 use super::history::{ClientId, Event};
 use super::member::{Pending, Question, Queue, Reset, Standing};
-use crate::broker::{ClientError, ClientEvent, ConsumerClient, QueueId};
+use super::transactions::MemoryMember;
+use crate::broker::{ClientError, ClientEvent, ConsumerClient, Membership, QueueId};
 use crate::message::{KeepAlive, RawMessage};
 use crate::names::TopicPartition;
 
@@ -142,6 +143,10 @@ impl ConsumerClient for MemoryConsumer {
                 }
             }
         })
+    }
+
+    fn membership(&self) -> Option<Membership> {
+        Some(Membership::new(MemoryMember(self.id)))
     }
 
     fn end_offset(&self, partition: &TopicPartition) -> Option<i64> {

@@ -55,6 +55,8 @@ pub enum Event {
     CommitFailed { client: ClientId, partition: TopicPartition, position: i64 },
     /// A record was written; `client` is none when a test appended it.
     Produced { client: Option<ClientId>, partition: TopicPartition, offset: i64 },
+    /// Another producer took the transactional id of this one.
+    Fenced { client: ClientId },
     /// A record was not acknowledged.
     DeliveryFailed { client: ClientId, topic: TopicName, code: String },
     /// A client broke the rules of its port.

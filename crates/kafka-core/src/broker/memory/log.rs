@@ -5,6 +5,8 @@ use std::time::Instant;
 
 use bytes::Bytes;
 
+use super::history::ClientId;
+use super::transactions::End;
 use crate::message::{OwnedMessage, Record, Timestamp};
 use crate::names::{TopicName, TopicPartition};
 
@@ -40,8 +42,16 @@ struct Partition {
 #[derive(Debug)]
 pub(super) struct Stored {
     pub(super) message: OwnedMessage,
-    /// Consumers see it from this instant on.
-    visible: Instant,
+    seen: Seen,
+}
+
+/// When consumers see a record.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Seen {
+    /// From this instant on.
+    pub(super) from: Instant,
+    /// Not before this producer's transaction is committed.
+    pub(super) open: Option<ClientId>,
 }
 
 impl Log {
@@ -95,7 +105,7 @@ impl Log {
     }
 
     /// Writes the record after `gap` unused offsets; `None` when there is no such partition.
-    pub(super) fn append(&mut self, record: &Record<'_>, partition: i32, gap: i64, wall_ms: i64, visible: Instant) -> Option<i64> {
+    pub(super) fn append(&mut self, record: &Record<'_>, partition: i32, gap: i64, wall_ms: i64, seen: Seen) -> Option<i64> {
         let log = self.partition_mut(&record.topic, partition)?;
         let offset = log.end + gap.max(0);
         log.end = offset + 1;
@@ -107,7 +117,7 @@ impl Log {
                 value: record.value.as_deref().map(Bytes::copy_from_slice),
                 headers: record.headers.clone(),
             },
-            visible,
+            seen,
         });
         Some(offset)
     }
@@ -150,7 +160,10 @@ impl Log {
     pub(super) fn visible_from(&self, at: &TopicPartition, position: i64, now: Instant) -> &[Stored] {
         let Some(log) = self.partition(at) else { return &[] };
         let rest = &log.records[log.records.partition_point(|record| record.message.offset < position)..];
-        let visible = rest.iter().position(|record| record.visible > now).unwrap_or(rest.len());
+        // Nothing behind the first open transaction is seen.
+        let open = log.records.iter().find(|record| record.seen.open.is_some()).map_or(i64::MAX, |record| record.message.offset);
+        let unseen = |record: &Stored| record.seen.from > now || record.message.offset >= open;
+        let visible = rest.iter().position(unseen).unwrap_or(rest.len());
         &rest[..visible]
     }
 
@@ -164,15 +177,40 @@ impl Log {
     /// The first instant after `now` at which a record becomes visible.
     pub(super) fn next_visible(&self, now: Instant) -> Option<Instant> {
         let records = self.topics.values().flat_map(|topic| &topic.partitions).flat_map(|log| &log.records);
-        records.map(|record| record.visible).filter(|visible| *visible > now).min()
+        records.map(|record| record.seen.from).filter(|visible| *visible > now).min()
     }
 
     pub(super) fn records(&self, topic: &TopicName) -> Vec<LogRecord> {
         let partitions = self.topics.get(topic).map_or(&[][..], |topic| &topic.partitions);
         (0..)
             .zip(partitions)
-            .flat_map(|(partition, log)| log.records.iter().map(move |record| LogRecord { partition, message: record.message.clone() }))
+            .flat_map(|(partition, log)| {
+                log.records
+                    .iter()
+                    .take_while(|record| record.seen.open.is_none())
+                    .map(move |record| LogRecord { partition, message: record.message.clone() })
+            })
             .collect()
+    }
+
+    /// Ends the client's transaction, wherever it wrote: with a marker, which takes an offset. Where that was.
+    pub(super) fn end_transaction(&mut self, client: ClientId, end: End) -> Vec<TopicPartition> {
+        let mut ended = Vec::new();
+        for (topic, topics) in &mut self.topics {
+            for (partition, log) in (0..).zip(&mut topics.partitions) {
+                let is_of_it = |record: &Stored| record.seen.open == Some(client);
+                if !log.records.iter().any(is_of_it) {
+                    continue;
+                }
+                match end {
+                    End::Commit => log.records.iter_mut().filter(|record| is_of_it(record)).for_each(|record| record.seen.open = None),
+                    End::Abort => log.records.retain(|record| !is_of_it(record)),
+                }
+                log.end += 1;
+                ended.push(TopicPartition::new(topic.clone(), partition));
+            }
+        }
+        ended
     }
 
     fn partition(&self, at: &TopicPartition) -> Option<&Partition> {

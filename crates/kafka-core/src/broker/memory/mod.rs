@@ -17,6 +17,9 @@ mod producer;
 mod reader;
 #[cfg(test)]
 mod tests;
+mod transactions;
+#[cfg(test)]
+mod transactions_tests;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -26,7 +29,12 @@ pub use faults::{Acknowledgements, Call, Faults, ProduceFault};
 pub use history::{ClientId, Entry, Event};
 pub use log::LogRecord;
 
-use super::{Admin, Broker, ClientError, ConsumerClient, PollWaker, ProducerClient, Properties, ReadRange, TopicReader};
+use futures_util::future::BoxFuture;
+
+use super::{
+    Admin, Broker, ClientError, ConsumerClient, PollWaker, ProducerClient, Properties, ReadRange, TopicReader, TransactionError,
+    TransactionalClient, Wanted,
+};
 use crate::clock::Clock;
 use crate::message::Record;
 use crate::names::{GroupId, Subscription, TopicName, TopicPartition};
@@ -41,7 +49,7 @@ use reader::MemoryReader;
 /// Topics are made by [`MemoryBroker::create_topic`], or by the first record with one partition. Properties that it
 /// reads: `client.id`, `auto.offset.reset`, `auto.commit.interval.ms`, `max.poll.interval.ms`,
 /// `partition.assignment.strategy`, `group.protocol`, `topic.blacklist`, `queue.buffering.max.messages`,
-/// `message.max.bytes`, `message.timeout.ms`; it takes all others without a look.
+/// `message.max.bytes`, `message.timeout.ms`, `transactional.id`; it takes all others without a look.
 ///
 /// Time passes for it when it is called. A simulation that moves a manual clock calls [`MemoryBroker::tick`] after it.
 #[derive(Debug, Clone)]
@@ -133,7 +141,7 @@ impl MemoryBroker {
         self.shared.with(|cluster| cluster.log.compact(partition, offset));
     }
 
-    /// What stands in the topic, partition by partition.
+    /// What readers of committed records find in the topic, partition by partition.
     #[must_use]
     pub fn records(&self, topic: &TopicName) -> Vec<LogRecord> {
         self.shared.with(|cluster| cluster.log.records(topic))
@@ -317,6 +325,14 @@ impl Broker for MemoryBroker {
 
     fn producer(&self, properties: &Properties) -> Result<Arc<dyn ProducerClient>, ClientError> {
         Ok(self.new_producer(properties).1)
+    }
+
+    fn transactional_producer(
+        &self,
+        properties: &Properties,
+        _wanted: Wanted,
+    ) -> BoxFuture<'static, Result<Arc<dyn TransactionalClient>, TransactionError>> {
+        Box::pin(std::future::ready(self.new_transactional_producer(properties).map(|(_, client)| client)))
     }
 
     fn admin(&self, _properties: &Properties) -> Result<Arc<dyn Admin>, ClientError> {

@@ -10,6 +10,7 @@ use futures_util::future::{BoxFuture, FutureExt, poll_fn};
 use super::cluster::{Cluster, Shared};
 use super::faults::{Acknowledgements, ProduceFault};
 use super::history::{ClientId, Event};
+use super::transactions::{Transactional, fenced};
 use crate::broker::{ClientError, Delivered, Delivery, ProducerClient, Properties, Refused, Unflushed};
 use crate::message::Record;
 use crate::names::TopicName;
@@ -34,6 +35,7 @@ pub(super) struct Queued {
     room: Vec<Waker>,
     fatal: Option<ClientError>,
     failed: u64,
+    pub(super) transactional: Option<Transactional>,
 }
 
 /// In the local queue, because the broker is down.
@@ -74,6 +76,7 @@ impl Queued {
             room: Vec::new(),
             fatal: None,
             failed: 0,
+            transactional: None,
         }
     }
 
@@ -99,11 +102,15 @@ impl ProducerClient for MemoryProducer {
             let fault = cluster.faults.take_produce(&record.topic);
             let now = cluster.now;
             let is_down = cluster.is_down();
+            let is_fenced = cluster.is_fenced(self.id);
             let Some(queued) = cluster.producers.get_mut(&self.id) else {
                 return Err(Refused::Failed(delivery, ClientError::fatal("_DESTROY", "the producer crashed")));
             };
             if let Some(fatal) = &queued.fatal {
                 return Err(Refused::Failed(delivery, fatal.clone()));
+            }
+            if is_fenced {
+                return Err(Refused::Failed(delivery, fenced()));
             }
             let bytes = record.key.as_ref().map_or(0, |key| key.len()) + record.value.as_ref().map_or(0, |value| value.len());
             match fault {
@@ -240,8 +247,10 @@ impl Cluster {
         let Some(queued) = self.producers.get_mut(&client) else { return };
         self.outbox.wake_tasks(&mut queued.room);
         if let Err(error) = &result {
+            let error = error.clone();
             queued.failed += u64::from(matches!(delivery, Delivery::Unattended));
             self.history.push(Event::DeliveryFailed { client, topic, code: error.code.clone() });
+            self.fail_transaction(client, &error);
         }
         if let Delivery::Awaited(to) = delivery {
             self.outbox.acknowledge(to, result);

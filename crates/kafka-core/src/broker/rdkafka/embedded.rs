@@ -15,7 +15,7 @@ use super::RdkafkaBroker;
 use super::native::{MockCluster, NativeError, code_of};
 use crate::broker::{
     Admin, Broker, ClientError, ConsumerClient, CreateTopicsError, NewTopic, PollWaker, ProducerClient, Properties, ReadRange,
-    TopicConfigs, TopicReader, TransactionError, TransactionalClient,
+    TopicConfigs, TopicReader, TransactionError, TransactionalClient, Wanted,
 };
 use crate::names::{GroupId, Subscription, TopicName, TopicPartition};
 
@@ -194,8 +194,9 @@ impl Broker for EmbeddedBroker {
     fn transactional_producer(
         &self,
         properties: &Properties,
+        wanted: Wanted,
     ) -> BoxFuture<'static, Result<Arc<dyn TransactionalClient>, TransactionError>> {
-        RdkafkaBroker.transactional_producer(&self.here(properties))
+        RdkafkaBroker.transactional_producer(&self.here(properties), wanted)
     }
 
     fn admin(&self, properties: &Properties) -> Result<Arc<dyn Admin>, ClientError> {

@@ -27,7 +27,7 @@ use futures_util::future::BoxFuture;
 
 use super::{
     Admin, Broker, ClientError, ConnectionError, ConsumerClient, PollWaker, ProducerClient, Properties, ReadRange, TopicReader,
-    TransactionError, TransactionalClient,
+    TransactionError, TransactionalClient, Wanted,
 };
 use crate::names::{GroupId, Subscription};
 use consumer::RdkafkaConsumer;
@@ -64,8 +64,9 @@ impl Broker for RdkafkaBroker {
     fn transactional_producer(
         &self,
         properties: &Properties,
+        wanted: Wanted,
     ) -> BoxFuture<'static, Result<Arc<dyn TransactionalClient>, TransactionError>> {
-        Box::pin(transactions::producer(properties.clone()))
+        Box::pin(transactions::producer(properties.clone(), wanted))
     }
 
     fn admin(&self, properties: &Properties) -> Result<Arc<dyn Admin>, ClientError> {

@@ -9,11 +9,14 @@ use futures_util::future::BoxFuture;
 
 use super::native::{Handle, no_member};
 use super::producer::RdkafkaProducer;
-use crate::broker::{ClientError, Membership, Properties, Remedy, TransactionError, TransactionalClient};
+use crate::broker::{ClientError, Membership, Properties, Remedy, TransactionError, TransactionalClient, Wanted};
 use crate::names::TopicPartition;
 
 /// How long one call may take before it is looked whether somebody still waits.
 const STEP: Duration = Duration::from_secs(5);
+
+/// The same for taking an id: who is not to have it any more must not hold up its next owner, or fence it.
+const TAKE_STEP: Duration = Duration::from_secs(1);
 
 /// Tells a blocking call that nobody waits for it any more.
 struct GivenUp(Arc<AtomicBool>);
@@ -45,11 +48,17 @@ async fn until_known(mut call: impl FnMut() -> Result<(), TransactionError> + Se
 }
 
 /// A producer that has taken its transactional id.
-pub(super) async fn producer(properties: Properties) -> Result<Arc<dyn TransactionalClient>, TransactionError> {
+pub(super) async fn producer(properties: Properties, wanted: Wanted) -> Result<Arc<dyn TransactionalClient>, TransactionError> {
     let end = |source| TransactionError { remedy: Remedy::End, source };
     let producer = Arc::new(RdkafkaProducer::new(&properties).map_err(end)?);
     let handle = Arc::clone(producer.handle());
-    until_known(move || handle.init_transactions(STEP)).await?;
+    let taken = until_known(move || {
+        if !wanted.is_wanted() {
+            return Err(end(ClientError::transient("_STATE", "nobody wants the transactional id any more")));
+        }
+        handle.init_transactions(TAKE_STEP)
+    });
+    taken.await?;
     Ok(producer)
 }
 
@@ -81,7 +90,11 @@ impl TransactionalClient for RdkafkaProducer {
             // Records whose partition is not yet of the transaction must not be thrown away: librdkafka would then end a transaction that the
             // coordinator has not begun, which breaks the client for good (INVALID_TXN_STATE). Whether they are delivered is of no account.
             let _delivered_or_not = handle.flush(STEP);
-            handle.abort_transaction(STEP)
+            // What has to be aborted is no reason not to abort.
+            handle.abort_transaction(STEP).map_err(|error| match error.remedy {
+                Remedy::Abort | Remedy::Reject => TransactionError { remedy: Remedy::Repeat, ..error },
+                Remedy::Repeat | Remedy::End => error,
+            })
         }))
     }
 }

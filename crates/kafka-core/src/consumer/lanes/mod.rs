@@ -109,7 +109,8 @@ impl Lanes {
 
     /// Hands a batch to its lanes. Of messages that come back, with what they bring, those not due wait.
     pub(crate) fn push(&self, batch: &Arc<Batch>, returned: &[Returned]) {
-        if !returned.is_empty() {
+        // A transaction commits the position behind all that it holds: there, nobody overtakes who is not due.
+        if !returned.is_empty() && self.0.transactions.is_none() {
             return self.0.push_returned(batch, returned);
         }
         let started = {

@@ -26,7 +26,7 @@ use super::reports::{Command, Generation, Report, Reporter, Settled};
 use super::seams::OffsetStorage;
 use super::state::{ConsumerState, Flow, Trouble};
 use super::{ClientErrorAction, ConsumeError};
-use crate::broker::{ClientError, ClientEvent, ConsumerClient, QueueId};
+use crate::broker::{ClientError, ClientEvent, ConsumerClient, QueueId, Wanted};
 use crate::names::Subscription;
 
 /// The most events served in one turn, so that a storm of errors starves no partition.
@@ -62,6 +62,8 @@ pub(crate) struct ConsumerLoop {
     paused_topics: Vec<String>,
     /// How many questions a position source has not answered, and since when there is one.
     positions_wanted: Option<(usize, Instant)>,
+    /// Whether the transactions that are being taken over are still wanted.
+    taking_over: Option<Wanted>,
     /// When each kind of client error was last logged.
     told: BTreeMap<String, Instant>,
     next_generation: u64,
@@ -72,11 +74,7 @@ pub(crate) struct ConsumerLoop {
 }
 
 impl ConsumerLoop {
-    pub(crate) fn new(mut config: LoopConfig, client: Box<dyn ConsumerClient>, reporter: Reporter) -> Self {
-        // The broker in memory has no transactions: there, each output and then its position, as everywhere else.
-        if matches!(config.storage, OffsetStorage::Transactions) && client.membership().is_none() {
-            config.storage = OffsetStorage::Group;
-        }
+    pub(crate) fn new(config: LoopConfig, client: Box<dyn ConsumerClient>, reporter: Reporter) -> Self {
         let places =
             config.topics.iter().map(|topic| topic.spec.concurrency.limit().map(|max| Arc::new(Semaphore::new(max.get())))).collect();
         Self {
@@ -90,6 +88,7 @@ impl ConsumerLoop {
             revocations: Vec::new(),
             paused_topics: Vec::new(),
             positions_wanted: None,
+            taking_over: None,
             told: BTreeMap::new(),
             next_generation: 0,
             closing: None,
@@ -269,6 +268,9 @@ impl ConsumerLoop {
     fn store_positions(&mut self) {
         // Who keeps the positions elsewhere has committed them with the effects.
         if let OffsetStorage::External(_) | OffsetStorage::Transactions = self.config.storage {
+            for partition in self.partitions.values_mut() {
+                partition.stored = partition.position_to_store().or(partition.stored);
+            }
             return;
         }
         let lost = |generation: &Generation, revocations: &[Revocation]| {
@@ -339,6 +341,7 @@ impl ConsumerLoop {
 
 impl Drop for ConsumerLoop {
     fn drop(&mut self) {
+        self.give_up_taking_over();
         self.reporter.close();
     }
 }

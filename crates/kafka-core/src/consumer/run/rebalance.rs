@@ -54,15 +54,28 @@ impl ConsumerLoop {
         let (asked, since) = self.positions_wanted.unwrap_or((0, self.config.clock.now()));
         self.positions_wanted = Some((asked + 1, since));
         let (group, clock, reporter) = (self.config.group.clone(), self.config.clock.clone(), self.reporter.clone());
+        let wanted = self.taking_over.get_or_insert_default().clone();
         self.config.spawner.spawn(async move {
-            let all = partitions
-                .iter()
-                .map(|partition| source.clone().take_over(group.clone(), partition.clone(), member.clone(), clock.clone()));
-            match futures_util::future::try_join_all(all).await {
-                Ok(transactions) => reporter.send(Report::TakenOver(partitions, transactions)),
+            let take = |partition: &TopicPartition| {
+                source.clone().take_over(group.clone(), partition.clone(), member.clone(), clock.clone(), wanted.clone())
+            };
+            match futures_util::future::try_join_all(partitions.iter().map(take)).await {
+                Ok(transactions) => {
+                    let taken = transactions.into_iter().collect::<Option<Vec<_>>>();
+                    // None of them, when they are not wanted any more: that answers the client too.
+                    let (partitions, transactions) = taken.map_or_else(Default::default, |transactions| (partitions, transactions));
+                    reporter.send(Report::TakenOver(partitions, transactions));
+                }
                 Err(error) => reporter.send(Report::Stop(error)),
             }
         });
+    }
+
+    /// An id that is taken for partitions which are given up would fence their next owner.
+    pub(super) fn give_up_taking_over(&mut self) {
+        if let Some(wanted) = self.taking_over.take() {
+            wanted.give_up();
+        }
     }
 
     pub(super) fn positions_came(&mut self) {
@@ -179,6 +192,7 @@ impl ConsumerLoop {
     // All of them, with the group.
 
     pub(super) fn close(&mut self, timeout: Duration) {
+        self.give_up_taking_over();
         let drained_by = self.config.clock.now() + timeout;
         // Without partitions there is nothing to finish, only a group to leave.
         let handlers = if self.partitions.is_empty() { Duration::ZERO } else { timeout };

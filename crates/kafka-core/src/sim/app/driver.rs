@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
+use super::Chance;
 use super::check::Broken;
 use super::world::World;
 use crate::broker::ClientError;
@@ -28,6 +29,9 @@ const CREEP: Duration = Duration::from_secs(1);
 
 /// What part of the time in which nothing happened a step may be.
 const PATIENCE: u32 = 32;
+
+/// In how many of a hundred steps something happens that is not Kafka's.
+const DISTURBED: u32 = 4;
 
 #[derive(Debug, Clone, Copy)]
 enum Step {
@@ -88,13 +92,15 @@ const ACTIONS: [(Action, u32); 17] = [
 pub(super) struct Driver<'a, 'w> {
     world: &'a mut World<'w>,
     dice: Dice,
+    /// For what is not Kafka's.
+    chance: Chance,
     unpublished: VecDeque<Record<'static>>,
     most_members: usize,
 }
 
 impl<'a, 'w> Driver<'a, 'w> {
-    pub(super) fn new(world: &'a mut World<'w>, dice: Dice, records: Vec<Record<'static>>, most_members: usize) -> Self {
-        Self { world, dice, unpublished: records.into(), most_members: most_members.max(1) }
+    pub(super) fn new(world: &'a mut World<'w>, dice: Dice, chance: Chance, records: Vec<Record<'static>>, most_members: usize) -> Self {
+        Self { world, dice, chance, unpublished: records.into(), most_members: most_members.max(1) }
     }
 
     /// From the first member, which is there, to the last.
@@ -112,8 +118,16 @@ impl<'a, 'w> Driver<'a, 'w> {
         self.leave()
     }
 
+    /// Where there is one process at a time, the next one waits until the last has left.
+    fn has_room(&self) -> bool {
+        self.most_members > 1 || self.world.members.is_empty()
+    }
+
     fn go_wrong(&mut self) -> Result<(), Broken> {
         for _ in 0..self.dice.between((100, 600)) {
+            if self.chance.percent(DISTURBED) {
+                self.world.disturb(&mut self.chance);
+            }
             match self.dice.weighted(&STEPS) {
                 Some(Step::Turn) => self.turn(),
                 Some(Step::Poll) => self.poll(),
@@ -176,7 +190,7 @@ impl<'a, 'w> Driver<'a, 'w> {
     fn act(&mut self) -> Result<(), Broken> {
         let Some(action) = self.dice.weighted(&ACTIONS) else { return Ok(()) };
         if let Action::Join = action {
-            return if self.world.staying() < self.most_members { self.world.join() } else { Ok(()) };
+            return if self.world.staying() < self.most_members && self.has_room() { self.world.join() } else { Ok(()) };
         }
         self.act_on_broker(action);
         let Some(at) = self.member() else { return Ok(()) };
@@ -233,6 +247,8 @@ impl<'a, 'w> Driver<'a, 'w> {
                 broker.faults(|faults| match action {
                     Action::HoldPartition => faults.hold_partition(partition),
                     Action::ReleasePartition => faults.release_partition(&partition),
+                    // Back and, with the next assignment, forth again: that has no last word.
+                    _ if self.most_members == 1 => {}
                     _ => faults.rewind_next_assign(partition, records),
                 });
             }
@@ -249,7 +265,7 @@ impl<'a, 'w> Driver<'a, 'w> {
             self.world.place.broker.commit_tick();
             let before = self.world.entries.len();
             self.world.check()?;
-            if self.world.staying() == 0 {
+            if self.world.staying() == 0 && self.has_room() {
                 self.world.join()?;
                 continue;
             }

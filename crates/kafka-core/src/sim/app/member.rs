@@ -6,7 +6,7 @@ use std::time::Instant;
 use super::check::Role;
 use super::witness::{Calls, Pace, SimWitness};
 use super::{Promise, Simulated};
-use crate::app::{App, AssembledConsumer};
+use crate::app::{App, AssembledConsumer, Backgrounds, Sight};
 use crate::broker::memory::{ClientId, MemoryBroker};
 use crate::broker::{ProducerClient, Properties};
 use crate::clock::{Clock, ManualClock};
@@ -17,9 +17,9 @@ use crate::sim::dice::Dice;
 use crate::sim::history::{Happening, History};
 use crate::sim::tasks::Tasks;
 use crate::test_kit::member_broker::{Kind, MemberBroker};
-use crate::test_kit::process::{self, InHand, ItsClient};
+use crate::test_kit::process::{self, Begun, InHand, ItsClient};
 use crate::test_kit::schemas::Schemas;
-use crate::test_kit::watch::Witness;
+use crate::test_kit::watch::{Way, Witness};
 use crate::test_kit::words;
 
 /// What the processes of one simulation share.
@@ -38,6 +38,8 @@ pub(super) struct Place {
 #[derive(Debug)]
 pub(super) struct Member {
     consumers: Vec<InHand>,
+    /// Tasks of plugins; there once it has begun.
+    backgrounds: Option<Backgrounds>,
     pub(super) tasks: Tasks,
     pub(super) calls: Calls,
     pub(super) standing: Standing,
@@ -80,6 +82,7 @@ impl Member {
         let app = app.map_err(|errors| broken(format!("the application was not built: {errors}")))?;
         let mut member = Self {
             consumers: Vec::new(),
+            backgrounds: None,
             calls: Calls::default(),
             standing: Standing::Stays,
             broker,
@@ -124,9 +127,10 @@ impl Member {
     }
 
     fn run(&mut self, app: App, place: &Place) -> Result<(), String> {
-        let witness = |_: &AssembledConsumer, client: &ItsClient| {
+        let witness = |_: &AssembledConsumer, client: &ItsClient, way: Way| {
             Arc::new(SimWitness {
                 client: Arc::clone(client),
+                way,
                 history: place.history.clone(),
                 clock: place.clock.clone(),
                 pace: place.pace.clone(),
@@ -134,7 +138,9 @@ impl Member {
             }) as Arc<dyn Witness>
         };
         let spawner = Spawner::new(self.tasks.handle().clone());
-        self.consumers = process::consumers(app, &self.broker, &spawner, &|| (), witness).map_err(|error| words(&error))?;
+        let begun = process::begin(app, &self.broker, &spawner, &Sight::default(), &|| (), witness).map_err(|error| words(&error))?;
+        let Begun { consumers, backgrounds } = begun;
+        (self.consumers, self.backgrounds) = (consumers, Some(backgrounds));
         self.roles = self.consumers.iter().map(|consumer| (consumer.id, Role::of(&consumer.assembled))).collect();
         Ok(())
     }
@@ -146,6 +152,9 @@ impl Member {
     pub(super) fn tell(&mut self, command: &Command) {
         if matches!(command, Command::Stop | Command::Abort) {
             self.standing = Standing::Leaves;
+        }
+        if matches!(command, Command::Stop) {
+            self.backgrounds.iter().for_each(Backgrounds::stop);
         }
         self.consumers.iter().for_each(|consumer| consumer.by_hand.tell(command.clone()));
     }
@@ -181,8 +190,16 @@ impl Member {
         if self.consumers.is_empty() { Life::Ended } else { Life::GoesOn }
     }
 
-    /// The process ends as one that was asked to: what is on its way is flushed, and what it spawned goes with it.
+    /// What a task of a plugin says that failed.
+    pub(super) fn trouble(&mut self) -> Option<String> {
+        let (task, error) = self.backgrounds.as_mut()?.left().err()?;
+        Some(format!("{task} failed: {}", words(&*error)))
+    }
+
+    /// The process ends as one that was asked to: what is on its way is flushed, and what it spawned goes with it. Tasks of plugins that
+    /// have not ended by now are cut off.
     pub(super) fn leave(self) {
+        self.backgrounds.iter().for_each(Backgrounds::stop);
         self.tasks.rest();
         if let Some(client) = self.producer.present() {
             ProducerClient::flush(&*client, self.settings.shutdown_timeout).ok();
@@ -196,7 +213,7 @@ impl Member {
         self.broker.crash();
         // Its tasks are dropped in an order that nobody chooses.
         self.broker.clients(Kind::Consumer).into_iter().for_each(|id| self.history.silence(id));
-        drop(self.consumers);
+        drop((self.consumers, self.backgrounds));
         self.tasks.vanish();
     }
 }

@@ -2,23 +2,23 @@
 
 use futures_util::FutureExt;
 
+use super::Chance;
 use crate::format::Encode;
 use crate::message::Record;
 use crate::producer::Producer;
-use crate::sim::dice::Dice;
 use crate::topic::{KeyOf, Produce, ValueOf};
 
 /// Takes what is to be published, in order, and gives chance that follows from the seed.
 #[derive(Debug)]
 pub struct Messages {
-    dice: Dice,
+    chance: Chance,
     producer: Producer,
     pub(super) records: Vec<Record<'static>>,
 }
 
 impl Messages {
-    pub(super) fn new(dice: Dice, producer: Producer) -> Self {
-        Self { dice, producer, records: Vec::new() }
+    pub(super) fn new(chance: Chance, producer: Producer) -> Self {
+        Self { chance, producer, records: Vec::new() }
     }
 
     /// Publishes to a declared topic, in its formats.
@@ -52,12 +52,12 @@ impl Messages {
 
     /// A number from `low` to `high`, both possible.
     pub fn between(&mut self, low: u64, high: u64) -> u64 {
-        self.dice.between((low, high))
+        self.chance.between(low, high)
     }
 
     /// True in so many of a hundred cases.
     pub fn percent(&mut self, percent: u32) -> bool {
-        self.dice.percent(percent)
+        self.chance.percent(percent)
     }
 
     fn parts<T: Produce>(&mut self, key: Option<&KeyOf<T>>, value: Option<&ValueOf<T>>)

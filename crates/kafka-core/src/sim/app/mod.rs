@@ -1,7 +1,7 @@
 //! The simulation of an application of yours: its real consumers, several processes of them, on a broker in memory
 //! with a clock moved by hand, driven by a seed.
 //!
-//! Members join, leave and crash; sessions end; handlers are slow; the broker goes away, refuses records and
+//! Tasks of plugins run beside the consumers, and a crash ends them at any await point. Members join, leave and crash; sessions end; handlers are slow; the broker goes away, refuses records and
 //! acknowledges late. Then everything is mended, and runs to its end. Along the way and at the end the promises are
 //! checked ([`Promise`]), and then whatever [`Simulated::check`] of yours finds: that every order has its invoice.
 //!
@@ -60,6 +60,7 @@
 //! ```
 
 mod aftermath;
+mod chance;
 mod check;
 mod driver;
 mod member;
@@ -72,6 +73,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 pub use self::aftermath::{Aftermath, Parts};
+pub use self::chance::Chance;
 use self::check::Broken;
 use self::driver::Driver;
 use self::member::Place;
@@ -111,7 +113,23 @@ pub trait Simulated {
         Ok(())
     }
 
-    /// The most processes at once. Default: 3.
+    /// Breaks something of the world that is not Kafka's, or mends it: a database that answers no more. Called at moments that the seed
+    /// chooses, until [`Simulated::mend`]. Default: nothing.
+    fn disturb(&self, chance: &mut Chance) {
+        let _ = chance;
+    }
+
+    /// Mends what [`Simulated::disturb`] broke: from here on everything must come to its end. Default: nothing.
+    fn mend(&self) {}
+
+    /// What the application has still to do when every message is dealt with and committed, in a few words: rows that wait in an outbox.
+    /// Processes are asked to leave once there is nothing; that it never comes to that breaks [`Promise::Progress`]. Default: nothing.
+    fn unfinished(&self) -> Vec<String> {
+        Vec::new()
+    }
+
+    /// The most processes at once, beside those that were asked to leave. Default: 3. With 1 they come strictly one after the other, and read on
+    /// from where the group is: so what a key's handler did last is what was published last.
     fn members(&self) -> usize {
         3
     }
@@ -195,10 +213,10 @@ fn course(app: &dyn Simulated, world: &mut World<'_>, seed: u64) -> Result<(), B
     let settings = Arc::clone(&world.members[0].settings);
     let broker = world.place.broker.clone();
     let producer = Producer::new(Arc::new(broker.clone()), Properties::new(), Arc::clone(&settings));
-    let mut messages = Messages::new(Dice::new(seed, "app: messages"), producer);
+    let mut messages = Messages::new(Chance::new(seed, "app: messages"), producer);
     app.messages(&mut messages);
     let published = messages.records;
-    Driver::new(world, Dice::new(seed, "app: course"), published.clone(), app.members()).run()?;
+    Driver::new(world, Dice::new(seed, "app: course"), Chance::new(seed, "app: disturbance"), published.clone(), app.members()).run()?;
     let end = Aftermath { broker, published, settings };
     let wrong = |error: BoxError| Broken { promise: Promise::Yours, what: crate::test_kit::words(&*error), partition: None };
     app.check(&end).map_err(wrong)

@@ -15,7 +15,7 @@ use crate::message::Run;
 use crate::names::TopicPartition;
 use crate::sim::dice::Dice;
 use crate::sim::history::{Answer, Happening, History, Outcome, Verdict, Wait, Word};
-use crate::test_kit::watch::{Witness, place};
+use crate::test_kit::watch::{Way, Witness, place};
 use crate::topic::{HandlerFailure, HandlerOutcome};
 
 /// How handlers take their time: by the seed until all is healed. Cheap to clone.
@@ -58,6 +58,8 @@ impl Pace {
 pub(super) struct SimWitness {
     /// The consumer's client, once it is made.
     pub(super) client: Arc<OnceLock<ClientId>>,
+    /// How the messages come that it hears of.
+    pub(super) way: Way,
     pub(super) history: History,
     pub(super) clock: Clock,
     pub(super) pace: Pace,
@@ -102,6 +104,10 @@ impl SimWitness {
     fn end(&self, call: u64, done: usize, rest: Option<Outcome>) {
         let (member, known) = (self.member(), self.calls.lock().remove(&call));
         let Some((partition, mut offsets)) = known else { return };
+        if self.way == Way::Replay {
+            // What was parked is dealt with already, and may be of several partitions.
+            return self.push(Happening::Replay { member, call, partition, offsets, outcome: Some(rest.unwrap_or(Outcome::Fine)) });
+        }
         let rest_offsets = offsets.split_off(done.min(offsets.len()));
         if !offsets.is_empty() || rest.is_none() {
             self.push(Happening::Ended { member, call, partition: partition.clone(), offsets, outcome: Outcome::Fine });
@@ -130,7 +136,11 @@ impl Witness for SimWitness {
         let call = self.history.next_call();
         if let Some((partition, offsets)) = place(run, limit) {
             self.calls.lock().insert(call, (partition.clone(), offsets.clone()));
-            self.push(Happening::Started { member: self.member(), call, partition, offsets, attempt: run.attempt() });
+            let member = self.member();
+            self.push(match self.way {
+                Way::Lane => Happening::Started { member, call, partition, offsets, attempt: run.attempt() },
+                Way::Replay => Happening::Replay { member, call, partition, offsets, outcome: None },
+            });
         }
         call
     }

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::check::{Broken, Checker};
 use super::member::{Life, Member, NotStarted, Place, Standing};
-use super::{Promise, Simulated};
+use super::{Chance, Promise, Simulated};
 use crate::broker::memory::Faults;
 use crate::consumer::Command;
 use crate::message::Record;
@@ -123,8 +123,14 @@ impl<'a> World<'a> {
         self.members.iter().map(|member| member.calls.at_work()).sum()
     }
 
+    /// Breaks something that is not Kafka's, or mends it.
+    pub(super) fn disturb(&self, chance: &mut Chance) {
+        self.simulated.disturb(chance);
+    }
+
     /// Mends everything: from here on there must be progress.
     pub(super) fn heal(&mut self) {
+        self.simulated.mend();
         self.place.broker.faults(Faults::clear);
         self.place.broker.release_acknowledgements(usize::MAX);
         self.place.pace.heal();
@@ -137,12 +143,16 @@ impl<'a> World<'a> {
         let checked = self.checker.read(&news);
         let upto = checked.as_ref().map_or_else(|(at, _)| at + 1, |()| news.len());
         self.entries.extend(news.into_iter().take(upto));
-        checked.map_err(|(_, broken)| broken)
+        checked.map_err(|(_, broken)| broken)?;
+        match self.members.iter_mut().find_map(Member::trouble) {
+            Some(what) => Err(Broken { promise: Promise::KeepsRunning, what, partition: None }),
+            None => Ok(()),
+        }
     }
 
     /// What is still to be done, in a few words; nothing when all is done.
     pub(super) fn open(&self) -> Vec<String> {
-        self.checker.open()
+        self.checker.open().into_iter().chain(self.simulated.unfinished()).collect()
     }
 
     /// Why it may be that nothing happens.

@@ -142,6 +142,8 @@ impl Checker<'_> {
             }
             Happening::Started { member, call, partition, offsets, attempt } => self.started(*member, *call, partition, offsets, *attempt),
             Happening::Ended { member, call, partition, offsets, outcome } => self.ended(*member, *call, partition, offsets, *outcome),
+            // No plugin is there.
+            Happening::Replay { .. } => Ok(()),
             Happening::Asked { member, call, partition, offsets } => self.asked(*member, *call, partition, offsets),
             Happening::Answered { member, call, partition, offsets, answer } => {
                 self.answered(*member, *call, partition, offsets, answer.as_ref());

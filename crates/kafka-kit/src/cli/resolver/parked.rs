@@ -63,7 +63,7 @@ impl From<&StoredMessage> for Parked {
             line: stored.into(),
             timestamp: message.timestamp.as_millis(),
             value: message.value.as_deref().map(value),
-            headers: message.headers.iter().map(|header| (text(header.name()), header.value().map(|value| text(value)))).collect(),
+            headers: message.headers.iter().map(|header| (text(header.name()), header.value().map(text))).collect(),
         }
     }
 }

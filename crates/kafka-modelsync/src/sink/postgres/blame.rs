@@ -63,3 +63,47 @@ pub(super) fn blame(error: &Error) -> Blame {
         _ => Blame::Nobody,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn blamed(kind: DatabaseErrorKind, said: &str) -> Blame {
+        blame(&Error::DatabaseError(kind, Box::new(said.to_owned())))
+    }
+
+    #[test]
+    fn what_is_about_the_statement_or_the_server_is_no_rows_fault() {
+        for said in [
+            "deadlock detected",
+            "column \"price\" of relation \"items\" does not exist",
+            "relation \"items\" does not exist",
+            "type \"mood\" does not exist",
+            "column \"price\" is of type integer but expression is of type text",
+            "cannot insert a non-DEFAULT value into column \"id\"",
+            "could not extend file \"base/1\": No space left on device",
+            "canceling statement due to statement timeout",
+            "permission denied for table items",
+        ] {
+            assert_eq!(blamed(DatabaseErrorKind::Unknown, said), Blame::Nobody, "{said}");
+        }
+        assert_eq!(blamed(DatabaseErrorKind::ClosedConnection, "closed"), Blame::Nobody);
+        assert_eq!(blamed(DatabaseErrorKind::SerializationFailure, "could not serialize access"), Blame::Nobody);
+        assert_eq!(blame(&Error::NotFound), Blame::Nobody);
+    }
+
+    #[test]
+    fn a_rows_own_text_takes_the_blame_off_no_row() {
+        for said in [
+            "value too long for type character varying(20)",
+            "invalid input value for enum mood: \"deadlock detected\"",
+            "invalid input syntax for type inet: \"out of memory\"",
+            "invalid input value for enum mood: \"relation does not exist\"",
+            // Of a trigger.
+            "the customer 7 does not exist",
+        ] {
+            assert_eq!(blamed(DatabaseErrorKind::Unknown, said), Blame::Row, "{said}");
+        }
+        assert_eq!(blamed(DatabaseErrorKind::CheckViolation, "permission denied"), Blame::Row);
+    }
+}

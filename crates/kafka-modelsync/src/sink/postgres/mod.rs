@@ -3,6 +3,7 @@
 mod blame;
 mod catalog;
 mod guarding;
+mod moving;
 mod query;
 mod statements;
 
@@ -23,7 +24,7 @@ use tokio::sync::OnceCell;
 use self::blame::{Blame, blame};
 use self::guarding::Known;
 use self::query::{Bind, Sql};
-use super::database::{Batch, Claim, Database, Ledger, Written, of_messages};
+use super::database::{Batch, Claim, Database, Ledger, Refusal, Written, of_messages};
 use super::error::DatabaseError;
 use super::event::Event;
 use super::guard::fresh;
@@ -32,7 +33,7 @@ use super::search::Search;
 use super::shape::{Description, GuardColumns, Skip};
 use crate::table::Table;
 
-/// The tables of guards and of positions; can be run again.
+/// The tables of guards, of positions, and of rows whose key changes; can be run again.
 pub(super) const SCHEMA: &str = include_str!("schema.sql");
 
 /// `CREATE TABLE IF NOT EXISTS` fails when two do it at once; the lock (its number is of no other meaning) makes one wait.
@@ -40,7 +41,8 @@ const PREPARE: &str = concat!("BEGIN; SELECT pg_advisory_xact_lock(7305402836017
 
 /// Who may not create tables can still use those that are there.
 const PREPARED: &str =
-    "SELECT (to_regclass('kafka_row_tombstones') IS NOT NULL AND to_regclass('kafka_positions') IS NOT NULL)::int4 AS is";
+    "SELECT (NOT EXISTS (SELECT FROM unnest(ARRAY['kafka_row_tombstones', 'kafka_positions', 'kafka_moved_rows']) AS name
+        WHERE to_regclass(name) IS NULL))::int4 AS is";
 
 const CLAIM: &str = "
     INSERT INTO kafka_positions AS known (group_id, topic, partition, epoch)
@@ -59,8 +61,8 @@ pub(super) struct Postgres {
 
 /// Why a statement was not carried out.
 enum Stop {
-    /// A row is not to the database's liking.
-    Refused(Error),
+    /// A row is not to the database's liking, or lacks what it had.
+    Refused(Refusal),
     Trouble(DatabaseError),
 }
 
@@ -104,13 +106,16 @@ impl Postgres {
             }
             Ok(())
         };
-        self.prepared.get_or_try_init(prepare).await.map_err(failed("making the tables `kafka_row_tombstones` and `kafka_positions`"))?;
+        self.prepared
+            .get_or_try_init(prepare)
+            .await
+            .map_err(failed("making the tables `kafka_row_tombstones`, `kafka_positions` and `kafka_moved_rows`"))?;
         Ok(())
     }
 
     async fn write_batch(&self, batch: &Batch) -> Result<Written, DatabaseError> {
         let mut connection = self.connection().await?;
-        if batch.shape.guard != GuardColumns::Off || batch.ledger.is_some() {
+        if batch.shape.guard != GuardColumns::Off || batch.ledger.is_some() || batch.moves() {
             self.prepare(&mut connection).await?;
         }
         match whole(&mut connection, batch).await {
@@ -158,7 +163,7 @@ impl Database for Postgres {
 /// All in one transaction, or none of it.
 async fn whole(connection: &mut AsyncPgConnection, batch: &Batch) -> Result<(), Stop> {
     let shape = &*batch.shape;
-    let alone = batch.ledger.is_none() && shape.guard == GuardColumns::Off && shape.skip != Skip::Told;
+    let alone = batch.ledger.is_none() && shape.guard == GuardColumns::Off && shape.skip != Skip::Told && !batch.moves();
     if alone && let [stretch] = stretches(&batch.events, shape.self_reference)[..] {
         let mut statements = statements::statements(&reduce(stretch), shape, batch.skip);
         match statements.len() {
@@ -193,9 +198,9 @@ async fn piecewise(connection: &mut AsyncPgConnection, batch: &Batch) -> Result<
             match tried.await {
                 Ok(()) => written.done = range.end,
                 Err(Stop::Trouble(error)) => return Err(Stop::Trouble(error)),
-                Err(Stop::Refused(error)) => {
+                Err(Stop::Refused(refusal)) => {
                     if let Some(at) = search.refused(&range) {
-                        written = batch.refused(at, &events, error);
+                        written = batch.refused(at, &events, refusal);
                         break;
                     }
                 }
@@ -208,7 +213,8 @@ async fn piecewise(connection: &mut AsyncPgConnection, batch: &Batch) -> Result<
     });
     written.await.map_err(|stop| match stop {
         Stop::Trouble(error) => error,
-        Stop::Refused(source) => DatabaseError::Failed { doing: format!("writing to `{}`", batch.shape.name), source },
+        Stop::Refused(Refusal::Database(source)) => DatabaseError::Failed { doing: format!("writing to `{}`", batch.shape.name), source },
+        Stop::Refused(Refusal::Unpaid(_)) => DatabaseError::Failed { doing: "completing a row".to_owned(), source: Error::NotFound },
     })
 }
 
@@ -237,7 +243,8 @@ async fn prologue<'a>(
 async fn apply(connection: &mut AsyncPgConnection, events: &[Event], known: &Known, batch: &Batch) -> Result<(), Stop> {
     let shape = &*batch.shape;
     for stretch in stretches(events, shape.self_reference) {
-        let reduced = reduce(stretch);
+        let stretch = moving::carry(connection, stretch, shape).await?;
+        let reduced = reduce(&stretch);
         for statement in statements::statements(&reduced, shape, batch.skip) {
             execute(connection, statement).await?;
         }
@@ -292,7 +299,7 @@ fn failed(doing: &'static str) -> impl FnOnce(Error) -> DatabaseError {
 
 fn stop(doing: &'static str) -> impl FnOnce(Error) -> Stop {
     move |error| match blame(&error) {
-        Blame::Row => Stop::Refused(error),
+        Blame::Row => Stop::Refused(error.into()),
         Blame::Nobody => Stop::Trouble(failed(doing)(error)),
     }
 }

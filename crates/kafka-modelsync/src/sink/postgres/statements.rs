@@ -48,7 +48,7 @@ fn unnest<'a>(sql: &mut Sql<'a>, columns: &[&'a Column], rows: &[impl AsRef<[&'a
         .push(")");
 }
 
-fn array_cast(kind: Kind) -> &'static str {
+pub(super) fn array_cast(kind: Kind) -> &'static str {
     match kind {
         Kind::Bool => "::bool[]",
         Kind::Int2 => "::int2[]",
@@ -73,7 +73,7 @@ fn taken(column: &Column, at: usize) -> String {
 }
 
 /// The same, to be compared: what is padded compares as what is padded, and by its index.
-fn compared(column: &Column, at: usize) -> String {
+pub(super) fn compared(column: &Column, at: usize) -> String {
     if column.cast == "bpchar" { format!("u.c{at}::bpchar") } else { taken(column, at) }
 }
 

@@ -1,6 +1,7 @@
 //! Sinks into SQLite: row by row within one transaction, which costs no round trips here.
 
 mod catalog;
+mod moving;
 mod query;
 mod rows;
 
@@ -18,7 +19,7 @@ use kafka_core::names::{GroupId, TopicPartition};
 
 use self::query::{Sql, of_key};
 use super::cell::RowKey;
-use super::database::{Batch, Claim, Database, Ledger, Written, of_messages};
+use super::database::{Batch, Claim, Database, Ledger, Refusal, Written, of_messages};
 use super::error::DatabaseError;
 use super::event::Event;
 use super::guard::{Position, fresh};
@@ -35,6 +36,11 @@ const SCHEMA: &str = "
     CREATE TABLE IF NOT EXISTS kafka_positions (
         group_id TEXT NOT NULL, topic TEXT NOT NULL, partition INTEGER NOT NULL, next_offset BIGINT, epoch BIGINT NOT NULL,
         PRIMARY KEY (group_id, topic, partition)
+    );
+    CREATE TABLE IF NOT EXISTS kafka_moved_rows (
+        table_name TEXT NOT NULL, row_key TEXT NOT NULL, former_key TEXT NOT NULL, source_lsn BIGINT NOT NULL, kafka_partition INTEGER,
+        kafka_offset BIGINT, held TEXT NOT NULL, moved_at TEXT NOT NULL DEFAULT (datetime('now')),
+        PRIMARY KEY (table_name, row_key, former_key, source_lsn)
     );";
 
 const CLAIM: &str = "
@@ -47,8 +53,8 @@ pub(super) struct Sqlite(Arc<Mutex<SqliteConnection>>);
 
 /// Why a statement was not carried out.
 enum Stop {
-    /// A row is not to the database's liking.
-    Refused(Error),
+    /// A row is not to the database's liking, or lacks what it had.
+    Refused(Refusal),
     Trouble(DatabaseError),
 }
 
@@ -145,9 +151,9 @@ fn piecewise(connection: &mut SqliteConnection, batch: &Batch) -> Result<Written
             match in_transaction(connection, |connection| apply(connection, some, &known, batch)) {
                 Ok(()) => written.done = range.end,
                 Err(Stop::Trouble(error)) => return Err(Stop::Trouble(error)),
-                Err(Stop::Refused(error)) => {
+                Err(Stop::Refused(refusal)) => {
                     if let Some(at) = search.refused(&range) {
-                        written = batch.refused(at, &events, error);
+                        written = batch.refused(at, &events, refusal);
                         break;
                     }
                 }
@@ -160,7 +166,8 @@ fn piecewise(connection: &mut SqliteConnection, batch: &Batch) -> Result<Written
     });
     written.map_err(|stop| match stop {
         Stop::Trouble(error) => error,
-        Stop::Refused(source) => DatabaseError::Failed { doing: format!("writing to `{}`", batch.shape.name), source },
+        Stop::Refused(Refusal::Database(source)) => DatabaseError::Failed { doing: format!("writing to `{}`", batch.shape.name), source },
+        Stop::Refused(Refusal::Unpaid(_)) => DatabaseError::Failed { doing: "completing a row".to_owned(), source: Error::NotFound },
     })
 }
 
@@ -225,7 +232,8 @@ fn known_grave(connection: &mut SqliteConnection, key: &RowKey, shape: &Shape) -
 fn apply(connection: &mut SqliteConnection, events: &[Event], known: &Known, batch: &Batch) -> Result<(), Stop> {
     let shape = &*batch.shape;
     for stretch in stretches(events, shape.self_reference) {
-        let reduced = reduce(stretch);
+        let stretch = moving::carry(connection, stretch, shape)?;
+        let reduced = reduce(&stretch);
         rows::write_rows(connection, &reduced, shape, batch.skip).map_err(stop("writing rows"))?;
         if shape.guard != GuardColumns::Off {
             rows::bury(connection, &reduced, &known.buried, shape).map_err(stop("writing tombstones of rows"))?;
@@ -298,7 +306,7 @@ fn stop(doing: &'static str) -> impl FnOnce(Error) -> Stop {
             Error::DatabaseError(Of::Unknown, said) => !NOBODYS.iter().any(|text| said.message().contains(text)),
             _ => false,
         };
-        if of_a_row { Stop::Refused(error) } else { Stop::Trouble(failed(doing)(error)) }
+        if of_a_row { Stop::Refused(error.into()) } else { Stop::Trouble(failed(doing)(error)) }
     }
 }
 

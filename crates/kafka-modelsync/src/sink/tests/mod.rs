@@ -3,6 +3,7 @@
 mod conversions;
 mod equality;
 mod guarding;
+mod moving;
 mod positions;
 mod refusals;
 mod stage;

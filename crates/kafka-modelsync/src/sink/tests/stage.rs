@@ -58,10 +58,19 @@ impl Stage {
 
     /// Writes one batch; how many are done, and what failed. `first` is the offset of the first.
     pub(super) async fn write(&self, first: i64, changes: &[Change]) -> Result<(usize, Option<SinkError>), DatabaseError> {
+        self.write_at((0, first), changes).await
+    }
+
+    /// The same from any partition.
+    pub(super) async fn write_at(
+        &self,
+        (partition, first): (i32, i64),
+        changes: &[Change],
+    ) -> Result<(usize, Option<SinkError>), DatabaseError> {
         let (mut events, mut reader) = (Vec::new(), Reader::default());
         let (mut messages, mut broken) = (changes.len(), None);
         for (at, change) in changes.iter().enumerate() {
-            let place = Some(Place { partition: 0, offset: first + at as i64 });
+            let place = Some(Place { partition, offset: first + at as i64 });
             if let Err(error) = reader.read((at, change.clone(), place), &self.model, &self.shape, &mut events) {
                 events.retain(|event| event.at < at);
                 (messages, broken) = (at, Some(error));
@@ -71,11 +80,11 @@ impl Stage {
         let ledger = self.ledger.as_ref().map(|(topic, epoch)| Ledger {
             group: "g".to_owned(),
             topic: topic.clone(),
-            partition: 0,
+            partition,
             epoch: *epoch,
             positions: (0..changes.len() as i64).map(|at| first + at + 1).collect(),
         });
-        let origin = Origin::Partition { topic: "t".to_owned(), partition: 0 };
+        let origin = Origin::Partition { topic: "t".to_owned(), partition };
         let batch = Batch { shape: Arc::clone(&self.shape), events, messages, skip: false, origin, ledger };
         let written = self.database.write(batch).await?;
         Ok((written.done, written.refused.or(broken)))

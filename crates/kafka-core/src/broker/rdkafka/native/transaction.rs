@@ -41,14 +41,15 @@ unsafe fn take(error: *mut sys::rd_kafka_error_t) -> Result<(), TransactionError
     };
     // SAFETY: as the caller promises.
     let Err(error) = (unsafe { NativeError::take(error) }) else { return Ok(()) };
+    let source = error.into_client();
     let remedy = match () {
         () if fatal => Remedy::End,
-        () if abort => Remedy::Abort,
+        () if abort => return Err(TransactionError::of_delivery(source)),
         () if repeat => Remedy::Repeat,
         // A state in which the call is not allowed: not to be mended by calling again.
         () => Remedy::End,
     };
-    Err(TransactionError { remedy, source: error.into_client() })
+    Err(TransactionError { remedy, source })
 }
 
 impl Handle {

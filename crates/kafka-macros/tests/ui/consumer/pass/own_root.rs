@@ -28,7 +28,7 @@ mod a {
 struct Billing;
 
 #[derive(kafka_macros::Consumer)]
-#[consumer(group = "billing", suppress, register = false, crate = crate::fake_kafka)]
+#[consumer(group = "billing", suppress, exactly_once, register = false, crate = crate::fake_kafka)]
 enum Off {}
 
 fn main() {
@@ -37,7 +37,7 @@ fn main() {
         "billing-eu in billing topic=\"named orders\" topic=\"named payments\" config=(\"auto.offset.reset\", \"earliest\") \
          config=(\"x\", \"true\") config=(\"y\", \"-1\") suppress=[\"t\"]"
     );
-    assert_eq!(Off::spec().0, "Off in billing suppress_all=()");
+    assert_eq!(Off::spec().0, "Off in billing suppress_all=() exactly_once=()");
 
     let mut found: Vec<_> = inventory::iter::<Registration>.into_iter().collect();
     found.sort_by_key(|registration| registration.name);
