@@ -101,12 +101,12 @@ impl Row {
             id,
             name: Some(format!("customer {id}")),
             email: Some(format!("customer.{id}@example.org")),
-            city: (number % 8 != 0).then(|| format!("city {}", number % 1_000)),
+            city: (!number.is_multiple_of(8)).then(|| format!("city {}", number % 1_000)),
             note: Some(NOTE.to_owned()),
             age: (number % 90) as i32,
             visits: number as i64,
             score: number as f64 / 7.0,
-            active: number % 3 == 0,
+            active: number.is_multiple_of(3),
             changed: 1_795_412_432_304_291 + number as i64,
         }
     }
