@@ -108,6 +108,9 @@ pub(super) const COLUMNS: &str = "waiting.id, waiting.fence, waiting.message_off
 /// Whether the fence of a waiting message is claimed.
 pub(super) const RESOLVING: &str = "EXISTS (SELECT 1 FROM kafka_resolving_fences AS claimed WHERE claimed.fence = waiting.fence)";
 
+/// Whether a row waits for a relation: its own, or that of one before it.
+pub(super) const WAITS_FOR_A_RELATION: &str = r#"reason LIKE '{"v":1,"relation":%'"#;
+
 impl MessageRow {
     /// The order of replay.
     fn order(&self) -> (&str, i32, i64) {

@@ -41,11 +41,20 @@ impl PostgresStore {
                 }
             };
             let connection = &mut self.connection().await?;
-            let rows: Vec<PlaceRow> = statement.load(connection).await.map_err(failed("looking up rows that messages wait for"))?;
+            let rows: Vec<PlaceRow> = statement.load(connection).await.map_err(unanswered)?;
             let of_place = |row: PlaceRow| asked.get(usize::try_from(row.place).ok()?.checked_sub(1)?);
             found.extend(rows.into_iter().filter_map(of_place).map(|relation| (*relation).clone()));
         }
         Ok(found)
+    }
+}
+
+/// A connection that broke tells nothing of the rows; a statement that failed does: there are none that it could find.
+fn unanswered(error: diesel::result::Error) -> StoreError {
+    use diesel::result::DatabaseErrorKind::{ClosedConnection, UnableToSendCommand};
+    match error {
+        diesel::result::Error::DatabaseError(ClosedConnection | UnableToSendCommand, _) => StoreError::Unreachable { source: error.into() },
+        error => failed("looking up rows that messages wait for")(error),
     }
 }
 

@@ -38,7 +38,11 @@ const PARK: &str = "
     SELECT * FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)
     ON CONFLICT (group_id, topic, message_partition, message_offset) DO NOTHING";
 
-const TRY_LOCK: &str =
+/// Against daemons, and not against each other: messages of one fence may be parked by two lanes at once.
+const TRY_LOCK_SHARED: &str =
+    "SELECT id AS fence FROM unnest($1) AS asked (id) WHERE pg_try_advisory_xact_lock_shared(id # hashtextextended(current_schema(), 0))";
+
+pub(super) const TRY_LOCK: &str =
     "SELECT id AS fence FROM unnest($1) AS asked (id) WHERE pg_try_advisory_xact_lock(id # hashtextextended(current_schema(), 0))";
 
 const DISCARD: &str = "
@@ -46,8 +50,8 @@ const DISCARD: &str = "
     WHERE waiting.fence = gone.fence AND waiting.message_key IS NOT DISTINCT FROM gone.message_key
     RETURNING waiting.fence";
 
-/// Left by somebody who died while replaying what is discarded now.
-const FORGET_CLAIMS: &str = "DELETE FROM kafka_resolving_fences WHERE fence = ANY($1)";
+/// Left by somebody who died while replaying what is discarded, released or dropped now.
+pub(super) const FORGET_CLAIMS: &str = "DELETE FROM kafka_resolving_fences WHERE fence = ANY($1)";
 
 impl PostgresStore {
     pub(super) async fn ask_backlog(&self, group: &str) -> Result<Backlog, StoreError> {
@@ -88,7 +92,7 @@ impl PostgresStore {
                 .transaction(async move |connection| {
                     // Held until the transaction ends, so that a claim either sees what is stored here or is seen.
                     let ids: Vec<i64> = up.iter().map(|fence| fence.0).collect();
-                    let locked: Vec<FenceRow> = statement(TRY_LOCK).bind::<Array<BigInt>, _>(ids).load(connection).await?;
+                    let locked: Vec<FenceRow> = statement(TRY_LOCK_SHARED).bind::<Array<BigInt>, _>(ids).load(connection).await?;
                     let locked: HashSet<i64> = locked.into_iter().map(|row| row.fence).collect();
                     let claimed: Vec<FenceId> = up.into_iter().filter(|fence| !locked.contains(&fence.0)).collect();
                     if claimed.is_empty() {
