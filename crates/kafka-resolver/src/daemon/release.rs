@@ -23,7 +23,7 @@ use crate::store::{Claim, ClaimEnd, Session, StoreError, Wanted, Which};
 const CHECK: Duration = Duration::from_secs(2);
 
 /// How long a session may take to answer while replays rest on its claims.
-const PATIENCE: Duration = Duration::from_secs(10);
+pub(super) const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Whom a test waits for.
 pub(super) const STORE: &str = "the store of parked messages";
@@ -157,7 +157,7 @@ impl Releases {
         which: Which<'_>,
     ) -> Result<Released, BoxError> {
         let wanted = Wanted { group, topics, which, limit: self.parking.settings.batch_size };
-        let claims = self.sight.outside(STORE, session.claim(&wanted)).await?;
+        let claims = self.answered(session.claim(&wanted)).await?;
         let claimed = claims.iter().map(|claim| claim.messages.len()).sum();
         let mut released = Released { claimed, ..Released::default() };
         if claimed == 0 {

@@ -256,6 +256,14 @@ impl Store for MemoryStore {
                     let other = &row.parked;
                     other.fence.group == parked.fence.group && other.place == parked.place && other.message.offset == parked.message.offset
                 };
+                let (there, message) = (inner.rows.values().find(|row| same(row)), &parked.message);
+                let outdated = there.filter(|row| {
+                    let old = &row.parked.message;
+                    (old.timestamp, &old.key, &old.value) != (message.timestamp, &message.key, &message.value)
+                });
+                if let Some(id) = outdated.map(|row| row.id) {
+                    inner.rows.remove(&id);
+                }
                 if !inner.rows.values().any(same) {
                     let id = inner.next;
                     inner.next += 1;

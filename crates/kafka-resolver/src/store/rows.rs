@@ -247,3 +247,11 @@ pub(super) fn timestamp_type(timestamp: Timestamp) -> i16 {
 pub(super) fn failed<E: Into<BoxError>>(doing: &'static str) -> impl Fn(E) -> StoreError {
     move |error| StoreError::Statement { doing, source: error.into() }
 }
+
+/// Says that parked messages gave way to others that came at their places.
+pub(super) fn warn_of_outdated(messages: usize) {
+    tracing::warn!(
+        messages,
+        "parked messages gave way to other messages at the same offsets: their topic was deleted and made anew meanwhile, and theirs are gone"
+    );
+}
