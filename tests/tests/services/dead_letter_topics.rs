@@ -124,7 +124,7 @@ fn a_cluster_that_refuses_the_topics_is_one_error_that_lists_all() {
         let retries = kafka_kit::settings::RetrySettings::new(2, std::time::Duration::from_secs(1)).blocking(false);
         app(&story, settings.retry_settings(retries)).build().unwrap().start(&[]).await
     });
-    let error = started.err().expect("it must not start");
+    let error = started.expect_err("it must not start");
     let chain: Vec<String> =
         std::iter::successors(Some(&error as &dyn Error), |error| (*error).source()).map(ToString::to_string).collect();
     let said = chain.join(": ");
