@@ -10,7 +10,7 @@ use serde_json::{Map, Value as Json};
 
 use super::query::{Bind, Sql};
 use super::{Stop, statements, stop};
-use crate::sink::cell::{Cell, RowKey};
+use crate::sink::cell::RowKey;
 use crate::sink::event::{Act, Event, Place};
 use crate::sink::moving::{self, Left, Owing, Unpaid};
 use crate::sink::shape::{Kind, Shape};
@@ -57,7 +57,7 @@ async fn leave_notes(connection: &mut AsyncPgConnection, leaving: &[Left<'_>], s
         return Ok(());
     }
     let columns: Vec<_> = shape.key.iter().map(|at| &shape.columns[*at]).collect();
-    let rows: Vec<Vec<&Cell>> = leaving.iter().map(|left| left.row.key.0.iter().collect()).collect();
+    let keys: Vec<&RowKey> = leaving.iter().map(|left| &left.row.key).collect();
     let moves = Moves::of(leaving);
     let mut sql = Sql::default();
     sql.push(
@@ -78,8 +78,8 @@ async fn leave_notes(connection: &mut AsyncPgConnection, leaving: &[Left<'_>], s
             _ => format!("t.{}::text", column.quoted),
         });
     });
-    let forms = statements::forms(&columns, &rows);
-    statements::arrays(sql.push("]::text[]) FROM unnest("), &forms, &rows);
+    let forms = statements::forms(&columns, &keys[..]);
+    statements::arrays(sql.push("]::text[]) FROM unnest("), &forms, &keys[..]);
     moves.bind(sql.push(", ")).push(") AS u(").list(0..columns.len(), |sql, at| {
         sql.push(&format!("c{at}"));
     });

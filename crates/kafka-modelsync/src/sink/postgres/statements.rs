@@ -36,22 +36,40 @@ pub(super) fn statements<'a>(reduced: &Reduced<'a>, shape: &'a Shape, skip: bool
     statements
 }
 
-/// The forms of the columns of rows.
-pub(super) fn forms<'a>(columns: &[&Column], rows: &[impl AsRef<[&'a Cell]>]) -> Vec<Form> {
-    let cells = |at: usize| rows.iter().map(move |row| row.as_ref()[at]);
-    columns.iter().enumerate().map(|(at, column)| Form::of(column.kind, cells(at))).collect()
+/// Values to be bound, a column at a time.
+pub(super) trait Tuples<'a> {
+    /// The values of one column.
+    fn cells(&self, nth: usize) -> impl Iterator<Item = &'a Cell>;
 }
 
-/// Arrays, one for each column of rows.
-pub(super) fn arrays<'a>(sql: &mut Sql<'a>, forms: &[Form], rows: &[impl AsRef<[&'a Cell]>]) {
-    sql.list(forms.iter().enumerate(), |sql, (at, form)| {
-        sql.bind(form.bind(rows.iter().map(|row| row.as_ref()[at]))).push(array_cast(*form));
+impl<'a> Tuples<'a> for Group<'a> {
+    fn cells(&self, nth: usize) -> impl Iterator<Item = &'a Cell> {
+        let column = self.mask[nth];
+        self.rows.iter().map(move |row| row.at(column))
+    }
+}
+
+impl<'a> Tuples<'a> for [&'a RowKey] {
+    fn cells(&self, nth: usize) -> impl Iterator<Item = &'a Cell> {
+        self.iter().map(move |key| &key.0[nth])
+    }
+}
+
+/// The forms of the columns of tuples.
+pub(super) fn forms<'a>(columns: &[&Column], tuples: &(impl Tuples<'a> + ?Sized)) -> Vec<Form> {
+    columns.iter().enumerate().map(|(nth, column)| Form::of(column.kind, tuples.cells(nth))).collect()
+}
+
+/// Arrays, one for each column of tuples.
+pub(super) fn arrays<'a>(sql: &mut Sql<'a>, forms: &[Form], tuples: &(impl Tuples<'a> + ?Sized)) {
+    sql.list(forms.iter().enumerate(), |sql, (nth, form)| {
+        sql.bind(form.bind(tuples.cells(nth))).push(array_cast(*form));
     });
 }
 
-/// `unnest(…) AS u(c0, c1)` of rows.
-fn unnest<'a>(sql: &mut Sql<'a>, forms: &[Form], rows: &[impl AsRef<[&'a Cell]>]) {
-    arrays(sql.push("unnest("), forms, rows);
+/// `unnest(…) AS u(c0, c1)` of tuples.
+fn unnest<'a>(sql: &mut Sql<'a>, forms: &[Form], tuples: &(impl Tuples<'a> + ?Sized)) {
+    arrays(sql.push("unnest("), forms, tuples);
     sql.push(") AS u(")
         .list(0..forms.len(), |sql, at| {
             sql.push(&format!("c{at}"));
@@ -91,7 +109,7 @@ pub(super) fn compared(column: &Column, form: Form, at: usize) -> String {
 
 fn upsert<'a>(group: &Group<'a>, shape: &'a Shape, skip: bool) -> Sql<'a> {
     let columns: Vec<_> = group.mask.iter().map(|at| &shape.columns[*at]).collect();
-    let forms = forms(&columns, &group.rows);
+    let forms = forms(&columns, group);
     let mut sql = Sql::default();
     sql.push("INSERT INTO ").push(&shape.quoted).push(" (").list(&columns, |sql, column| {
         sql.push(&column.quoted);
@@ -107,7 +125,7 @@ fn upsert<'a>(group: &Group<'a>, shape: &'a Shape, skip: bool) -> Sql<'a> {
         sql.push(", ").bind(Bind::Flag(skip)).push("::bool");
     }
     sql.push(" FROM ");
-    unnest(&mut sql, &forms, &group.rows);
+    unnest(&mut sql, &forms, group);
     sql.push(" ON CONFLICT (")
         .list(&shape.key, |sql, at| {
             sql.push(&shape.columns[*at].quoted);
@@ -133,7 +151,7 @@ fn changed<'a>(group: &Group<'_>, shape: &'a Shape) -> impl Iterator<Item = &'a 
 /// For rows without a value that an insert needs: `ON CONFLICT` would look for it before it looks for the row.
 fn change_or_insert<'a>(group: &Group<'a>, shape: &'a Shape, skip: bool) -> Sql<'a> {
     let columns: Vec<_> = group.mask.iter().map(|at| &shape.columns[*at]).collect();
-    let forms = forms(&columns, &group.rows);
+    let forms = forms(&columns, group);
     let same_row = |alias: &str| {
         let same = shape.key.iter().map(|at| format!("t.{0} = {alias}.{0}", shape.columns[*at].quoted));
         same.collect::<Vec<_>>().join(" AND ")
@@ -144,7 +162,7 @@ fn change_or_insert<'a>(group: &Group<'a>, shape: &'a Shape, skip: bool) -> Sql<
         sql.push(&value).push(" AS ").push(&column.quoted);
     });
     sql.push(" FROM ");
-    unnest(&mut sql, &forms, &group.rows);
+    unnest(&mut sql, &forms, group);
     sql.push(")");
     let mut set: Vec<String> = changed(group, shape).map(|column| format!("{0} = new.{0}", column.quoted)).collect();
     let last = set.pop();
@@ -176,9 +194,8 @@ fn change_or_insert<'a>(group: &Group<'a>, shape: &'a Shape, skip: bool) -> Sql<
 /// ` FROM unnest(…) WHERE t.id = u.c0` of keys.
 fn of_keys<'a>(sql: &mut Sql<'a>, keys: &[&'a RowKey], shape: &'a Shape) {
     let columns: Vec<_> = shape.key.iter().map(|at| &shape.columns[*at]).collect();
-    let rows: Vec<Vec<&Cell>> = keys.iter().map(|key| key.0.iter().collect()).collect();
-    let forms = forms(&columns, &rows);
-    unnest(sql, &forms, &rows);
+    let forms = forms(&columns, keys);
+    unnest(sql, &forms, keys);
     let same = columns.iter().enumerate().map(|(at, column)| format!("t.{} = {}", column.quoted, compared(column, forms[at], at)));
     sql.push(" WHERE ").push(&same.collect::<Vec<_>>().join(" AND "));
 }
@@ -202,7 +219,6 @@ fn flag_first<'a>(keys: &[&'a RowKey], shape: &'a Shape, skip: bool) -> Sql<'a> 
 /// The positions of rows that are there: which of the keys, and where it stands.
 pub(super) fn known_rows<'a>(keys: &[&'a RowKey], shape: &'a Shape) -> Sql<'a> {
     let columns: Vec<_> = shape.key.iter().map(|at| &shape.columns[*at]).collect();
-    let rows: Vec<Vec<&Cell>> = keys.iter().map(|key| key.0.iter().collect()).collect();
     let position = |at: usize| format!("t.{}", shape.columns[at].quoted);
     let positions = match shape.guard {
         GuardColumns::Off => "NULL::int8 AS lsn, NULL::int4 AS kafka_partition, NULL::int8 AS kafka_offset".to_owned(),
@@ -211,9 +227,9 @@ pub(super) fn known_rows<'a>(keys: &[&'a RowKey], shape: &'a Shape) -> Sql<'a> {
             format!("NULL::int8 AS lsn, {}::int4 AS kafka_partition, {}::int8 AS kafka_offset", position(partition), position(offset))
         }
     };
-    let forms = forms(&columns, &rows);
+    let forms = forms(&columns, keys);
     let mut sql = Sql::default();
-    arrays(sql.push("SELECT u.nth AS nth, ").push(&positions).push(" FROM unnest("), &forms, &rows);
+    arrays(sql.push("SELECT u.nth AS nth, ").push(&positions).push(" FROM unnest("), &forms, keys);
     sql.push(") WITH ORDINALITY AS u(")
         .list(0..columns.len(), |sql, at| {
             sql.push(&format!("c{at}"));
