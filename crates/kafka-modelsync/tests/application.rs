@@ -8,14 +8,14 @@ use diesel::{Connection, QueryableByName, RunQueryDsl, SqliteConnection};
 use std::sync::Arc;
 
 use kafka_core::app::{App, AppBuilder, Background, Plugin, Surroundings};
-use kafka_core::consumer::{ConsumerSpec, Replayed};
+use kafka_core::consumer::{ConsumerSpec, OffsetStorage, Replayed};
 use kafka_core::error::BoxError;
 use kafka_core::format::Json;
 use kafka_core::message::{Headers, OwnedMessage, Record, Run, Timestamp};
 use kafka_core::names::{TopicName, TopicPartition};
 use kafka_core::settings::Settings;
 use kafka_core::test_kit::TestApp;
-use kafka_core::topic::{Control, TopicSpec};
+use kafka_core::topic::{Concurrency, Control, TopicSpec};
 use kafka_modelsync::model::{Guard, Model, ModelTopic};
 use kafka_modelsync::sink::{Sink, Tables};
 use kafka_modelsync::table::Table;
@@ -117,6 +117,20 @@ async fn a_table_that_is_not_as_declared_keeps_the_application_from_starting() {
     connection.batch_execute("CREATE TABLE customers (id BIGINT PRIMARY KEY NOT NULL)").unwrap();
     let text = chain(&TestApp::start(app::<Customers>(tables)).await.unwrap_err());
     assert!(text.contains("table `customers` has no column `name` in the database"), "{text}");
+}
+
+#[tokio::test]
+async fn stored_positions_and_messages_side_by_side_keep_it_from_starting() {
+    let (_dir, _, tables) = database("CREATE TABLE customers (id BIGINT PRIMARY KEY NOT NULL, name TEXT)");
+    let start = async |tables: Tables, storage| {
+        let spec = Customers::spec().concurrency(Concurrency::Key { max: 4 });
+        let topic = Sink::<Customers>::declared(spec, Customers::model());
+        let consumer = ConsumerSpec::new("mirror", "g").offset_storage(storage).declared(topic);
+        TestApp::start(App::builder(Settings::default()).without_discovery().plugin(tables).consumer_spec(consumer)).await.map(drop)
+    };
+    let text = chain(&start(tables.clone(), tables.offset_storage()).await.unwrap_err());
+    assert!(text.contains("topic `customers` keeps its positions in the database, and handles messages side by side"), "{text}");
+    start(tables, OffsetStorage::Group).await.unwrap();
 }
 
 #[test]

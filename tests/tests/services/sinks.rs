@@ -302,6 +302,33 @@ fn a_missing_parent_and_a_constraint_that_is_put_off_fail_one_message() {
     assert_eq!(place.database.count("items"), 4);
 }
 
+#[test]
+fn a_child_that_comes_before_its_parent_is_not_blamed_for_another() {
+    let story = Story::new("sink-children", 1);
+    let sql = "CREATE TABLE items (id bigint PRIMARY KEY, name text UNIQUE CHECK (name <> 'bad'), big text,
+        note text REFERENCES items (name) DEFERRABLE INITIALLY DEFERRED);";
+    let mut place = Place::new(&story, sql);
+    let rows = [
+        ("a", None),
+        ("child", Some("parent")),
+        ("between", None),
+        ("parent", None),
+        ("bad", None),
+        ("z", None),
+        ("orphan", Some("nobody")),
+    ];
+    story.send(rows.iter().enumerate().map(|(id, (name, note))| {
+        Record::empty().key(id.to_string()).value(json!({ "id": id, "name": name, "big": "b", "note": note }).to_string())
+    }));
+    let running = place.start::<Items>(&story, "children", OffsetStorage::Group);
+    let group = format!("{}-children", story.name);
+    until("all is settled", SOON, || committed(&group, &story.name, 1) == ends(&story.name, 1));
+    place.stop(running);
+    let dead = everything(&format!("{group}.{}.dlt", story.name), 1);
+    assert_eq!(dead.iter().map(|letter| letter.key.clone().unwrap_or_default()).collect::<Vec<_>>(), [b"4".to_vec(), b"6".to_vec()]);
+    assert_eq!(place.database.count("items"), 5);
+}
+
 /// The same, with nothing going back to where it came from.
 struct Suppressed;
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::consumer::AssembledConsumer;
-use crate::consumer::{Pipeline, Role};
+use crate::consumer::{OffsetStorage, Pipeline, Role};
 use crate::format::{DecodeError, Part};
 use crate::names::GroupId;
 use crate::topic::TopicSpec;
@@ -32,6 +32,12 @@ impl<'a> AssembledTopic<'a> {
     #[must_use]
     pub fn role(&self) -> &'a Role {
         &self.consumer.role
+    }
+
+    /// Who keeps the consumer's positions.
+    #[must_use]
+    pub fn offset_storage(&self) -> &'a OffsetStorage {
+        &self.consumer.storage
     }
 
     /// What the topic declares.

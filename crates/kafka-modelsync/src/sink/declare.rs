@@ -1,17 +1,15 @@
 //! What a sink's topic declares for others: its model, which is looked at before the application starts, and the rows that its messages
 //! need, for the resolver.
 
-use std::sync::Arc;
-
 use futures_util::future::BoxFuture;
 use kafka_core::app::{App, StartStep};
 use kafka_core::error::BoxError;
-use kafka_core::topic::{Decoded, KeyOf, Topic, TopicSpec, ValueOf};
+use kafka_core::topic::{Concurrency, Decoded, KeyOf, Topic, TopicSpec, ValueOf};
 use kafka_resolver::{DeclaredRelations, Needs, Relation, RelationValue};
 
-use super::database::Database;
 use super::error::DatabaseError;
 use super::shape::Shape;
+use super::tables::Tables;
 use crate::change::{Change, ChangeReader, Event, Operation};
 use crate::model::Model;
 use crate::row::Row;
@@ -81,9 +79,14 @@ fn of_row(row: &Row, model: &Model) -> Needs {
     needs
 }
 
+/// Why stored positions and messages side by side do not go together.
+pub(super) fn side_by_side(topic: &str) -> String {
+    format!("topic `{topic}` keeps its positions in the database, and handles messages side by side; leave out `concurrency`")
+}
+
 /// Looks at the tables of all sinks before the application starts: one that is not as declared keeps it from starting.
 #[derive(Debug)]
-pub(super) struct CheckTables(pub(super) Arc<dyn Database>);
+pub(super) struct CheckTables(pub(super) Tables);
 
 impl StartStep for CheckTables {
     fn name(&self) -> &'static str {
@@ -95,7 +98,10 @@ impl StartStep for CheckTables {
             let mut problems = Vec::new();
             for topic in app.assembled_topics() {
                 let Some(SinkModel(model)) = topic.spec().declared() else { continue };
-                match self.0.describe(&model.table).await.and_then(|found| Shape::new(model, &found)) {
+                if self.0.keeps_positions_of(topic.offset_storage()) && topic.spec().concurrency != Concurrency::Partition {
+                    problems.push(side_by_side(&topic.spec().name));
+                }
+                match self.0.database.describe(&model.table).await.and_then(|found| Shape::new(model, &found)) {
                     Ok(_) => {}
                     Err(DatabaseError::Table { problem }) => problems.push(problem),
                     // Time may mend it: messages wait until then.

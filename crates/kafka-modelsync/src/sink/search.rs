@@ -21,6 +21,14 @@ impl Search {
         self.ranges.pop().filter(|range| !range.is_empty())
     }
 
+    /// All before this one is done.
+    pub(crate) fn done_until(&mut self, message: usize) {
+        for range in &mut self.ranges {
+            range.start = range.start.max(message).min(range.end);
+        }
+        self.ranges.retain(|range| !range.is_empty());
+    }
+
     /// These were refused; the one that fails, if it is found.
     pub(crate) fn refused(&mut self, range: &Range<usize>) -> Option<usize> {
         if range.len() == 1 {
@@ -44,6 +52,15 @@ impl Search {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_done_by_another_way_is_not_tried_again() {
+        let mut search = Search::among(8);
+        assert_eq!((search.next(), search.refused(&(0..4))), (Some(0..4), None));
+        assert_eq!(search.next(), Some(0..2));
+        search.done_until(5);
+        assert_eq!((search.next(), search.next()), (Some(5..8), None));
+    }
 
     #[test]
     fn the_first_that_fails_is_found_and_all_before_it_are_done() {

@@ -59,6 +59,14 @@ impl Tables {
     #[cfg(feature = "postgres")]
     pub const POSTGRES_MIGRATION: &str = super::postgres::SCHEMA;
 
+    /// Whether a consumer's positions are kept here.
+    pub(super) fn keeps_positions_of(&self, storage: &OffsetStorage) -> bool {
+        match storage {
+            OffsetStorage::External(source) => std::ptr::addr_eq(Arc::as_ptr(source), Arc::as_ptr(&self.claims)),
+            _ => false,
+        }
+    }
+
     pub(super) fn of(database: impl Database + 'static) -> Self {
         let database: Arc<dyn Database> = Arc::new(database);
         Self { claims: Arc::new(Claims { database: Arc::clone(&database), held: Mutex::default() }), database }
@@ -84,7 +92,7 @@ impl Tables {
 
 impl Plugin for Tables {
     fn install(self, app: &mut AppBuilder) {
-        app.push_start_step(CheckTables(Arc::clone(&self.database)));
+        app.push_start_step(CheckTables(self.clone()));
         app.insert_state(self);
     }
 }

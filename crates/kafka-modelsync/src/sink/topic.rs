@@ -251,9 +251,7 @@ impl<M: ModelTopic> Sink<M> {
         let (topic, partition) = (first.topic(), first.partition());
         let Some(epoch) = self.tables.claims.epoch(first.group(), &TopicPartition::new(topic.clone(), partition)) else { return Ok(None) };
         if self.concurrency != Concurrency::Partition {
-            let problem =
-                format!("topic `{topic}` keeps its positions in the database, and handles messages side by side; leave out `concurrency`");
-            return Err(DatabaseError::Table { problem });
+            return Err(DatabaseError::Table { problem: declare::side_by_side(topic.as_str()) });
         }
         let positions = batch.iter().map(|message| message.offset() + 1).collect();
         Ok(Some(Ledger { group: first.group().as_str().to_owned(), topic: topic.to_string(), partition, epoch, positions }))

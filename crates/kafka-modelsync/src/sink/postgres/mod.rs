@@ -213,19 +213,26 @@ async fn piecewise(connection: &mut AsyncPgConnection, batch: &Batch) -> Result<
         let mut written = Written { done: 0, refused: None };
         while let Some(range) = search.next() {
             let some = &events[of_messages(&events, &range)];
+            let mut refused = Refused::Written;
             let tried = in_transaction(connection, async |connection| {
                 apply(connection, some, &known, batch).await?;
-                // What a constraint puts off to the commit would be nobody's fault there.
-                connection.batch_execute("SET CONSTRAINTS ALL IMMEDIATE").await.map_err(stop("looking at constraints"))?;
-                connection.batch_execute("SET CONSTRAINTS ALL DEFERRED").await.map_err(stop("looking at constraints"))
+                refused = Refused::Checked;
+                check(connection).await
             });
             match tried.await {
                 Ok(()) => written.done = range.end,
                 Err(Stop::Trouble(error)) => return Err(Stop::Trouble(error)),
                 Err(Stop::Refused(refusal)) => {
-                    if let Some(at) = search.refused(&range) {
-                        written = batch.refused(at, &events, refusal);
-                        break;
+                    let Some(at) = search.refused(&range) else { continue };
+                    match with_followers(connection, (&events, at, refused), &known, batch).await? {
+                        Some(end) => {
+                            search.done_until(end);
+                            written.done = end;
+                        }
+                        None => {
+                            written = batch.refused(at, &events, refusal);
+                            break;
+                        }
                     }
                 }
             }
@@ -240,6 +247,50 @@ async fn piecewise(connection: &mut AsyncPgConnection, batch: &Batch) -> Result<
         Stop::Refused(Refusal::Database(source)) => DatabaseError::Failed { doing: format!("writing to `{}`", batch.shape.name), source },
         Stop::Refused(Refusal::Unpaid(_)) => DatabaseError::Failed { doing: "completing a row".to_owned(), source: Error::NotFound },
     })
+}
+
+/// When messages are refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Refused {
+    /// At once.
+    Written,
+    /// By a constraint that was put off.
+    Checked,
+}
+
+/// What a constraint puts off to the commit would be nobody's fault there.
+async fn check(connection: &mut AsyncPgConnection) -> Result<(), Stop> {
+    connection.batch_execute("SET CONSTRAINTS ALL IMMEDIATE").await.map_err(stop("looking at constraints"))?;
+    connection.batch_execute("SET CONSTRAINTS ALL DEFERRED").await.map_err(stop("looking at constraints"))
+}
+
+/// Writes a message that only a constraint refuses which was put off, with as many behind it as bring what it lacks. Where they end; none
+/// if nothing brings it before another message is refused.
+async fn with_followers(
+    connection: &mut AsyncPgConnection,
+    (events, at, refused): (&[Event], usize, Refused),
+    known: &Known,
+    batch: &Batch,
+) -> Result<Option<usize>, Stop> {
+    if refused == Refused::Written {
+        return Ok(None);
+    }
+    let written = in_transaction(connection, async |connection| {
+        apply(connection, &events[of_messages(events, &(at..at + 1))], known, batch).await?;
+        for next in at + 1..batch.messages {
+            apply(connection, &events[of_messages(events, &(next..next + 1))], known, batch).await?;
+            match in_transaction(connection, check).await {
+                Err(Stop::Refused(_)) => {}
+                held => return held.map(|()| Some(next + 1)),
+            }
+        }
+        // Nothing of it stays.
+        Err(Stop::Refused(Error::NotFound.into()))
+    });
+    match written.await {
+        Err(Stop::Refused(_)) => Ok(None),
+        written => written,
+    }
 }
 
 /// What goes before any row: the claim on the partition, and what the guard knows.
