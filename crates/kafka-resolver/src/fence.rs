@@ -9,15 +9,41 @@ use crate::stable_hash::StableHash;
 
 /// What keeps its order while it waits: the messages of one key, of one declared topic, in one group.
 ///
-/// A message behind a fence that is up (something of it is parked) waits with it. A null key is a key.
+/// A message behind a fence that is up (something of it is parked) waits with it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Fence {
     /// The consumer group: another group's parked messages never touch ours.
     pub group: GroupId,
     /// The topic as declared, also for messages that came by a retry topic.
     pub topic: String,
+    /// What its messages have in common.
+    pub key: FenceKey,
+}
+
+/// What the messages of a fence have in common.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum FenceKey {
     /// The key as received.
-    pub key: Option<Bytes>,
+    Key(Bytes),
+    /// Their keys are null, and they came by this partition: what has no key has no order beyond that.
+    NullOf(i32),
+}
+
+impl FenceKey {
+    /// Of a message with this key, in this partition.
+    #[must_use]
+    pub fn of(key: Option<Bytes>, partition: i32) -> Self {
+        key.map_or(Self::NullOf(partition), Self::Key)
+    }
+
+    /// The key; `None` is null.
+    #[must_use]
+    pub fn bytes(&self) -> Option<&Bytes> {
+        match self {
+            Self::Key(key) => Some(key),
+            Self::NullOf(_) => None,
+        }
+    }
 }
 
 /// The number under which stores index and lock a fence. Two fences may share one; then they wait for each other needlessly.
@@ -28,7 +54,11 @@ impl Fence {
     /// The number under which stores index and lock it.
     #[must_use]
     pub fn id(&self) -> FenceId {
-        FenceNumbers::of(&self.group, &self.topic).of_key(self.key.as_deref())
+        let numbers = FenceNumbers::of(&self.group, &self.topic);
+        match &self.key {
+            FenceKey::Key(key) => numbers.of_message(Some(key), 0),
+            FenceKey::NullOf(partition) => numbers.of_message(None, *partition),
+        }
     }
 }
 
@@ -41,9 +71,13 @@ impl FenceNumbers {
         Self(StableHash::default().part(group.as_str().as_bytes()).part(topic.as_bytes()))
     }
 
-    pub(crate) fn of_key(self, key: Option<&[u8]>) -> FenceId {
-        let (known, key): (&[u8], _) = key.map_or((b"null", &b""[..]), |key| (b"key", key));
-        FenceId(self.0.part(known).part(key).number())
+    /// Of a message with this key, in this partition.
+    pub(crate) fn of_message(self, key: Option<&[u8]>, partition: i32) -> FenceId {
+        let hash = match key {
+            Some(key) => self.0.part(b"key").part(key),
+            None => self.0.part(b"null").part(&partition.to_le_bytes()),
+        };
+        FenceId(hash.number())
     }
 }
 
@@ -51,8 +85,8 @@ impl fmt::Display for Fence {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { group, topic, key } = self;
         match key {
-            Some(key) => write!(f, "{group}/{topic}/{}", String::from_utf8_lossy(key)),
-            None => write!(f, "{group}/{topic}/(null key)"),
+            FenceKey::Key(key) => write!(f, "{group}/{topic}/{}", String::from_utf8_lossy(key)),
+            FenceKey::NullOf(partition) => write!(f, "{group}/{topic}/(null keys of partition {partition})"),
         }
     }
 }
@@ -63,7 +97,13 @@ mod tests {
 
     #[test]
     fn a_null_key_is_not_an_empty_one_and_groups_are_apart() {
-        let id = |group: &str, topic: &str, key| FenceNumbers::of(&GroupId::new(group).unwrap(), topic).of_key(key);
+        let of = |group: &str, topic: &str, key: Option<&[u8]>, partition| {
+            let key = FenceKey::of(key.map(Bytes::copy_from_slice), partition);
+            Fence { group: GroupId::new(group).unwrap(), topic: topic.to_owned(), key }.id()
+        };
+        assert_ne!(of("g", "t", None, 0), of("g", "t", None, 1), "one that waits holds no other partition");
+        assert_eq!(of("g", "t", Some(b"k"), 0), of("g", "t", Some(b"k"), 1), "a retry topic has other partitions");
+        let id = |group: &str, topic: &str, key| of(group, topic, key, 0);
         assert_ne!(id("g", "t", None), id("g", "t", Some(b"")));
         assert_ne!(id("g", "t", Some(b"k")), id("h", "t", Some(b"k")));
         assert_ne!(id("g", "t", Some(b"k")), id("g", "u", Some(b"k")));

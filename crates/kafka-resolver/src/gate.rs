@@ -43,7 +43,7 @@ use crate::brisk::Brisk;
 use crate::decision::{Awaited, Behind, Decide, Decision, Met, Situation};
 use crate::defect::{Defect, planted};
 use crate::existence::{Existences, met};
-use crate::fence::{Fence, FenceId, FenceNumbers};
+use crate::fence::{Fence, FenceId, FenceKey, FenceNumbers};
 use crate::hints::Hints;
 use crate::parked::ParkedMessage;
 use crate::reason::{Reason, ReasonId, Relation};
@@ -119,7 +119,7 @@ impl RelationGate {
         // Mostly nobody has to know them.
         let fences = LazyLock::new(|| {
             let numbers = FenceNumbers::of(&self.group, &self.topic);
-            run.iter().map(|raw| numbers.of_key(raw.key())).collect::<Vec<_>>()
+            run.refs().map(|message| numbers.of_message(message.raw().key(), message.partition())).collect::<Vec<_>>()
         });
         // From before the questions.
         let wake = self.drained.subscribe();
@@ -275,7 +275,7 @@ impl RelationGate {
 
     fn fence(&self, message: &MessageRef) -> Fence {
         let key = message.raw().key().map(Bytes::copy_from_slice);
-        Fence { group: self.group.clone(), topic: self.topic.clone(), key }
+        Fence { group: self.group.clone(), topic: self.topic.clone(), key: FenceKey::of(key, message.partition()) }
     }
 
     /// Parks, durably, and looks again: news of what they wait for may have come before they were there to be found. When a

@@ -41,7 +41,7 @@ mod tests;
 pub use daemon::TemporalDaemon;
 pub use daemon::{Daemon, EmbeddedDaemon, Parking};
 pub use existence::{Existence, UnknownKind};
-pub use fence::{Fence, FenceId};
+pub use fence::{Fence, FenceId, FenceKey};
 pub use hints::{Hint, Hints};
 pub use parked::{ParkedMessage, Status, StoredMessage};
 pub use plugin::{InstalledResolver, RelationResolver};

@@ -14,7 +14,8 @@ pub struct ResolverSettings {
     /// notifications; this is the net (django-kafka: `RELATION_RESOLVER_DAEMON_INTERVAL`).
     #[serde(deserialize_with = "duration::deserialize")]
     pub interval: Duration,
-    /// How many messages a daemon claims at once, and how many reasons it looks up in one query. Default 500
+    /// How many messages a daemon claims at once, and how many reasons it looks up in one query. Default 500, at most 2,000:
+    /// PostgreSQL holds a lock for each of their keys. A claim also ends once its values have 16 MiB
     /// (django-kafka: `RELATION_RESOLVER_DAEMON_BATCH_SIZE`).
     pub batch_size: usize,
     /// How many keys a daemon replays side by side. Default 16. Each may take a connection of the handler's pool.
@@ -26,6 +27,9 @@ pub struct ResolverSettings {
     #[serde(deserialize_with = "optional")]
     pub expire_after: Option<Duration>,
 }
+
+/// A database has a table for a few thousand locks, for all sessions together.
+const MOST_CLAIMED: usize = 2_000;
 
 /// The name of the section.
 pub(crate) const SECTION: &str = "relation_resolver";
@@ -46,6 +50,12 @@ impl ResolverSettings {
         }
         if self.batch_size == 0 {
             errors.push(path("batch_size"), "it is 0 and nothing would ever be claimed; write 1 or more");
+        }
+        if self.batch_size > MOST_CLAIMED {
+            errors.push(
+                path("batch_size"),
+                format!("it is {}, and a lock is held for each key; write {MOST_CLAIMED} or less", self.batch_size),
+            );
         }
         if self.concurrency == 0 {
             errors.push(path("concurrency"), "it is 0 and nothing would ever be replayed; write 1 or more");
@@ -83,6 +93,8 @@ mod tests {
         for field in ["interval", "batch_size", "concurrency", "pause", "expire_after"] {
             assert!(told.contains(&format!("relation_resolver.{field}")), "{field}: {told}");
         }
+        let many = ResolverSettings { batch_size: MOST_CLAIMED + 1, ..ResolverSettings::default() };
+        assert!(many.problems().to_string().contains("relation_resolver.batch_size"));
         assert!(ResolverSettings::default().problems().is_empty());
     }
 }

@@ -7,8 +7,8 @@ use futures_util::future::ready;
 use tokio::sync::broadcast;
 
 use super::{
-    Answer, Asked, Backlog, Claim, ClaimEnd, Discarded, Filter, Listener, News, Reach, Session, Stat, Store, StoreError, Waiting, Wanted,
-    Which,
+    Answer, Asked, Backlog, CLAIM_BYTES, Claim, ClaimEnd, Discarded, Filter, Listener, News, Reach, Session, Stat, Store, StoreError,
+    Waiting, Wanted, Which,
 };
 use crate::defect::{Defect, planted};
 use crate::fence::{Fence, FenceId};
@@ -134,7 +134,7 @@ impl Inner {
             let fence = &row.parked.fence;
             group.as_ref().is_none_or(|group| fence.group.as_str() == group)
                 && topic.as_ref().is_none_or(|topic| fence.topic == *topic)
-                && key.as_ref().is_none_or(|key| fence.key.as_ref() == Some(key))
+                && key.as_ref().is_none_or(|key| fence.key.bytes() == Some(key))
                 && reasons.as_ref().is_none_or(|reasons| reasons.contains(&row.parked.reason))
                 && reason_contains.as_ref().is_none_or(|part| row.parked.reason.to_text().contains(part))
                 && status.is_none_or(|status| row.status == status)
@@ -167,12 +167,17 @@ impl Inner {
                 }
         };
         let fences: Vec<FenceId> = self.rows.values().filter(wants).map(|row| row.parked.fence.id()).collect();
-        let (mut claims, mut room) = (Vec::new(), wanted.limit);
+        let (mut claims, mut room, mut bytes) = (Vec::new(), wanted.limit, 0);
         for fence in fences {
-            if room == 0 || self.held.contains_key(&fence) {
+            if room == 0 || bytes >= CLAIM_BYTES || self.held.contains_key(&fence) {
                 continue;
             }
-            let ids: Vec<i64> = self.behind(fence).into_iter().take(room).map(|row| row.id).collect();
+            let fits = |row: &&StoredMessage| {
+                let before = bytes;
+                bytes += row.parked.message.value.as_ref().map_or(0, bytes::Bytes::len);
+                before < CLAIM_BYTES
+            };
+            let ids: Vec<i64> = self.behind(fence).into_iter().take(room).take_while(fits).map(|row| row.id).collect();
             let messages: Vec<_> = ids
                 .into_iter()
                 .filter_map(|id| {

@@ -169,6 +169,9 @@ pub trait Session: Send + fmt::Debug {
     fn check(&mut self) -> Answer<'_, ()>;
 }
 
+/// A claim takes no further message once it has so many bytes of values.
+pub const CLAIM_BYTES: usize = 16 << 20;
+
 /// Which fences are wanted.
 #[derive(Debug)]
 pub struct Wanted<'a> {
@@ -178,7 +181,7 @@ pub struct Wanted<'a> {
     pub topics: &'a [String],
     /// What their messages have in common.
     pub which: Which<'a>,
-    /// At most so many messages.
+    /// At most so many messages, and no more once they have [`CLAIM_BYTES`].
     pub limit: usize,
 }
 

@@ -10,7 +10,7 @@ use kafka_core::message::{OwnedMessage, Timestamp};
 use kafka_core::names::{GroupId, TopicName, TopicPartition};
 
 use super::{Claim, Reach, Stat, StoreError};
-use crate::fence::{Fence, FenceId};
+use crate::fence::{Fence, FenceId, FenceKey};
 use crate::parked::{ParkedMessage, Status, StoredMessage, headers_from_bytes};
 use crate::reason::{Reason, Relation};
 
@@ -131,7 +131,11 @@ impl MessageRow {
             headers: headers_from_bytes(self.headers)?,
         };
         let parked = ParkedMessage {
-            fence: Fence { group: GroupId::new(&self.group_id).ok()?, topic: self.declared_topic, key: message.key.clone() },
+            fence: Fence {
+                group: GroupId::new(&self.group_id).ok()?,
+                topic: self.declared_topic,
+                key: FenceKey::of(message.key.clone(), self.message_partition),
+            },
             place: TopicPartition::new(TopicName::from_broker(&self.topic), self.message_partition),
             message,
             attempt: u32::try_from(self.attempt).unwrap_or(1),

@@ -10,6 +10,7 @@ use kafka_core::error::BoxError;
 use super::stage::{Stage, parent};
 use crate::daemon::embedded::Work;
 use crate::existence::Existence;
+use crate::fence::FenceKey;
 use crate::hints::Hint;
 use crate::parked::ParkedMessage;
 use crate::reason::{Reason, Relation};
@@ -35,7 +36,7 @@ impl Stage {
         self.admit(&[(1_000, "pattern", Some("x:99"))]).await;
         let mut row: ParkedMessage = self.store.messages().into_iter().find(|row| row.parked.message.offset == 1_000).unwrap().parked;
         self.store.drop_messages(&Filter { key: Some("pattern".into()), ..Filter::default() }).await.unwrap();
-        (row.fence.key, row.message.key) = (Some(key.into()), Some(key.into()));
+        (row.fence.key, row.message.key) = (FenceKey::Key(key.into()), Some(key.into()));
         (row.message.offset, row.message.value, row.reason) = (offset, Some(value.into()), reason.into());
         self.store.park(vec![row], Vec::new()).await.unwrap();
     }

@@ -7,8 +7,8 @@ use std::sync::Arc;
 
 use super::message::{Headers, OwnedMessage, Timestamp};
 use super::names::{GroupId, TopicName, TopicPartition};
-use super::resolver::store::{Asked, ClaimEnd, Discarded, Filter, News, Reach, Session, Store, Wanted, Which};
-use super::resolver::{Fence, ParkedMessage, Reason, Relation, Status};
+use super::resolver::store::{Asked, CLAIM_BYTES, ClaimEnd, Discarded, Filter, News, Reach, Session, Store, Wanted, Which};
+use super::resolver::{Fence, FenceKey, ParkedMessage, Reason, Relation, Status};
 
 /// Has a test for each story, with a store that this makes.
 macro_rules! stories {
@@ -16,7 +16,7 @@ macro_rules! stories {
         contract::stories!($with: a_claim_holds_until_it_ends, what_a_dead_session_left_is_taken_up, a_message_is_stored_once_and_comes_back_whole,
             gates_are_told_what_waits, a_claim_ends_with_what_is_left, what_waits_long_is_found, reasons_and_topics_come_in_pages,
             people_choose_what_they_mean, groups_do_not_touch_each_other, what_waits_behind_a_dropped_message_is_looked_at_anew,
-            what_a_dead_session_left_is_released_and_dropped_by_hand, a_topic_made_anew_brings_new_messages_at_old_places);
+            what_a_dead_session_left_is_released_and_dropped_by_hand, a_topic_made_anew_brings_new_messages_at_old_places, a_claim_is_bounded_in_bytes);
     };
     ($with:ident: $($story:ident),*) => {$(
         #[test]
@@ -30,7 +30,7 @@ pub(crate) use stories;
 type Shared = Arc<dyn Store>;
 
 pub(crate) fn fence(key: &str) -> Fence {
-    Fence { group: GroupId::new("g").unwrap(), topic: "orders".to_owned(), key: Some(key.to_owned().into()) }
+    Fence { group: GroupId::new("g").unwrap(), topic: "orders".to_owned(), key: FenceKey::Key(key.to_owned().into()) }
 }
 
 pub(crate) fn parked(key: &str, offset: i64, customer: i64) -> ParkedMessage {
@@ -57,7 +57,7 @@ async fn claim(session: &mut dyn Session, which: Which<'_>, limit: usize) -> Vec
         .iter()
         .map(|claim| {
             assert!(claim.messages.iter().all(|row| row.status == Status::Resolving));
-            let key = claim.messages[0].parked.fence.key.clone().unwrap();
+            let key = claim.messages[0].parked.fence.key.bytes().unwrap();
             (String::from_utf8(key.to_vec()).unwrap(), claim.messages.iter().map(|row| (row.id, row.parked.message.offset)).collect())
         })
         .collect();
@@ -129,7 +129,7 @@ pub(crate) async fn a_message_is_stored_once_and_comes_back_whole(store: Shared)
     let mut bare = parked("a", 100, 1);
     bare.message =
         OwnedMessage { offset: 100, timestamp: Timestamp::NotAvailable, key: None, value: Some("v".into()), headers: Headers::new() };
-    bare.fence.key = None;
+    bare.fence.key = FenceKey::NullOf(3);
     bare.attempt = 3;
     let messages = vec![parked("a", 9, 1), parked("a", 10, 1), bare];
     for _ in 0..2 {
@@ -311,6 +311,30 @@ pub(crate) async fn a_topic_made_anew_brings_new_messages_at_old_places(store: S
     left.sort_by_key(|(_, offset, _)| *offset);
     assert_eq!(left, [(fence("y"), 1, reason(2)), (fence("x"), 2, reason(2)), (fence("d"), 4, reason(2))]);
     assert_eq!(claim_for(&mut *session, 2).await.len(), 3, "they are found behind their own fences");
+}
+
+pub(crate) async fn a_claim_is_bounded_in_bytes(store: Shared) {
+    let large = |key, offset, bytes: usize| {
+        let mut message = parked(key, offset, 1);
+        message.message.value = Some(vec![b'x'; bytes].into());
+        message
+    };
+    let third = CLAIM_BYTES / 3;
+    let messages = vec![large("a", 1, third), large("a", 2, 2 * third + 3), large("a", 3, 1), large("b", 4, CLAIM_BYTES + 1)];
+    store.park(messages, Vec::new()).await.unwrap();
+    let mut session = store.session().await.unwrap();
+    let mut offsets = Vec::new();
+    loop {
+        let claims = claim_for(&mut *session, 1).await;
+        if claims.is_empty() {
+            break;
+        }
+        offsets.extend(claims.iter().map(|(_, messages)| messages.iter().map(|(_, offset)| *offset).collect::<Vec<_>>()));
+        session.end(claims.iter().map(|(key, messages)| end(key, messages, None)).collect()).await.unwrap();
+    }
+    offsets.sort();
+    // The one of `b` is claimed all the same, though it is too large for any.
+    assert_eq!(offsets, [vec![1, 2], vec![3], vec![4]]);
 }
 
 pub(crate) async fn groups_do_not_touch_each_other(store: Shared) {

@@ -10,7 +10,7 @@ use kafka_core::message::{Headers, OwnedMessage, Timestamp};
 use kafka_core::names::{GroupId, TopicName, TopicPartition};
 use kafka_resolver::store::Store;
 use kafka_resolver::store::memory::MemoryStore;
-use kafka_resolver::{Fence, ParkedMessage, Reason, Relation, RelationResolver};
+use kafka_resolver::{Fence, FenceKey, ParkedMessage, Reason, Relation, RelationResolver};
 use serde_json::{Value, json};
 
 use crate::cli::tests::{run, settings};
@@ -43,7 +43,7 @@ impl Stage {
             value: Some(r#"{"id":1}"#.into()),
             headers: Headers::new().with("trace", "1"),
         };
-        let fence = Fence { group: GroupId::new("g").unwrap(), topic: "orders".to_owned(), key: Some(key.into()) };
+        let fence = Fence { group: GroupId::new("g").unwrap(), topic: "orders".to_owned(), key: FenceKey::Key(key.into()) };
         let place = TopicPartition::new(TopicName::new("orders").unwrap(), 0);
         let parked = ParkedMessage { fence, place, message, attempt: 1, reason, parked_at_ms: self.clock.wall_ms() };
         self.store.park(vec![parked], Vec::new()).await.unwrap();

@@ -8,7 +8,7 @@ use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl, SimpleAsyncC
 
 use super::statement::statement;
 use crate::store::rows::{COLUMNS, FenceRow, IdRow, MessageRow, claims, failed};
-use crate::store::{Answer, Claim, ClaimEnd, Session, StoreError, Wanted, Which};
+use crate::store::{Answer, CLAIM_BYTES, Claim, ClaimEnd, Session, StoreError, Wanted, Which};
 
 pub(super) struct PgSession {
     connection: AsyncPgConnection,
@@ -49,8 +49,14 @@ const PARKED_BEFORE: &str = "
 /// Notes the claims, durably once the transaction ends, and gives their first messages.
 const CLAIM: &str = "
     WITH first AS (
-        SELECT * FROM kafka_waiting_messages WHERE fence = ANY($1)
-        ORDER BY fence, topic, message_partition, message_offset LIMIT $2
+        SELECT * FROM (
+            SELECT limited.*, sum(coalesce(octet_length(message_value), 0)) OVER (ORDER BY fence, topic, message_partition, message_offset)
+                - coalesce(octet_length(message_value), 0) AS bytes_before
+            FROM (
+                SELECT * FROM kafka_waiting_messages WHERE fence = ANY($1)
+                ORDER BY fence, topic, message_partition, message_offset LIMIT $2
+            ) AS limited
+        ) AS summed WHERE bytes_before < $3
     ), claimed AS (
         INSERT INTO kafka_resolving_fences (fence, group_id, declared_topic)
         SELECT DISTINCT ON (fence) fence, group_id, declared_topic FROM first ON CONFLICT (fence) DO NOTHING
@@ -93,6 +99,7 @@ impl PgSession {
                 let messages: Vec<MessageRow> = statement(format!("{CLAIM} SELECT {COLUMNS}, true AS resolving FROM first AS waiting"))
                     .bind::<Array<BigInt>, _>(&locked)
                     .bind::<BigInt, _>(limit)
+                    .bind::<BigInt, _>(i64::try_from(CLAIM_BYTES).unwrap_or(i64::MAX))
                     .load(connection)
                     .await?;
                 let there: HashSet<i64> = messages.iter().map(|row| row.fence).collect();

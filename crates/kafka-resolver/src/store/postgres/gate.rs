@@ -119,7 +119,7 @@ impl PostgresStore {
     pub(super) async fn discard_fences(&self, fences: &[Fence]) -> Result<Vec<Discarded>, StoreError> {
         let mut connection = self.connection().await?;
         let ids: Vec<i64> = fences.iter().map(|fence| fence.id().0).collect();
-        let keys: Vec<Option<Vec<u8>>> = fences.iter().map(|fence| fence.key.as_ref().map(|key| key.to_vec())).collect();
+        let keys: Vec<Option<Vec<u8>>> = fences.iter().map(|fence| fence.key.bytes().map(|key| key.to_vec())).collect();
         let (locked, gone) = connection
             .transaction(async move |connection| {
                 // Held until the transaction ends: no daemon claims the fence meanwhile.

@@ -9,7 +9,7 @@ use diesel::{QueryResult, RunQueryDsl, SqliteConnection};
 
 use super::{LEASE, SqliteStore, numbers, words};
 use crate::store::rows::{COLUMNS, FenceRow, MessageRow, claims, failed};
-use crate::store::{Answer, Claim, ClaimEnd, News, Session, StoreError, Wanted, Which};
+use crate::store::{Answer, CLAIM_BYTES, Claim, ClaimEnd, News, Session, StoreError, Wanted, Which};
 
 /// What nobody holds.
 const FREE: &str = "NOT EXISTS (SELECT 1 FROM kafka_resolving_fences AS claimed WHERE claimed.fence = waiting.fence)";
@@ -91,10 +91,18 @@ impl Sought {
     fn claim(&self, connection: &mut SqliteConnection, holder: &str, now_ms: i64) -> QueryResult<Vec<Claim>> {
         let fences = numbers(self.fences(connection, now_ms)?);
         let sql = format!(
-            "SELECT {COLUMNS}, 1 AS resolving FROM kafka_waiting_messages AS waiting
-             WHERE fence IN (SELECT value FROM json_each(?1)) ORDER BY fence, topic, message_partition, message_offset LIMIT ?2"
+            "SELECT {}, 1 AS resolving FROM (
+                SELECT limited.*, sum(coalesce(length(message_value), 0)) OVER (ORDER BY fence, topic, message_partition, message_offset)
+                    - coalesce(length(message_value), 0) AS bytes_before
+                FROM (
+                    SELECT * FROM kafka_waiting_messages AS waiting WHERE fence IN (SELECT value FROM json_each(?1))
+                    ORDER BY fence, topic, message_partition, message_offset LIMIT ?2
+                ) AS limited
+             ) AS bounded WHERE bytes_before < ?3",
+            COLUMNS.replace("waiting.", "bounded.")
         );
         let query = diesel::sql_query(sql).bind::<Text, _>(&fences).bind::<BigInt, _>(self.limit);
+        let query = query.bind::<BigInt, _>(i64::try_from(CLAIM_BYTES).unwrap_or(i64::MAX));
         let claims = claims(query.load::<MessageRow>(connection)?);
         // What somebody left there: claimed anew below, or a claim no longer, for nothing waits there any more.
         let sql = "DELETE FROM kafka_resolving_fences WHERE fence IN (SELECT value FROM json_each(?))";

@@ -185,7 +185,8 @@ pub(super) fn discard(connection: &mut SqliteConnection, fences: &[Fence], now_m
             // Whoever held it and was only slow must learn that it is gone.
             diesel::sql_query("DELETE FROM kafka_resolving_fences WHERE fence = ?").bind::<BigInt, _>(id).execute(connection)?;
             let query = diesel::sql_query("DELETE FROM kafka_waiting_messages WHERE fence = ? AND message_key IS ?");
-            let gone = query.bind::<BigInt, _>(id).bind::<Nullable<Binary>, _>(fence.key.as_deref()).execute(connection)?;
+            let gone =
+                query.bind::<BigInt, _>(id).bind::<Nullable<Binary>, _>(fence.key.bytes().map(|key| &key[..])).execute(connection)?;
             Discarded::Gone(gone as u64)
         });
     }

@@ -9,6 +9,7 @@ use kafka_core::message::{Headers, OwnedMessage, Timestamp};
 use kafka_core::names::{GroupId, TopicName, TopicPartition};
 
 use super::*;
+use crate::fence::FenceKey;
 use crate::store::{ClaimEnd, Wanted, Which};
 
 #[derive(QueryableByName)]
@@ -26,7 +27,7 @@ fn parked(key: &str, offset: i64) -> ParkedMessage {
         headers: Headers::new(),
     };
     ParkedMessage {
-        fence: Fence { group: GroupId::new("g").unwrap(), topic: "orders".to_owned(), key: message.key.clone() },
+        fence: Fence { group: GroupId::new("g").unwrap(), topic: "orders".to_owned(), key: FenceKey::of(message.key.clone(), 3) },
         place: TopicPartition::new(TopicName::from_broker("orders"), 3),
         message,
         attempt: 1,
