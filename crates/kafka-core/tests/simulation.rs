@@ -120,4 +120,15 @@ mod defects {
         let missed = missed.into_inner().unwrap();
         assert!(missed.is_empty(), "not noticed as what they are:\n{}", missed.join("\n"));
     }
+
+    /// The failure handler says `Stop` of a forward that was refused: rare, so by seeds that show it.
+    #[test]
+    fn a_stop_over_a_refused_forward_lets_no_other_lane_go_on() {
+        let forwarding = sim::scenarios().iter().find(|scenario| scenario.name() == "forwarding").unwrap();
+        for seed in [50_054, 50_123, 50_194] {
+            sim::run(forwarding, seed).unwrap_or_else(|violation| panic!("{violation}"));
+            let violation = planted::run(Defect::StopLiftsBlock, forwarding, seed).unwrap_err();
+            assert_eq!(violation.invariant, Invariant::TroubleHolds, "{violation}");
+        }
+    }
 }

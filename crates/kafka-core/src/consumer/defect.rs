@@ -14,6 +14,8 @@ pub enum Defect {
     RefusedForwardSettled,
     /// Lanes go on while a forward is refused.
     RefusedForwardBlocksNothing,
+    /// Lanes go on once the failure handler has said to stop, over a forward that is refused.
+    StopLiftsBlock,
     /// A completion counts for the partition, whichever assignment it is from.
     IgnoreGeneration,
     /// Positions are computed from counts, as if there were no gaps.
@@ -70,6 +72,12 @@ pub enum Defect {
     PauseForgotten,
     /// Positions of the database are not asked for.
     PositionsIgnored,
+    /// A position is committed before what goes with it.
+    PositionOutsideTransaction,
+    /// Each owner of a partition has a transactional id of its own.
+    NoFencing,
+    /// What is to be aborted stays in the next transaction.
+    AbortSkipped,
     /// A revocation is answered twice.
     AnswerTwice,
     /// An error of the client panics the loop.

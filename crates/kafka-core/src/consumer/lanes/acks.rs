@@ -66,18 +66,19 @@ fn forward_again(shared: &Arc<Shared>, refused: Refused) {
             () = shared.phase.reached(Phase::CutOff as u64) => None,
             result = shared.pipeline.forward_again(refused) => Some(result),
         };
-        let settled = match result {
-            Some(Ok(segments)) => segments,
+        let (settled, lifts) = match result {
+            Some(Ok(segments)) => (segments, blocks),
             Some(Err(error)) => {
                 shared.reporter.send(Report::Stop(error));
-                // Before the block is lifted below.
                 shared.enter(Phase::Stopping);
-                Vec::new()
+                // The block stays: what stands behind the message must not overtake it, and nobody has to catch up, for the position
+                // stays in front of it anyway.
+                (Vec::new(), planted(Defect::StopLiftsBlock))
             }
             // Its message will come again.
-            None => Vec::new(),
+            None => (Vec::new(), blocks),
         };
-        if blocks {
+        if lifts {
             let mut state = shared.lock();
             state.blocked -= 1;
             if state.blocked == 0 {
