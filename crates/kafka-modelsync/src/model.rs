@@ -68,6 +68,16 @@ pub struct Model {
     pub(crate) guard: Guard,
     pub(crate) truncations: Truncations,
     pub(crate) relations: Vec<RelationOf>,
+    pub(crate) reroute: Vec<(Arc<str>, Rerouted)>,
+}
+
+/// Whose row a message is about, by the table in its key.
+#[derive(Debug, Clone)]
+pub(crate) enum Rerouted {
+    /// This model's own.
+    Own,
+    /// Another model's.
+    To(Box<Model>),
 }
 
 /// A row that a column refers to.
@@ -164,6 +174,7 @@ impl Model {
             guard: Guard::Off,
             truncations: Truncations::Ignored,
             relations: Vec::new(),
+            reroute: Vec::new(),
         }
     }
 
@@ -241,6 +252,25 @@ impl Model {
         self
     }
 
+    /// Says whose row a message is whose key names this table in `__dbz__physicalTableIdentifier`, as Debezium's `ByLogicalTableRouter`
+    /// adds it where one topic carries several tables. By default the table is named as its topic was before,
+    /// `{prefix}.{schema}.{table}`.
+    ///
+    /// A table in a key that is not named here fails the message; one without a table in its key is this model's. How messages are read
+    /// (`deletion_key`, `deletion`) is this model's to say. A model's own table is named by [`reroute_own`](Self::reroute_own).
+    #[must_use]
+    pub fn reroute(mut self, table: &str, model: Self) -> Self {
+        self.reroute.push((table.into(), Rerouted::To(Box::new(model))));
+        self
+    }
+
+    /// Says that a message whose key names this table is this model's own: see [`reroute`](Self::reroute).
+    #[must_use]
+    pub fn reroute_own(mut self, table: &str) -> Self {
+        self.reroute.push((table.into(), Rerouted::Own));
+        self
+    }
+
     /// The table.
     #[must_use]
     pub fn table(&self) -> &Table {
@@ -293,7 +323,37 @@ impl Model {
             problems
                 .push("truncations are applied beside a guard, and an old one would empty a newer table; leave out one of the two".into());
         }
+        problems.extend(self.problems_of_reroute());
         problems.sort_unstable();
+        problems
+    }
+
+    fn problems_of_reroute(&self) -> Vec<String> {
+        let mut problems = Vec::new();
+        if !self.reroute.is_empty() && self.truncations == Truncations::Applied {
+            problems.push(
+                "truncations are applied beside `reroute`, and a truncation has no key that says which table it empties; leave out one of \
+                 the two"
+                    .into(),
+            );
+        }
+        for (at, (name, rerouted)) in self.reroute.iter().enumerate() {
+            if self.reroute[..at].iter().any(|(known, _)| known == name) {
+                problems.push(format!("`reroute` names `{name}` twice; remove one of the two"));
+            }
+            let Rerouted::To(model) = rerouted else { continue };
+            problems.extend(model.problems());
+            if !model.reroute.is_empty() {
+                problems
+                    .push(format!("`{name}` is rerouted to `{}`, which reroutes itself; name all tables in one `reroute`", model.table));
+            }
+            if model.deletion.is_some() || model.truncations == Truncations::Applied {
+                problems.push(format!(
+                    "`{name}` is rerouted to `{}`, whose `deletion` or `truncations` would not be asked; say them of the topic's own model",
+                    model.table
+                ));
+            }
+        }
         problems
     }
 
@@ -351,6 +411,14 @@ mod tests {
         let problems = wrong.problems().join("\n");
         assert!(problems.contains("no column `nam`") && problems.contains("`id`, which is excluded"), "{problems}");
         assert!(problems.contains("truncations") && wrong.problems().len() == 3, "{problems}");
+        let pets = || Model::of(Table::named("pets", ["id"], ["id"]));
+        assert_eq!(model().reroute("a", pets()).reroute_own("b").problems(), Vec::<String>::new());
+        let wrong = model().reroute("a", pets().reroute_own("c")).reroute_own("a").truncations(Truncations::Applied);
+        let wrong = wrong.reroute("d", pets().deletion(|_| true).exclude("x")).problems();
+        for said in ["names `a` twice", "which reroutes itself", "which table it empties", "would not be asked", "no column `x`"] {
+            assert!(wrong.iter().any(|problem| problem.contains(said)), "{said}: {wrong:?}");
+        }
+        assert_eq!(wrong.len(), 5);
         assert!(model().lookup(["email"]).problems()[0].contains("no column `email` to find rows by"));
         assert!(Model::of(Table::named("t", ["a"], [])).problems()[0].contains("nothing says by which columns"));
     }

@@ -304,3 +304,45 @@ async fn what_is_replayed_moves_no_stored_position_and_is_written_by_whoever_has
     let all = ["5 of before", "7 of long ago", "100 Ada", "101 Bob", "9000 of elsewhere"];
     assert_eq!(lines(&mut app, &mut connection).await, all);
 }
+
+/// A topic of three tables, one of which goes elsewhere.
+struct Pets;
+
+impl ModelTopic for Pets {
+    type Key = Json<Value>;
+    type Value = Json<Value>;
+
+    fn spec() -> TopicSpec {
+        Customers::spec()
+    }
+
+    fn model() -> Model {
+        let dogs = Model::of(Table::named("dogs", ["id", "owner"], ["id"])).rename("owner", "master");
+        Customers::model().reroute_own("app.public.customers").reroute("app.public.dogs", dogs)
+    }
+}
+
+#[tokio::test]
+async fn the_table_in_a_key_says_whose_row_it_is() {
+    let sql = "CREATE TABLE customers (id BIGINT PRIMARY KEY NOT NULL, name TEXT);
+        CREATE TABLE dogs (id BIGINT PRIMARY KEY NOT NULL, owner BIGINT)";
+    let (_dir, mut connection, tables) = database(sql);
+    let consumer = ConsumerSpec::new("mirror", "g").topic::<Sink<Pets>>();
+    let mut app =
+        TestApp::start(App::builder(Settings::default()).without_discovery().plugin(tables).consumer_spec(consumer)).await.unwrap();
+    let of = |table: &str, id: i64| format!(r#"{{"id": {id}, "__dbz__physicalTableIdentifier": "app.public.{table}"}}"#);
+    say(&app, &of("customers", 1), Some(r#"{"name": "Ada"}"#), Headers::new());
+    say(&app, &of("dogs", 1), Some(r#"{"master": 1}"#), Headers::new());
+    say(&app, r#"{"id": 2}"#, Some(r#"{"name": "Bob"}"#), Headers::new());
+    say(&app, &of("dogs", 2), Some(r#"{"master": 2}"#), Headers::new());
+    say(&app, &of("dogs", 1), None, Headers::new());
+    assert_eq!(lines(&mut app, &mut connection).await, ["1 Ada", "2 Bob"]);
+    let dogs = "SELECT id || ' of ' || owner AS line FROM dogs ORDER BY id";
+    let dogs: Vec<Line> = diesel::sql_query(dogs).load(&mut connection).unwrap();
+    assert_eq!(dogs.into_iter().map(|line| line.line).collect::<Vec<_>>(), ["2 of 2"]);
+    // One that nobody named is a failure of its own; what stood before it in its batch is written.
+    say(&app, &of("customers", 3), Some(r#"{"name": "Eve"}"#), Headers::new());
+    say(&app, &of("cats", 3), Some(r#"{"master": 1}"#), Headers::new());
+    say(&app, &of("customers", 4), Some(r#"{"name": "Joe"}"#), Headers::new());
+    assert_eq!(lines(&mut app, &mut connection).await, ["1 Ada", "2 Bob", "3 Eve"]);
+}

@@ -58,6 +58,16 @@ snapshots! { MODEL_TOPIC;
         struct Orders { #[model_topic(relation(table = "customers"), exclude)] customer_id: i64 }
     "#
 
+    reroute: r#"
+        #[model_topic(name = "shop.pets", table = cats, reroute("app.public.cats" = Self, "app.public.toms" = Cats, "app.public.dogs" = crate::Dogs))]
+        struct Cats;
+    "#
+
+    reroute_with_mistakes: r#"
+        #[model_topic(name = "shop.pets", table = cats, truncations, reroute("a" = Self, "a" = Dogs, cats = Dogs, "b"))]
+        struct Cats;
+    "#
+
     contradictions_on_a_field: r#"
         #[model_topic(table = customers, guard(lsn = "a"), truncations)]
         struct Customers { #[model_topic(exclude, rename = "b")] a: i64 }

@@ -395,6 +395,14 @@ pub mod __private {
             self.with(&guard.0)
         }
         #[must_use]
+        pub fn reroute(self, table: &str, model: Self) -> Self {
+            self.with(&format!("reroute {table} to ({})", model.0))
+        }
+        #[must_use]
+        pub fn reroute_own(self, table: &str) -> Self {
+            self.with(&format!("reroute_own {table}"))
+        }
+        #[must_use]
         pub fn truncations(self, truncations: Truncations) -> Self {
             self.with(&format!("{truncations:?}"))
         }

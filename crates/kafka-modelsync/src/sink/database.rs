@@ -102,6 +102,13 @@ impl From<Unpaid> for Refusal {
     }
 }
 
+impl Ledger {
+    /// That of some of the messages.
+    pub(crate) fn of(&self, messages: std::ops::Range<usize>) -> Self {
+        Self { positions: self.positions[messages].to_vec(), group: self.group.clone(), topic: self.topic.clone(), ..*self }
+    }
+}
+
 impl Batch {
     /// The position after so many messages.
     pub(crate) fn position_after(&self, done: usize) -> Option<i64> {

@@ -12,14 +12,15 @@ use kafka_resolver::{DeclaredRelations, Needs, Relation, RelationValue};
 use super::database::Database;
 use super::error::DatabaseError;
 use super::shape::Shape;
+use super::target::Targets;
 use crate::change::{Change, ChangeReader, Event, Operation};
 use crate::model::Model;
 use crate::row::Row;
 use crate::value::Value;
 
-/// The model of a sink's topic.
+/// The models of a sink's topic.
 #[derive(Debug)]
-struct SinkModel(Model);
+struct SinkModel(Arc<Targets>);
 
 /// The topic's declarations with those of a sink.
 pub(super) fn declare<T: Topic>(spec: TopicSpec, model: &Model) -> TopicSpec
@@ -27,17 +28,18 @@ where
     KeyOf<T>: Event + Clone,
     ValueOf<T>: Event + Clone,
 {
-    let spec = spec.declare(SinkModel(model.clone()));
-    if model.relations.is_empty() {
+    let (targets, reader) = (Arc::new(Targets::of(model.clone())), reader(model));
+    let spec = spec.declare(SinkModel(Arc::clone(&targets)));
+    if targets.models().all(|model| model.relations.is_empty()) {
         return spec;
     }
-    let (model, reader) = (model.clone(), reader(model));
     spec.declare(DeclaredRelations::by(move |decoded: &Decoded<KeyOf<T>, ValueOf<T>>| {
         let (key, value) = decoded.as_ref().ok()?;
         value.as_ref()?;
         // What cannot be read needs nothing: it fails when it is written.
         let change = reader.read(key.clone(), value.clone()).ok()?;
-        Some(needs(&change, &model))
+        let target = targets.at(targets.place_of(&change).ok()?);
+        Some(needs(&change, &target.model))
     }))
 }
 
@@ -94,13 +96,15 @@ impl StartStep for CheckTables {
         Box::pin(async move {
             let mut problems = Vec::new();
             for topic in app.assembled_topics() {
-                let Some(SinkModel(model)) = topic.spec().declared() else { continue };
-                match self.0.describe(&model.table).await.and_then(|found| Shape::new(model, &found)) {
-                    Ok(_) => {}
-                    Err(DatabaseError::Table { problem }) => problems.push(problem),
-                    // Time may mend it: messages wait until then.
-                    Err(error) => {
-                        tracing::warn!(table = %model.table, error = &error as &dyn std::error::Error, "a table could not be looked at");
+                let Some(SinkModel(targets)) = topic.spec().declared() else { continue };
+                for model in targets.models() {
+                    match self.0.describe(&model.table).await.and_then(|found| Shape::new(model, &found)) {
+                        Ok(_) => {}
+                        Err(DatabaseError::Table { problem }) => problems.push(problem),
+                        // Time may mend it: messages wait until then.
+                        Err(error) => {
+                            tracing::warn!(table = %model.table, error = &error as &dyn std::error::Error, "a table could not be looked at");
+                        }
                     }
                 }
             }

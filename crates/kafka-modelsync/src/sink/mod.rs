@@ -10,7 +10,7 @@
 //! and it is its topic's retry rules that say what follows, as for any other handler. A database that is away is nobody's failure: the
 //! lane holds until it is back.
 //!
-//! In reading order: [`Sink`] is the topic, `shape` the table as the database has it, `event` what a message does to rows, `convert` from
+//! In reading order: [`Sink`] is the topic, `shape` the table as the database has it, `target` which table a message is for, `event` what a message does to rows, `convert` from
 //! values to what is bound, `guard` and `reduce` and `search` as above, `moving` rows whose key changes and `patience` how long one waits, `database` the port to a database and its two implementations,
 //! [`Tables`] what an application adds, `declare` what the topic says to others.
 
@@ -33,6 +33,7 @@ mod shape;
 #[cfg(feature = "sqlite")]
 mod sqlite;
 mod tables;
+mod target;
 #[cfg(test)]
 mod tests;
 mod topic;

@@ -57,6 +57,10 @@ struct Everything {
 #[model_topic(name = "^shop.*", table = customers, deletion = is_deletion, truncations, crate = crate::fake_kafka)]
 struct Judged;
 
+#[derive(ModelTopic)]
+#[model_topic(name = "shop.pets", table = customers, reroute("cats" = Self, "dogs" = Judged), crate = crate::fake_kafka)]
+struct Pets;
+
 use fake_kafka::__private::Text;
 
 fn main() {
@@ -68,5 +72,7 @@ fn main() {
         "exclude internal relation type shops.code rename first_name name transform first_name lookup [\"id\", \"type\"] deletion_key gone offset p o"
     );
     assert!(Judged::model().0.ends_with("deletion Applied"));
+    let pets = Pets::model().0;
+    assert!(pets.contains("reroute_own cats reroute dogs to (") && pets.ends_with("deletion Applied)"), "{pets}");
     println!("{}", Everything::spec().0);
 }

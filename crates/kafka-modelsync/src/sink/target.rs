@@ -1,0 +1,98 @@
+//! The tables that a sink writes: its own, and others whose rows a router sent to the same topic.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use super::database::Database;
+use super::error::DatabaseError;
+use super::event::Deletions;
+use super::shape::Shape;
+use crate::change::{Change, RerouteError, RerouteModelMap};
+use crate::model::{Model, Rerouted};
+
+/// A table that is written.
+#[derive(Debug)]
+pub(super) struct Target {
+    pub(super) model: Model,
+    shape: Mutex<Option<Arc<Shape>>>,
+    deletions: Mutex<Deletions>,
+}
+
+/// All of a sink's. The first is its own.
+#[derive(Debug)]
+pub(super) struct Targets {
+    all: Vec<Target>,
+    reroute: Option<RerouteModelMap<usize>>,
+    /// What is wrong with the models.
+    pub(super) problems: Vec<String>,
+}
+
+impl Targets {
+    pub(super) fn of(mut model: Model) -> Self {
+        let problems = model.problems();
+        let named = std::mem::take(&mut model.reroute);
+        let mut all = vec![Target::of(model)];
+        let places: Vec<_> = named
+            .into_iter()
+            .map(|(table, rerouted)| {
+                let place = match rerouted {
+                    Rerouted::Own => 0,
+                    Rerouted::To(model) => {
+                        all.push(Target::of(*model));
+                        all.len() - 1
+                    }
+                };
+                (Box::<str>::from(&*table), place)
+            })
+            .collect();
+        let reroute = (!places.is_empty()).then(|| RerouteModelMap::new(places));
+        Self { all, reroute, problems }
+    }
+
+    pub(super) fn own(&self) -> &Target {
+        &self.all[0]
+    }
+
+    pub(super) fn at(&self, place: usize) -> &Target {
+        &self.all[place]
+    }
+
+    pub(super) fn models(&self) -> impl Iterator<Item = &Model> {
+        self.all.iter().map(|target| &target.model)
+    }
+
+    /// The place of the table whose row the change is about.
+    pub(super) fn place_of(&self, change: &Change) -> Result<usize, RerouteError> {
+        change.model(&0, self.reroute.as_ref()).copied()
+    }
+
+    /// What does not fit a table may fit it as it is now: it may have been migrated, and is looked at again before the next batch.
+    pub(super) fn look_again(&self) {
+        self.all.iter().for_each(|target| *target.known() = None);
+    }
+}
+
+impl Target {
+    fn of(model: Model) -> Self {
+        Self { model, shape: Mutex::default(), deletions: Mutex::default() }
+    }
+
+    /// The table as the database has it.
+    pub(super) async fn shape(&self, database: &dyn Database) -> Result<Arc<Shape>, DatabaseError> {
+        let known = self.known().clone();
+        if let Some(shape) = known {
+            return Ok(shape);
+        }
+        let found = database.describe(&self.model.table).await?;
+        let shape = Arc::new(Shape::new(&self.model, &found)?);
+        *self.known() = Some(Arc::clone(&shape));
+        Ok(shape)
+    }
+
+    pub(super) fn deletions(&self) -> MutexGuard<'_, Deletions> {
+        self.deletions.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn known(&self) -> MutexGuard<'_, Option<Arc<Shape>>> {
+        self.shape.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
