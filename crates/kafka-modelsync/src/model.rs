@@ -68,7 +68,22 @@ pub struct Model {
     pub(crate) guard: Guard,
     pub(crate) truncations: Truncations,
     pub(crate) relations: Vec<RelationOf>,
+    /// None where nothing is said.
+    pub(crate) foreign_keys: Option<ForeignKeys>,
     pub(crate) reroute: Vec<(Arc<str>, Rerouted)>,
+}
+
+/// Whether messages wait for the rows that the table's foreign keys refer to.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ForeignKeys {
+    /// Only what [`Model::relation`] says is waited for.
+    #[default]
+    Ignored,
+    /// Those that the database has, of one column that may not be null, whose type is an integer, a text or a UUID. Read from its
+    /// catalog when the application starts. A column with a [`Model::relation`] waits for that instead, an excluded one for nothing.
+    /// Needs the [`RelationResolver`](kafka_resolver::RelationResolver) with a store in the same database.
+    WaitedFor,
 }
 
 /// Whose row a message is about, by the table in its key.
@@ -105,6 +120,8 @@ pub(crate) enum Written {
     #[default]
     Yes,
     Never,
+    /// Only if it is a foreign key that is waited for.
+    IfItRefers,
 }
 
 /// What keeps an older event from overwriting a newer row.
@@ -174,6 +191,7 @@ impl Model {
             guard: Guard::Off,
             truncations: Truncations::Ignored,
             relations: Vec::new(),
+            foreign_keys: None,
             reroute: Vec::new(),
         }
     }
@@ -252,6 +270,23 @@ impl Model {
         self
     }
 
+    /// Whether messages wait for the rows that the table's foreign keys refer to. Default: only for those that
+    /// [`relation`](Self::relation) says; in a [`ModelSync`](crate::sync::ModelSync), for all.
+    #[must_use]
+    pub fn foreign_keys(mut self, foreign_keys: ForeignKeys) -> Self {
+        self.foreign_keys = Some(foreign_keys);
+        self
+    }
+
+    /// Leaves a column out unless it is a foreign key that is waited for.
+    pub(crate) fn leave_out(mut self, column: &str) -> Self {
+        let field = self.field(column);
+        if field.written == Written::Yes {
+            field.written = Written::IfItRefers;
+        }
+        self
+    }
+
     /// Says whose row a message is whose key names this table in `__dbz__physicalTableIdentifier`, as Debezium's `ByLogicalTableRouter`
     /// adds it where one topic carries several tables. By default the table is named as its topic was before,
     /// `{prefix}.{schema}.{table}`.
@@ -315,7 +350,7 @@ impl Model {
             problems.push(format!("`{table}` has no column `{column}` that could refer to another table; name one of its columns"));
         }
         for column in self.key() {
-            if self.fields.get(column).is_some_and(|field| field.written == Written::Never) {
+            if self.fields.get(column).is_some_and(|field| field.written != Written::Yes) {
                 problems.push(format!("rows of `{table}` are found by `{column}`, which is excluded; exclude another, or say `lookup`"));
             }
         }

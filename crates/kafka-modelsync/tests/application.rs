@@ -18,7 +18,10 @@ use kafka_core::test_kit::TestApp;
 use kafka_core::topic::{Control, TopicSpec};
 use kafka_modelsync::model::{Guard, Model, ModelTopic};
 use kafka_modelsync::sink::{Sink, Tables};
+use kafka_modelsync::sync::{ModelSyncs, Sink as SyncSink, SyncSpec};
 use kafka_modelsync::table::Table;
+use kafka_resolver::store::memory::MemoryStore;
+use kafka_resolver::{Relation, RelationResolver};
 use serde_json::Value;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::sync::{Mutex, oneshot};
@@ -345,4 +348,61 @@ async fn the_table_in_a_key_says_whose_row_it_is() {
     say(&app, &of("cats", 3), Some(r#"{"master": 1}"#), Headers::new());
     say(&app, &of("customers", 4), Some(r#"{"name": "Joe"}"#), Headers::new());
     assert_eq!(lines(&mut app, &mut connection).await, ["1 Ada", "2 Bob", "3 Eve"]);
+}
+
+struct Orders;
+
+impl ModelTopic for Orders {
+    type Key = Json<Value>;
+    type Value = Json<Value>;
+
+    fn spec() -> TopicSpec {
+        TopicSpec::named("orders")
+    }
+
+    fn model() -> Model {
+        Model::of(Table::named("orders", ["id", "customer_id", "parent_id", "note", "city"], ["id"]))
+    }
+}
+
+const ORDERS: &str = "CREATE TABLE orders (id BIGINT PRIMARY KEY NOT NULL, customer_id BIGINT NOT NULL REFERENCES customers,
+    parent_id BIGINT NOT NULL REFERENCES orders (id), note TEXT, city BIGINT REFERENCES cities (id));
+    CREATE TABLE customers (id BIGINT PRIMARY KEY NOT NULL, name TEXT); CREATE TABLE cities (id BIGINT PRIMARY KEY NOT NULL)";
+
+fn orders(spec: SyncSpec, tables: Tables, rows: &MemoryStore) -> AppBuilder {
+    let settings = Settings::default().section("model_sync_consumer", "mirror").unwrap();
+    let app = App::builder(settings).without_discovery().plugin(tables).consumer_spec(ConsumerSpec::new("mirror", "g"));
+    app.plugin(ModelSyncs::new().without_discovery().spec(spec)).plugin(RelationResolver::new(rows.clone()))
+}
+
+async fn order(app: &mut TestApp, id: i64, value: &str, connection: &mut SqliteConnection) -> Vec<String> {
+    let record =
+        Record::new(TopicName::new("customers").unwrap()).key(format!(r#"{{"id": {id}}}"#).into_bytes()).value(value.as_bytes().to_vec());
+    app.publish_record(&record).unwrap();
+    written_orders(app, connection).await
+}
+
+async fn written_orders(app: &mut TestApp, connection: &mut SqliteConnection) -> Vec<String> {
+    app.until_idle().await;
+    let lines = "SELECT id || ' ' || customer_id || ' ' || coalesce(note, '-') || coalesce(city, '') AS line FROM orders ORDER BY id";
+    let lines: Vec<Line> = diesel::sql_query(lines).load(connection).unwrap();
+    lines.into_iter().map(|line| line.line).collect()
+}
+
+#[tokio::test]
+async fn a_sync_waits_for_the_foreign_keys_of_its_table_and_writes_them_whatever_its_fields() {
+    let (_dir, mut connection, tables) = database(ORDERS);
+    let rows = MemoryStore::new();
+    let spec = SyncSpec::new("Orders", Orders::model().table().clone()).topic("customers").sink(SyncSink::of::<Orders>());
+    let mut app = TestApp::start(orders(spec.only(["note"]), tables, &rows)).await.unwrap();
+    // It is its own parent; and what may be null is not waited for.
+    let first = r#"{"customer_id": 7, "parent_id": 1, "note": "a", "city": 3}"#;
+    assert_eq!(order(&mut app, 1, first, &mut connection).await, Vec::<String>::new());
+    assert_eq!(rows.messages().len(), 1);
+    connection.batch_execute("INSERT INTO customers VALUES (7, 'Ada')").unwrap();
+    rows.appear(Relation::row("customers", "id", 7_i64));
+    assert_eq!(written_orders(&mut app, &mut connection).await, ["1 7 a"]);
+    assert_eq!(order(&mut app, 2, r#"{"customer_id": 7, "parent_id": 1, "note": "b"}"#, &mut connection).await, ["1 7 a"]);
+    rows.appear(Relation::row("orders", "id", 1_i64));
+    assert_eq!(written_orders(&mut app, &mut connection).await, ["1 7 a", "2 7 b"]);
 }

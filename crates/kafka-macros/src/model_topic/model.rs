@@ -27,11 +27,19 @@ pub(super) struct ModelTopic {
     pub(super) deletion: Option<Path>,
     pub(super) guard: Option<Guard>,
     pub(super) truncations: Truncations,
+    /// None where nothing is said.
+    pub(super) foreign_keys: Option<ForeignKeys>,
     pub(super) reroute: Vec<Reroute>,
     pub(super) batch: Option<Batch>,
     pub(super) concurrency: Option<Concurrency>,
     pub(super) retry: Option<Retry>,
     pub(super) suppress: Option<Suppress>,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(super) enum ForeignKeys {
+    Ignored,
+    WaitedFor,
 }
 
 /// Whose rows those of a table in the key are.
@@ -121,6 +129,7 @@ impl ModelTopic {
             deletion: attrs.deletion.given().cloned(),
             guard,
             truncations: if attrs.truncations.key().is_some() { Truncations::Applied } else { Truncations::Ignored },
+            foreign_keys: attrs.foreign_keys.given().map(|wait| if wait.value { ForeignKeys::WaitedFor } else { ForeignKeys::Ignored }),
             reroute,
             batch: checked(&attrs.batch, Batch::check, errors),
             concurrency: checked(&attrs.concurrency, Concurrency::check, errors),

@@ -53,6 +53,16 @@ snapshots! { MODEL_TOPIC;
         }
     "#
 
+    foreign_keys: r#"
+        #[model_topic(name = "shop.orders", table = orders, foreign_keys = true)]
+        struct Orders;
+    "#
+
+    foreign_keys_not_waited_for: r#"
+        #[model_topic(name = "shop.orders", table = orders, foreign_keys = false)]
+        struct Orders;
+    "#
+
     relations_without_their_parts: r#"
         #[model_topic(name = "shop.orders", table = orders)]
         struct Orders { #[model_topic(relation(table = "customers"), exclude)] customer_id: i64 }

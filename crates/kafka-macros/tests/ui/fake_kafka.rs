@@ -353,6 +353,11 @@ pub mod __private {
     pub enum Truncations {
         Applied,
     }
+    #[derive(Debug)]
+    pub enum ForeignKeys {
+        Ignored,
+        WaitedFor,
+    }
     pub struct Model(pub String);
     impl Model {
         fn with(self, more: &str) -> Self {
@@ -393,6 +398,10 @@ pub mod __private {
         #[must_use]
         pub fn guard(self, guard: Guard) -> Self {
             self.with(&guard.0)
+        }
+        #[must_use]
+        pub fn foreign_keys(self, foreign_keys: ForeignKeys) -> Self {
+            self.with(&format!("foreign_keys {foreign_keys:?}"))
         }
         #[must_use]
         pub fn reroute(self, table: &str, model: Self) -> Self {

@@ -9,13 +9,14 @@ use kafka_core::error::BoxError;
 use kafka_core::topic::{Decoded, KeyOf, Topic, TopicSpec, ValueOf};
 use kafka_resolver::{DeclaredRelations, Needs, Relation, RelationValue};
 
-use super::database::Database;
 use super::error::DatabaseError;
-use super::shape::Shape;
+use super::referral::{ForeignKey, Referrals};
+use super::shape::{SelfReference, Shape};
+use super::tables::Tables;
 use super::target::Targets;
 use crate::change::{Change, ChangeReader, Event, Operation};
-use crate::model::Model;
-use crate::row::Row;
+use crate::model::{ForeignKeys, Model, Written};
+use crate::row::{Key, Row};
 use crate::value::Value;
 
 /// The models of a sink's topic.
@@ -30,16 +31,20 @@ where
 {
     let (targets, reader) = (Arc::new(Targets::of(model.clone())), reader(model));
     let spec = spec.declare(SinkModel(Arc::clone(&targets)));
-    if targets.models().all(|model| model.relations.is_empty()) {
+    if targets.models().all(|model| model.relations.is_empty() && model.foreign_keys != Some(ForeignKeys::WaitedFor)) {
         return spec;
     }
     spec.declare(DeclaredRelations::by(move |decoded: &Decoded<KeyOf<T>, ValueOf<T>>| {
         let (key, value) = decoded.as_ref().ok()?;
         value.as_ref()?;
+        let referrals = targets.referrals.get().map(|referrals| &**referrals);
+        if targets.models().all(|model| model.relations.is_empty() && found(model, referrals).is_empty()) {
+            return None;
+        }
         // What cannot be read needs nothing: it fails when it is written.
         let change = reader.read(key.clone(), value.clone()).ok()?;
         let target = targets.at(targets.place_of(&change).ok()?);
-        Some(needs(&change, &target.model))
+        Some(needs(&change, &target.model, &found(&target.model, referrals)))
     }))
 }
 
@@ -53,39 +58,67 @@ pub(super) fn reader(model: &Model) -> ChangeReader {
     }
 }
 
-fn needs(change: &Change, model: &Model) -> Needs {
+/// The foreign keys of its table that are waited for.
+fn found(model: &Model, referrals: Option<&Referrals>) -> Arc<[ForeignKey]> {
+    let known = || referrals?.of(&model.table);
+    if model.foreign_keys == Some(ForeignKeys::WaitedFor) { known().unwrap_or_default() } else { Arc::default() }
+}
+
+fn needs(change: &Change, model: &Model, found: &[ForeignKey]) -> Needs {
     match &change.operation {
-        Operation::Upsert { after, .. } if !model.is_deletion(after) => of_row(after, model),
+        Operation::Upsert { after, .. } if !model.is_deletion(after) => of_row(after, change.key.as_ref(), model, found),
         Operation::Upsert { .. } | Operation::Delete { .. } => Needs::deletion(),
         Operation::Truncate | Operation::Nothing => Needs::default(),
     }
 }
 
-fn of_row(row: &Row, model: &Model) -> Needs {
+fn of_row(row: &Row, key: Option<&Key>, model: &Model, found: &[ForeignKey]) -> Needs {
     let mut needs = Needs::default();
     for relation in &model.relations {
-        let field = model.fields.get(&relation.column);
-        let source = field.and_then(|field| field.source.as_ref()).unwrap_or(&relation.column);
-        let Some(value) = row.get(source).filter(|value| **value != Value::Unavailable).cloned() else { continue };
-        // What is written is what is waited for; a transform that fails is for the handler to tell.
-        let value = match field.and_then(|field| field.transform.as_ref()) {
-            Some(transform) => transform(value),
-            None => Ok(value),
-        };
-        let value = match value {
-            Ok(Value::Int(value)) => RelationValue::Int(value),
-            Ok(Value::Text(value)) => RelationValue::Text(value),
-            Ok(Value::Uuid(value)) => RelationValue::Uuid(value.to_string()),
+        let value = match to_be_written(row, model, &relation.column) {
+            Some(Value::Int(value)) => RelationValue::Int(value),
+            Some(Value::Text(value)) => RelationValue::Text(value),
+            Some(Value::Uuid(value)) => RelationValue::Uuid(value.to_string()),
             _ => continue,
         };
         needs.relation(Relation::row(&*relation.table, &*relation.parent, value));
     }
+    for referral in found {
+        let said = model.relations.iter().any(|relation| *relation.column == *referral.column);
+        let excluded = model.fields.get(&*referral.column).is_some_and(|field| field.written == Written::Never);
+        if said || excluded {
+            continue;
+        }
+        let value = to_be_written(row, model, &referral.column).and_then(|value| referral.kind.value(value));
+        let Some(value) = value else { continue };
+        // A row that refers to itself waits for nobody.
+        let own = to_be_written(row, model, &referral.parent).or_else(|| match key {
+            Some(Key::Row(key)) => to_be_written(key, model, &referral.parent),
+            Some(Key::Whole(value)) if matches!(model.key(), [only] if **only == *referral.parent) => Some(value.clone()),
+            _ => None,
+        });
+        if referral.itself == SelfReference::Some && own.and_then(|value| referral.kind.value(value)).as_ref() == Some(&value) {
+            continue;
+        }
+        needs.relation(Relation::row(&referral.table, &referral.parent, value));
+    }
     needs
+}
+
+/// What is written is what is waited for; a transform that fails is for the handler to tell.
+fn to_be_written(row: &Row, model: &Model, column: &str) -> Option<Value> {
+    let field = model.fields.get(column);
+    let source = field.and_then(|field| field.source.as_deref()).unwrap_or(column);
+    let value = row.get(source).filter(|value| **value != Value::Unavailable).cloned()?;
+    match field.and_then(|field| field.transform.as_ref()) {
+        Some(transform) => transform(value).ok(),
+        None => Some(value),
+    }
 }
 
 /// Looks at the tables of all sinks before the application starts: one that is not as declared keeps it from starting.
 #[derive(Debug)]
-pub(super) struct CheckTables(pub(super) Arc<dyn Database>);
+pub(super) struct CheckTables(pub(super) Tables);
 
 impl StartStep for CheckTables {
     fn name(&self) -> &'static str {
@@ -97,8 +130,13 @@ impl StartStep for CheckTables {
             let mut problems = Vec::new();
             for topic in app.assembled_topics() {
                 let Some(SinkModel(targets)) = topic.spec().declared() else { continue };
+                let referrals = targets.referrals.get_or_init(|| Arc::clone(&self.0.referrals));
                 for model in targets.models() {
-                    match self.0.describe(&model.table).await.and_then(|found| Shape::new(model, &found)) {
+                    let found = self.0.database.describe(&model.table).await;
+                    if let Ok(found) = &found {
+                        referrals.found(&model.table, &found.foreign_keys);
+                    }
+                    match found.and_then(|found| Shape::new(model, &found)) {
                         Ok(_) => {}
                         Err(DatabaseError::Table { problem }) => problems.push(problem),
                         // Time may mend it: messages wait until then.
@@ -117,7 +155,7 @@ impl StartStep for CheckTables {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::row::Key;
+    use crate::sink::referral::ReferralKind;
     use crate::table::Table;
 
     #[test]
@@ -132,11 +170,11 @@ mod tests {
         let both = upsert(&[("customer_id", Value::Int(7)), ("product", Value::Text("x".into()))]);
         let relations =
             [Relation::row("customers", "id", RelationValue::Int(7)), Relation::row("products", "code", RelationValue::Text("x".into()))];
-        assert_eq!(needs(&both, &model).relations(), relations);
-        assert_eq!(needs(&upsert(&[("customer_id", Value::Null), ("product", Value::Unavailable)]), &model), Needs::default());
+        assert_eq!(needs(&both, &model, &[]).relations(), relations);
+        assert_eq!(needs(&upsert(&[("customer_id", Value::Null), ("product", Value::Unavailable)]), &model, &[]), Needs::default());
         let deleted = upsert(&[("customer_id", Value::Int(7)), ("__deleted", Value::Bool(true))]);
-        assert_eq!(needs(&deleted, &model), Needs::deletion());
-        assert_eq!(needs(&Change::new(None, Operation::Delete { before: None }), &model), Needs::deletion());
+        assert_eq!(needs(&deleted, &model, &[]), Needs::deletion());
+        assert_eq!(needs(&Change::new(None, Operation::Delete { before: None }), &model, &[]), Needs::deletion());
     }
     #[test]
     fn what_a_transform_makes_of_a_column_is_what_is_waited_for() {
@@ -150,10 +188,46 @@ mod tests {
         let model = model.relation("customer_id", "customers", "id");
         let waits = |value: Value| {
             let after = [("customer", value)].into_iter().collect();
-            needs(&Change::new(None, Operation::Upsert { before: None, after }), &model).relations().to_vec()
+            needs(&Change::new(None, Operation::Upsert { before: None, after }), &model, &[]).relations().to_vec()
         };
         assert_eq!(waits(Value::Int(1_007)), [Relation::row("customers", "id", RelationValue::Int(7))]);
         // Nothing is referred to; or the handler tells what is wrong.
         assert_eq!((waits(Value::Int(0)), waits(Value::Int(5)), waits(Value::Unavailable)), (vec![], vec![], vec![]));
+    }
+
+    #[test]
+    fn foreign_keys_are_waited_for_unless_something_else_is_said() {
+        let key = |column: &str, table: &str, itself, kind| ForeignKey {
+            column: column.to_owned(),
+            table: table.to_owned(),
+            parent: "id".to_owned(),
+            itself,
+            kind,
+        };
+        let found = [
+            key("customer_id", "public.customers", SelfReference::None, ReferralKind::Int),
+            key("parent_id", "public.orders", SelfReference::Some, ReferralKind::Int),
+            key("code", "public.products", SelfReference::None, ReferralKind::Uuid),
+        ];
+        let model =
+            || Model::of(Table::named("orders", ["id", "customer_id", "parent_id", "code"], ["id"])).rename("customer_id", "customer");
+        let waits = |model: &Model, fields: &[(&str, Value)]| {
+            let after = fields.iter().map(|(name, value)| (*name, value.clone())).collect();
+            needs(&Change::new(None, Operation::Upsert { before: None, after }), model, &found).relations().to_vec()
+        };
+        let row = |table: &str, id: i64| Relation::row(table, "id", RelationValue::Int(id));
+        let whole = [("id", Value::Int(1)), ("customer", Value::Text("7".into())), ("parent_id", Value::Int(3)), ("code", Value::Int(5))];
+        assert_eq!(waits(&model(), &whole), [row("public.customers", 7), row("public.orders", 3)]);
+        let root = [("id", Value::Int(1)), ("parent_id", Value::Int(1)), ("customer", Value::Null), ("code", Value::Unavailable)];
+        assert_eq!(waits(&model(), &root), []);
+        let of_key = |key: Key| {
+            let after = [("parent_id", Value::Int(1))].into_iter().collect();
+            needs(&Change::new(Some(key), Operation::Upsert { before: None, after }), &model(), &found).relations().len()
+        };
+        let in_key = |id: i64| Key::Row([("id", Value::Int(id))].into_iter().collect());
+        assert_eq!([in_key(1), in_key(2), Key::Whole(Value::Int(1)), Key::Whole(Value::Int(2))].map(of_key), [0, 1, 0, 1]);
+        assert_eq!(waits(&model().relation("customer_id", "people", "id").exclude("parent_id"), &root), []);
+        let said = model().relation("parent_id", "roots", "id").exclude("customer_id");
+        assert_eq!(waits(&said, &whole), [row("roots", 3)]);
     }
 }

@@ -1,11 +1,12 @@
 //! The tables that a sink writes: its own, and others whose rows a router sent to the same topic.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
-use super::database::Database;
 use super::error::DatabaseError;
 use super::event::Deletions;
+use super::referral::Referrals;
 use super::shape::Shape;
+use super::tables::Tables;
 use crate::change::{Change, RerouteError, RerouteModelMap};
 use crate::model::{Model, Rerouted};
 
@@ -22,6 +23,8 @@ pub(super) struct Target {
 pub(super) struct Targets {
     all: Vec<Target>,
     reroute: Option<RerouteModelMap<usize>>,
+    /// Set when the application starts.
+    pub(super) referrals: OnceLock<Arc<Referrals>>,
     /// What is wrong with the models.
     pub(super) problems: Vec<String>,
 }
@@ -45,7 +48,7 @@ impl Targets {
             })
             .collect();
         let reroute = (!places.is_empty()).then(|| RerouteModelMap::new(places));
-        Self { all, reroute, problems }
+        Self { all, reroute, referrals: OnceLock::new(), problems }
     }
 
     pub(super) fn own(&self) -> &Target {
@@ -77,12 +80,13 @@ impl Target {
     }
 
     /// The table as the database has it.
-    pub(super) async fn shape(&self, database: &dyn Database) -> Result<Arc<Shape>, DatabaseError> {
+    pub(super) async fn shape(&self, tables: &Tables) -> Result<Arc<Shape>, DatabaseError> {
         let known = self.known().clone();
         if let Some(shape) = known {
             return Ok(shape);
         }
-        let found = database.describe(&self.model.table).await?;
+        let found = tables.database.describe(&self.model.table).await?;
+        tables.referrals.found(&self.model.table, &found.foreign_keys);
         let shape = Arc::new(Shape::new(&self.model, &found)?);
         *self.known() = Some(Arc::clone(&shape));
         Ok(shape)

@@ -190,7 +190,7 @@ impl<M: ModelTopic> Sink<M> {
     /// Writes consecutive messages of one table.
     async fn write(&self, target: &Target, run: Vec<Read>, (origin, ledger): (Origin, Option<Ledger>)) -> Result<(), Failed> {
         let waits = |done, error: BoxError| Failed { done, why: Why::Waits(error) };
-        let shape = target.shape(&*self.tables.database).await.map_err(|error| waits(0, error.into()))?;
+        let shape = target.shape(&self.tables).await.map_err(|error| waits(0, error.into()))?;
         let (mut events, mut reader) = (Vec::with_capacity(run.len()), Reader::knowing(*target.deletions()));
         let places: Vec<_> = run.iter().map(|read| read.place).collect();
         let (mut messages, mut broken) = (run.len(), None);

@@ -7,10 +7,11 @@ use kafka_connect::skip;
 use kafka_core::consumer::DeclaredTopic;
 use kafka_core::error::ConfigErrors;
 use kafka_core::format::{Decode, Format};
+use kafka_core::topic::Concurrency;
 
 use super::jdbc::JdbcSink;
 use crate::change::Event;
-use crate::model::ModelTopic;
+use crate::model::{ForeignKeys, ModelTopic};
 use crate::sink;
 use crate::table::Table;
 
@@ -297,12 +298,16 @@ impl Sink {
                 spec = spec.suppress_all();
             }
             let written = sync.written();
-            let own = M::model();
-            // A foreign key that was waited for is always written.
+            let mut own = M::model();
+            // What waits could not keep its order there.
+            if own.foreign_keys.is_none() && !matches!(spec.concurrency, Concurrency::Unordered { .. }) {
+                own = own.foreign_keys(ForeignKeys::WaitedFor);
+            }
+            // A foreign key that was waited for is always written; which are, the database says.
             let waited_for = |column: &str| own.relations.iter().any(|relation| *relation.column == *column);
             let left_out = sync.table.columns().iter().filter(|column| !written.contains(&&***column) && ***column != *skip::COLUMN);
             let left_out: Vec<_> = left_out.filter(|column| !waited_for(column)).collect();
-            let model = left_out.into_iter().fold(own, |model, column| model.exclude(column));
+            let model = left_out.into_iter().fold(own, |model, column| model.leave_out(column));
             Ok(sink::Sink::<M>::declared(spec, model))
         })
     }

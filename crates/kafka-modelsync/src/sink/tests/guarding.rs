@@ -74,7 +74,8 @@ fn a_guard_whose_column_cannot_hold_positions_is_none() {
             demand: Demand::Optional,
         };
         let columns = ["id", "a", "b"].into_iter().zip([Kind::Int8, kinds[0], kinds[1]]).map(found).collect();
-        let description = Description { columns, self_reference: SelfReference::None, skip_triggers: SkipTriggers::None };
+        let description =
+            Description { columns, self_reference: SelfReference::None, skip_triggers: SkipTriggers::None, foreign_keys: Vec::new() };
         Shape::new(&Model::of(Table::named("t", ["id"], ["id"])).guard(guard), &description).map(drop)
     };
     let error = fits(Guard::lsn("a"), [Kind::Int4, Kind::Int8]).unwrap_err().to_string();
