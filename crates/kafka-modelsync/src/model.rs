@@ -11,6 +11,7 @@ use kafka_core::topic::TopicSpec;
 use crate::change::Event;
 use crate::row::Row;
 use crate::table::Table;
+use crate::transform::Transforms;
 use crate::value::Value;
 
 /// A topic whose messages are written into a table by a [`Sink`](crate::sink::Sink). Written by `#[derive(ModelTopic)]`; by hand:
@@ -61,6 +62,7 @@ pub trait ModelTopic: Send + Sync + 'static {
 #[derive(Debug, Clone)]
 pub struct Model {
     pub(crate) table: Table,
+    pub(crate) transforms: Transforms,
     pub(crate) fields: HashMap<Arc<str>, Field>,
     pub(crate) deletion_key: Option<Arc<str>>,
     pub(crate) deletion: Option<fn(&Row) -> bool>,
@@ -184,6 +186,7 @@ impl Model {
     pub fn of(table: Table) -> Self {
         Self {
             table,
+            transforms: Transforms::new(),
             fields: HashMap::new(),
             deletion_key: Some("__deleted".into()),
             deletion: None,
@@ -207,6 +210,16 @@ impl Model {
     #[must_use]
     pub fn rename(mut self, column: &str, field: &str) -> Self {
         self.field(column).source = Some(field.into());
+        self
+    }
+
+    /// Passes each message through these before anything else: columns are filled from the fields that they leave. Default: none.
+    ///
+    /// What refers to other rows is waited for as it is after the transforms, up to the first that looks up or enriches; what those make is
+    /// not waited for. So functions among them are called twice for a message.
+    #[must_use]
+    pub fn transforms(mut self, transforms: Transforms) -> Self {
+        self.transforms = transforms;
         self
     }
 

@@ -5,6 +5,7 @@
 use diesel::connection::SimpleConnection;
 use diesel::sql_types::Text;
 use diesel::{Connection, QueryableByName, RunQueryDsl, SqliteConnection};
+use futures_util::future::BoxFuture;
 use std::sync::Arc;
 
 use kafka_core::app::{App, AppBuilder, Background, Plugin, Surroundings};
@@ -20,6 +21,8 @@ use kafka_modelsync::model::{Guard, Model, ModelTopic};
 use kafka_modelsync::sink::{Sink, Tables};
 use kafka_modelsync::sync::{ModelSyncs, Sink as SyncSink, SyncSpec};
 use kafka_modelsync::table::Table;
+use kafka_modelsync::transform::{Field, Lookup, Parts, Transforms};
+use kafka_modelsync::value::Value as Cell;
 use kafka_resolver::store::memory::MemoryStore;
 use kafka_resolver::{Relation, RelationResolver};
 use serde_json::Value;
@@ -241,7 +244,7 @@ impl Background for Returning {
         "returning messages"
     }
 
-    fn run(self: Arc<Self>, surroundings: Surroundings) -> futures_util::future::BoxFuture<'static, Result<(), BoxError>> {
+    fn run(self: Arc<Self>, surroundings: Surroundings) -> BoxFuture<'static, Result<(), BoxError>> {
         Box::pin(async move {
             let topic = &surroundings.topics[0];
             while let Some((messages, done)) = self.0.lock().await.recv().await {
@@ -405,4 +408,53 @@ async fn a_sync_waits_for_the_foreign_keys_of_its_table_and_writes_them_whatever
     assert_eq!(order(&mut app, 2, r#"{"customer_id": 7, "parent_id": 1, "note": "b"}"#, &mut connection).await, ["1 7 a"]);
     rows.appear(Relation::row("orders", "id", 1_i64));
     assert_eq!(written_orders(&mut app, &mut connection).await, ["1 7 a", "2 7 b"]);
+}
+
+/// Cities by their names, as another table would know them.
+struct Cities;
+
+impl Lookup for Cities {
+    fn look_up<'a>(&'a self, names: &'a [Cell]) -> BoxFuture<'a, Result<Vec<Option<Cell>>, BoxError>> {
+        let city = |name: &Cell| if *name == Cell::Text("Rome".into()) { Some(Cell::Int(5)) } else { None };
+        Box::pin(async move { Ok(names.iter().map(city).collect()) })
+    }
+}
+
+struct Transformed;
+
+impl ModelTopic for Transformed {
+    type Key = Json<Value>;
+    type Value = Json<Value>;
+
+    fn spec() -> TopicSpec {
+        Orders::spec()
+    }
+
+    fn model() -> Model {
+        let transforms = Transforms::new()
+            .field(Field::of("number").to("id").on(Parts::Key))
+            .field(Field::of("customer").to("customer_id"))
+            .field(Field::of("town").to("city").look_up(Cities));
+        Orders::model().transforms(transforms)
+    }
+}
+
+#[tokio::test]
+async fn transforms_come_before_columns_and_what_they_make_is_written() {
+    let (_dir, mut connection, tables) = database(ORDERS);
+    connection.batch_execute("INSERT INTO customers VALUES (7, 'Ada'); INSERT INTO cities VALUES (5)").unwrap();
+    let rows = MemoryStore::new();
+    let spec = SyncSpec::new("Orders", Orders::model().table().clone()).topic("customers").sink(SyncSink::of::<Transformed>());
+    let mut app = TestApp::start(orders(spec.only(["id"]), tables, &rows)).await.unwrap();
+    let send = |app: &TestApp, value: &str| say(app, r#"{"number": 1}"#, Some(value), Headers::new());
+    send(&app, r#"{"customer": 7, "parent_id": 1, "note": "left out", "town": "Rome"}"#);
+    assert_eq!(written_orders(&mut app, &mut connection).await, Vec::<String>::new());
+    assert_eq!(rows.messages().len(), 1);
+    rows.appear(Relation::row("customers", "id", 7_i64));
+    assert_eq!(written_orders(&mut app, &mut connection).await, ["1 7 -5"]);
+    // What is not found fails its message alone: what came before it is written.
+    send(&app, r#"{"customer": 7, "parent_id": 1, "town": null}"#);
+    send(&app, r#"{"customer": 7, "parent_id": 1, "town": "Oz"}"#);
+    send(&app, r#"{"customer": 7, "parent_id": 1, "town": "Rome"}"#);
+    assert_eq!(written_orders(&mut app, &mut connection).await, ["1 7 -"]);
 }

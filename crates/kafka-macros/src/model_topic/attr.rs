@@ -2,7 +2,7 @@
 
 use syn::ext::IdentExt;
 use syn::parse::ParseStream;
-use syn::{Ident, LitBool, LitStr, Path, Token, Type, parse_quote};
+use syn::{Expr, Ident, LitBool, LitStr, Path, Token, Type, parse_quote};
 
 use crate::settings::batch::BatchAttrs;
 use crate::settings::concurrency::ConcurrencyAttrs;
@@ -25,6 +25,7 @@ pub(super) struct ModelTopicAttrs {
     pub(super) deletion: Slot<Path>,
     pub(super) guard: Slot<GuardAttrs>,
     pub(super) truncations: Slot<()>,
+    pub(super) transforms: Slot<Expr>,
     pub(super) foreign_keys: Slot<LitBool>,
     pub(super) reroute: Slot<Vec<RerouteAttr>>,
     pub(super) batch: Slot<BatchAttrs>,
@@ -48,6 +49,7 @@ impl Attributes for ModelTopicAttrs {
         Key::new("deletion", "deletion = is_deletion", |attrs, item| item.once(&mut attrs.deletion, Item::path)),
         Key::new("guard", GuardAttrs::EXAMPLE, |attrs, item| item.once(&mut attrs.guard, Item::nested)),
         Key::new("truncations", "truncations", |attrs, item| item.once(&mut attrs.truncations, Item::flag)),
+        Key::new("transforms", "transforms = with_city()", |attrs, item| item.once(&mut attrs.transforms, Item::any)),
         Key::new("foreign_keys", "foreign_keys = true", |attrs, item| item.once(&mut attrs.foreign_keys, Item::boolean)),
         Key::new("reroute", RerouteAttr::EXAMPLE, |attrs, item| item.once(&mut attrs.reroute, |item| item.list(RerouteAttr::read))),
         Key::new("batch", BatchAttrs::EXAMPLE, |attrs, item| item.once(&mut attrs.batch, Item::nested)),

@@ -8,7 +8,7 @@ use super::model::{Column, ForeignKeys, Guard, ModelTopic, Reroute, RerouteTo, S
 
 pub(super) fn expand(topic: &ModelTopic) -> TokenStream {
     let ModelTopic { root, ident, name, key, value, table, columns, lookup, deletion_key, deletion, .. } = topic;
-    let ModelTopic { guard, truncations, foreign_keys, reroute, batch, concurrency, retry, suppress, .. } = topic;
+    let ModelTopic { guard, truncations, transforms, foreign_keys, reroute, batch, concurrency, retry, suppress, .. } = topic;
     let columns = columns.iter().map(|Column { column, said }| {
         // Diesel's own name for it, so that the compiler says which column there is none of.
         let column = quote!(__k::column_name(#table::#column));
@@ -30,6 +30,7 @@ pub(super) fn expand(topic: &ModelTopic) -> TokenStream {
         Truncations::Ignored => None,
         Truncations::Applied => Some(quote!(.truncations(__k::Truncations::Applied))),
     };
+    let transforms = transforms.as_ref().map(|transforms| quote!(.transforms(#transforms)));
     let foreign_keys = foreign_keys.map(|said| match said {
         ForeignKeys::Ignored => quote!(.foreign_keys(__k::ForeignKeys::Ignored)),
         ForeignKeys::WaitedFor => quote!(.foreign_keys(__k::ForeignKeys::WaitedFor)),
@@ -49,7 +50,7 @@ pub(super) fn expand(topic: &ModelTopic) -> TokenStream {
             }
 
             fn model() -> __k::Model {
-                __k::Model::of(__k::Table::of(#table::table)) #(#columns)* #lookup #deletion_key #deletion #guard #truncations #foreign_keys #(#reroute)*
+                __k::Model::of(__k::Table::of(#table::table)) #(#columns)* #lookup #deletion_key #deletion #guard #truncations #transforms #foreign_keys #(#reroute)*
             }
         }
     })

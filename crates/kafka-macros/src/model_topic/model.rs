@@ -1,7 +1,7 @@
 //! A topic into a table as the derive understands it: checked, typed. No tokens are written here; that columns exist is checked by the
 //! compiler, for they are written as diesel's.
 
-use syn::{Data, DeriveInput, Ident, LitStr, Path, Type};
+use syn::{Data, DeriveInput, Expr, Ident, LitStr, Path, Type};
 
 use super::attr::{FieldAttrs, GuardAttrs, ModelTopicAttrs, RelationAttrs, RerouteAttr, of_diesel};
 use crate::settings::batch::Batch;
@@ -27,6 +27,7 @@ pub(super) struct ModelTopic {
     pub(super) deletion: Option<Path>,
     pub(super) guard: Option<Guard>,
     pub(super) truncations: Truncations,
+    pub(super) transforms: Option<Expr>,
     /// None where nothing is said.
     pub(super) foreign_keys: Option<ForeignKeys>,
     pub(super) reroute: Vec<Reroute>,
@@ -129,6 +130,7 @@ impl ModelTopic {
             deletion: attrs.deletion.given().cloned(),
             guard,
             truncations: if attrs.truncations.key().is_some() { Truncations::Applied } else { Truncations::Ignored },
+            transforms: attrs.transforms.given().cloned(),
             foreign_keys: attrs.foreign_keys.given().map(|wait| if wait.value { ForeignKeys::WaitedFor } else { ForeignKeys::Ignored }),
             reroute,
             batch: checked(&attrs.batch, Batch::check, errors),

@@ -54,7 +54,7 @@ snapshots! { MODEL_TOPIC;
     "#
 
     foreign_keys: r#"
-        #[model_topic(name = "shop.orders", table = orders, foreign_keys = true)]
+        #[model_topic(name = "shop.orders", table = orders, transforms = crate::with_city(), foreign_keys = true)]
         struct Orders;
     "#
 

@@ -353,6 +353,7 @@ pub mod __private {
     pub enum Truncations {
         Applied,
     }
+    pub struct Transforms;
     #[derive(Debug)]
     pub enum ForeignKeys {
         Ignored,
@@ -398,6 +399,10 @@ pub mod __private {
         #[must_use]
         pub fn guard(self, guard: Guard) -> Self {
             self.with(&guard.0)
+        }
+        #[must_use]
+        pub fn transforms(self, _: Transforms) -> Self {
+            self.with("transforms")
         }
         #[must_use]
         pub fn foreign_keys(self, foreign_keys: ForeignKeys) -> Self {

@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use kafka_core::app::{App, StartStep};
 use kafka_core::error::BoxError;
@@ -17,6 +18,7 @@ use super::target::Targets;
 use crate::change::{Change, ChangeReader, Event, Operation};
 use crate::model::{ForeignKeys, Model, Written};
 use crate::row::{Key, Row};
+use crate::transform::Later;
 use crate::value::Value;
 
 /// The models of a sink's topic.
@@ -42,9 +44,15 @@ where
             return None;
         }
         // What cannot be read needs nothing: it fails when it is written.
-        let change = reader.read(key.clone(), value.clone()).ok()?;
+        let mut change = reader.read(key.clone(), value.clone()).ok()?;
         let target = targets.at(targets.place_of(&change).ok()?);
-        Some(needs(&change, &target.model, &found(&target.model, referrals)))
+        let (transforms, later) = &target.at_once;
+        // What fails here fails again when it is written.
+        let failed = transforms.apply(std::slice::from_mut(&mut change)).now_or_never()?.pop().flatten();
+        if failed.is_some() {
+            return None;
+        }
+        Some(needs(&change, &target.model, (&found(&target.model, referrals), later)))
     }))
 }
 
@@ -64,7 +72,7 @@ fn found(model: &Model, referrals: Option<&Referrals>) -> Arc<[ForeignKey]> {
     if model.foreign_keys == Some(ForeignKeys::WaitedFor) { known().unwrap_or_default() } else { Arc::default() }
 }
 
-fn needs(change: &Change, model: &Model, found: &[ForeignKey]) -> Needs {
+fn needs(change: &Change, model: &Model, found: (&[ForeignKey], &Later)) -> Needs {
     match &change.operation {
         Operation::Upsert { after, .. } if !model.is_deletion(after) => of_row(after, change.key.as_ref(), model, found),
         Operation::Upsert { .. } | Operation::Delete { .. } => Needs::deletion(),
@@ -72,9 +80,12 @@ fn needs(change: &Change, model: &Model, found: &[ForeignKey]) -> Needs {
     }
 }
 
-fn of_row(row: &Row, key: Option<&Key>, model: &Model, found: &[ForeignKey]) -> Needs {
+fn of_row(row: &Row, key: Option<&Key>, model: &Model, (found, later): (&[ForeignKey], &Later)) -> Needs {
     let mut needs = Needs::default();
     for relation in &model.relations {
+        if later.changes(source(model, &relation.column)) {
+            continue;
+        }
         let value = match to_be_written(row, model, &relation.column) {
             Some(Value::Int(value)) => RelationValue::Int(value),
             Some(Value::Text(value)) => RelationValue::Text(value),
@@ -86,7 +97,7 @@ fn of_row(row: &Row, key: Option<&Key>, model: &Model, found: &[ForeignKey]) -> 
     for referral in found {
         let said = model.relations.iter().any(|relation| *relation.column == *referral.column);
         let excluded = model.fields.get(&*referral.column).is_some_and(|field| field.written == Written::Never);
-        if said || excluded {
+        if said || excluded || later.changes(source(model, &referral.column)) {
             continue;
         }
         let value = to_be_written(row, model, &referral.column).and_then(|value| referral.kind.value(value));
@@ -105,11 +116,15 @@ fn of_row(row: &Row, key: Option<&Key>, model: &Model, found: &[ForeignKey]) -> 
     needs
 }
 
+/// The field that the column is filled from.
+fn source<'a>(model: &'a Model, column: &'a str) -> &'a str {
+    model.fields.get(column).and_then(|field| field.source.as_deref()).unwrap_or(column)
+}
+
 /// What is written is what is waited for; a transform that fails is for the handler to tell.
 fn to_be_written(row: &Row, model: &Model, column: &str) -> Option<Value> {
     let field = model.fields.get(column);
-    let source = field.and_then(|field| field.source.as_deref()).unwrap_or(column);
-    let value = row.get(source).filter(|value| **value != Value::Unavailable).cloned()?;
+    let value = row.get(source(model, column)).filter(|value| **value != Value::Unavailable).cloned()?;
     match field.and_then(|field| field.transform.as_ref()) {
         Some(transform) => transform(value).ok(),
         None => Some(value),
@@ -157,6 +172,7 @@ mod tests {
     use super::*;
     use crate::sink::referral::ReferralKind;
     use crate::table::Table;
+    use crate::transform::{Enrich, Field, Lookup, NewField, Transforms};
 
     #[test]
     fn messages_need_the_rows_that_their_columns_refer_to() {
@@ -170,11 +186,14 @@ mod tests {
         let both = upsert(&[("customer_id", Value::Int(7)), ("product", Value::Text("x".into()))]);
         let relations =
             [Relation::row("customers", "id", RelationValue::Int(7)), Relation::row("products", "code", RelationValue::Text("x".into()))];
-        assert_eq!(needs(&both, &model, &[]).relations(), relations);
-        assert_eq!(needs(&upsert(&[("customer_id", Value::Null), ("product", Value::Unavailable)]), &model, &[]), Needs::default());
+        assert_eq!(needs(&both, &model, (&[], &Later::Nothing)).relations(), relations);
+        assert_eq!(
+            needs(&upsert(&[("customer_id", Value::Null), ("product", Value::Unavailable)]), &model, (&[], &Later::Nothing)),
+            Needs::default()
+        );
         let deleted = upsert(&[("customer_id", Value::Int(7)), ("__deleted", Value::Bool(true))]);
-        assert_eq!(needs(&deleted, &model, &[]), Needs::deletion());
-        assert_eq!(needs(&Change::new(None, Operation::Delete { before: None }), &model, &[]), Needs::deletion());
+        assert_eq!(needs(&deleted, &model, (&[], &Later::Nothing)), Needs::deletion());
+        assert_eq!(needs(&Change::new(None, Operation::Delete { before: None }), &model, (&[], &Later::Nothing)), Needs::deletion());
     }
     #[test]
     fn what_a_transform_makes_of_a_column_is_what_is_waited_for() {
@@ -188,7 +207,7 @@ mod tests {
         let model = model.relation("customer_id", "customers", "id");
         let waits = |value: Value| {
             let after = [("customer", value)].into_iter().collect();
-            needs(&Change::new(None, Operation::Upsert { before: None, after }), &model, &[]).relations().to_vec()
+            needs(&Change::new(None, Operation::Upsert { before: None, after }), &model, (&[], &Later::Nothing)).relations().to_vec()
         };
         assert_eq!(waits(Value::Int(1_007)), [Relation::row("customers", "id", RelationValue::Int(7))]);
         // Nothing is referred to; or the handler tells what is wrong.
@@ -213,7 +232,7 @@ mod tests {
             || Model::of(Table::named("orders", ["id", "customer_id", "parent_id", "code"], ["id"])).rename("customer_id", "customer");
         let waits = |model: &Model, fields: &[(&str, Value)]| {
             let after = fields.iter().map(|(name, value)| (*name, value.clone())).collect();
-            needs(&Change::new(None, Operation::Upsert { before: None, after }), model, &found).relations().to_vec()
+            needs(&Change::new(None, Operation::Upsert { before: None, after }), model, (&found, &Later::Nothing)).relations().to_vec()
         };
         let row = |table: &str, id: i64| Relation::row(table, "id", RelationValue::Int(id));
         let whole = [("id", Value::Int(1)), ("customer", Value::Text("7".into())), ("parent_id", Value::Int(3)), ("code", Value::Int(5))];
@@ -222,12 +241,50 @@ mod tests {
         assert_eq!(waits(&model(), &root), []);
         let of_key = |key: Key| {
             let after = [("parent_id", Value::Int(1))].into_iter().collect();
-            needs(&Change::new(Some(key), Operation::Upsert { before: None, after }), &model(), &found).relations().len()
+            needs(&Change::new(Some(key), Operation::Upsert { before: None, after }), &model(), (&found, &Later::Nothing)).relations().len()
         };
         let in_key = |id: i64| Key::Row([("id", Value::Int(id))].into_iter().collect());
         assert_eq!([in_key(1), in_key(2), Key::Whole(Value::Int(1)), Key::Whole(Value::Int(2))].map(of_key), [0, 1, 0, 1]);
         assert_eq!(waits(&model().relation("customer_id", "people", "id").exclude("parent_id"), &root), []);
         let said = model().relation("parent_id", "roots", "id").exclude("customer_id");
         assert_eq!(waits(&said, &whole), [row("roots", 3)]);
+    }
+
+    #[test]
+    fn what_transforms_make_is_waited_for_unless_somebody_has_to_be_asked() {
+        let spec = |transforms: Transforms| {
+            let model = Model::of(Table::named("orders", ["id", "customer_id", "shop_id"], ["id"])).transforms(transforms);
+            Targets::of(model.relation("customer_id", "customers", "id").relation("shop_id", "shops", "id"))
+        };
+        let waits = |transforms: Transforms| {
+            let targets = spec(transforms);
+            let (transforms, later) = &targets.own().at_once;
+            let after = [("customer", Value::Int(7)), ("shop_id", Value::Int(3))].into_iter().collect();
+            let mut change = Change::new(None, Operation::Upsert { before: None, after });
+            assert!(transforms.apply(std::slice::from_mut(&mut change)).now_or_never().unwrap()[0].is_none());
+            needs(&change, &targets.own().model, (&[], later)).relations().len()
+        };
+        let rename = || Field::of("customer").to("customer_id");
+        assert_eq!(waits(Transforms::new().field(rename())), 2);
+        assert_eq!(waits(Transforms::new().field(rename()).field(Field::of("shop_id").look_up(Nobody))), 1);
+        assert_eq!(waits(Transforms::new().field(rename().look_up(Nobody))), 1);
+        assert_eq!(waits(Transforms::new().field(rename()).enrich([NewField::of::<i64>("shop_id")], Nobody)), 1);
+        let anything = Transforms::new().field(Field::of("x").look_up(Nobody)).change(|_| Ok::<_, std::io::Error>(()));
+        assert_eq!(waits(anything), 0);
+    }
+
+    /// Not to be asked by the gate.
+    struct Nobody;
+
+    impl Lookup for Nobody {
+        fn look_up<'a>(&'a self, _: &'a [Value]) -> BoxFuture<'a, Result<Vec<Option<Value>>, BoxError>> {
+            panic!("the gate asks nobody")
+        }
+    }
+
+    impl Enrich for Nobody {
+        fn enrich<'a>(&'a self, _: &'a [&'a Change]) -> BoxFuture<'a, Result<Vec<Vec<Value>>, BoxError>> {
+            panic!("the gate asks nobody")
+        }
     }
 }

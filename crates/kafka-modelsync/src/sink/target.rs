@@ -9,11 +9,14 @@ use super::shape::Shape;
 use super::tables::Tables;
 use crate::change::{Change, RerouteError, RerouteModelMap};
 use crate::model::{Model, Rerouted};
+use crate::transform::{Later, Transforms};
 
 /// A table that is written.
 #[derive(Debug)]
 pub(super) struct Target {
     pub(super) model: Model,
+    /// Its transforms that need not ask anybody, and what the others may change.
+    pub(super) at_once: (Transforms, Later),
     shape: Mutex<Option<Arc<Shape>>>,
     deletions: Mutex<Deletions>,
 }
@@ -76,7 +79,7 @@ impl Targets {
 
 impl Target {
     fn of(model: Model) -> Self {
-        Self { model, shape: Mutex::default(), deletions: Mutex::default() }
+        Self { at_once: model.transforms.at_once(), model, shape: Mutex::default(), deletions: Mutex::default() }
     }
 
     /// The table as the database has it.

@@ -193,9 +193,18 @@ impl<M: ModelTopic> Sink<M> {
         let shape = target.shape(&self.tables).await.map_err(|error| waits(0, error.into()))?;
         let (mut events, mut reader) = (Vec::with_capacity(run.len()), Reader::knowing(*target.deletions()));
         let places: Vec<_> = run.iter().map(|read| read.place).collect();
-        let (mut messages, mut broken) = (run.len(), None);
-        for (at, Read { change, place, .. }) in run.into_iter().enumerate() {
-            if let Err(error) = reader.read((at, change, place), &target.model, &shape, &mut events) {
+        let mut changes: Vec<_> = run.into_iter().map(|read| read.change).collect();
+        let mut broken = None;
+        if !target.model.transforms.is_empty() {
+            let failures = target.model.transforms.apply(&mut changes).await;
+            if let Some((at, source)) = failures.into_iter().enumerate().find_map(|(at, failure)| Some((at, failure?))) {
+                changes.truncate(at);
+                broken = Some(SinkError::Transforms { table: shape.name.clone(), source });
+            }
+        }
+        let mut messages = changes.len();
+        for (at, change) in changes.into_iter().enumerate() {
+            if let Err(error) = reader.read((at, change, places[at]), &target.model, &shape, &mut events) {
                 events.retain(|event| event.at < at);
                 (messages, broken) = (at, Some(error));
                 break;

@@ -63,7 +63,7 @@ pub struct SyncSpec {
     pub sink: Option<Sink>,
 }
 
-/// Which columns are sent and written. The primary key always is, and so are foreign keys that were waited for.
+/// Which columns are sent and written. The primary key always is, and so are foreign keys that were waited for and what transforms make.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum Fields {
     /// All.
@@ -304,10 +304,12 @@ impl Sink {
                 own = own.foreign_keys(ForeignKeys::WaitedFor);
             }
             // A foreign key that was waited for is always written; which are, the database says.
+            let made: Vec<String> = own.transforms.made().map(str::to_owned).collect();
             let waited_for = |column: &str| own.relations.iter().any(|relation| *relation.column == *column);
             let left_out = sync.table.columns().iter().filter(|column| !written.contains(&&***column) && ***column != *skip::COLUMN);
-            let left_out: Vec<_> = left_out.filter(|column| !waited_for(column)).collect();
-            let model = left_out.into_iter().fold(own, |model, column| model.leave_out(column));
+            let left_out = left_out.filter(|column| !waited_for(column) && made.iter().all(|made| **made != ***column));
+            let left_out: Vec<_> = left_out.cloned().collect();
+            let model = left_out.iter().fold(own, |model, column| model.leave_out(column));
             Ok(sink::Sink::<M>::declared(spec, model))
         })
     }
