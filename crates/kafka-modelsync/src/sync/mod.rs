@@ -5,9 +5,10 @@
 //! other machinery: what runs are connectors and ordinary topics.
 //!
 //! In reading order: [`spec`] is what a user declares, [`names`] and [`source`] what follows from it as pure data, [`jdbc`] the other
-//! sink, [`settings`] and [`assembly`] what puts it into an application.
+//! sink, `enriching` the topic of an enricher, [`settings`] and [`assembly`] what puts it into an application.
 
 pub mod assembly;
+mod enriching;
 pub mod jdbc;
 pub mod names;
 pub mod settings;

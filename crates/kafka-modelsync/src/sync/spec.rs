@@ -7,13 +7,14 @@ use kafka_connect::skip;
 use kafka_core::consumer::DeclaredTopic;
 use kafka_core::error::ConfigErrors;
 use kafka_core::format::{Decode, Format};
-use kafka_core::topic::Concurrency;
+use kafka_core::topic::{Concurrency, TopicSpec};
 
 use super::jdbc::JdbcSink;
 use crate::change::Event;
 use crate::model::{ForeignKeys, ModelTopic};
 use crate::sink;
 use crate::table::Table;
+use crate::transform::Transforms;
 
 /// A table kept in step with a topic. Derive it, or write it by hand:
 ///
@@ -276,6 +277,34 @@ impl Source {
 }
 
 impl Enricher {
+    /// Carries these transforms out on what the source sends, and produces to the public topic.
+    ///
+    /// Keys and values are Avro, flattened or enveloped; what is produced is flattened, under schemas that are derived from the
+    /// source's and registered for the public topic. Rows that are flagged `kafka_skip` are passed over, deletions are not: they are null
+    /// values, or rows with `__deleted` where the source sends such. In a consumer that is
+    /// [`exactly_once`](kafka_core::consumer::ConsumerSpec::exactly_once) each is produced once. A registry that is away holds the
+    /// partition; a transform that fails is its message's failure.
+    ///
+    /// ```
+    /// use kafka_modelsync::sync::{Enricher, Source, SyncSpec};
+    /// use kafka_modelsync::table::Table;
+    /// use kafka_modelsync::transform::{Field, Transforms};
+    ///
+    /// let table = Table::named("orders", ["id", "customer"], ["id"]);
+    /// let renamed = Transforms::new().field(Field::of("customer").to("customer_id"));
+    /// let sync = SyncSpec::new("Orders", table).source(Source::shared()).enricher(Enricher::of(renamed)).topic("shop.orders");
+    /// # assert_eq!(sync.problems().iter().count(), 0);
+    /// ```
+    #[must_use]
+    pub fn of(transforms: Transforms) -> Self {
+        Self::declared(transforms, |spec| spec)
+    }
+
+    /// The same with what else the raw topic declares: retries, a dead letter, how many messages are taken at once.
+    pub fn declared(transforms: Transforms, declare: impl Fn(TopicSpec) -> TopicSpec + Send + Sync + 'static) -> Self {
+        Self::made_by(move |_, raw, public| super::enriching::declared(declare(TopicSpec::named(raw)), public, transforms.clone()))
+    }
+
     /// An enricher that is made of the names of the raw and of the public topic.
     pub fn made_by(make: impl Fn(&SyncSpec, &str, &str) -> Result<DeclaredTopic, ConfigErrors> + Send + Sync + 'static) -> Self {
         Self { make: Arc::new(make) }
@@ -362,7 +391,7 @@ mod tests {
     }
 
     fn topic(_: &SyncSpec, name: &str) -> Result<DeclaredTopic, ConfigErrors> {
-        Ok(DeclaredTopic::with_handler(kafka_core::topic::TopicSpec::named(name), |_, _| Err(ConfigErrors::new())))
+        Ok(DeclaredTopic::with_handler(TopicSpec::named(name), |_, _| Err(ConfigErrors::new())))
     }
 
     #[test]
