@@ -7,6 +7,7 @@ use kafka_connect::config::{ConfigProblem, ConnectorConfig};
 use kafka_connect::connector::{Connector, ConnectorSpec};
 use kafka_connect::connectors::Connectors;
 use kafka_core::app::{App, MissingState, State};
+use kafka_core::consumer::ConsumerSpec;
 use kafka_core::error::BoxError;
 use kafka_core::format::{Avro, AvroValue, Datum, ValueSchema};
 use kafka_core::message::{Headers, Record};
@@ -108,11 +109,16 @@ fn value(id: i64, note: &str, skip: bool, deleted: &str) -> AvroValue {
 }
 
 async fn start() -> TestApp {
-    let named = [("model_sync_source_connector", "Shared"), ("model_sync_topic_prefix", "app"), ("model_sync_enricher_group", "enrichers")];
+    start_in(("model_sync_enricher_group", "enrichers")).await
+}
+
+async fn start_in(consumer: (&'static str, &'static str)) -> TestApp {
+    let named = [("model_sync_source_connector", "Shared"), ("model_sync_topic_prefix", "app"), consumer];
     let settings = named.into_iter().fold(Settings::default(), |settings, (name, value)| settings.section(name, value).unwrap());
     let spec = SyncSpec::new("Orders", Table::named("orders", ["id", "note", "kafka_skip"], ["id"]));
     let spec = spec.source(Source::shared()).enricher(Enricher::of(transforms())).topic("shop.orders");
-    let app = App::builder(settings).without_discovery().plugin(ModelSyncs::new().without_discovery().spec(spec));
+    let once = ConsumerSpec::new("once", "once").exactly_once();
+    let app = App::builder(settings).without_discovery().consumer_spec(once).plugin(ModelSyncs::new().without_discovery().spec(spec));
     TestApp::start(app.plugin(Connectors::new().without_discovery().connector(Shared))).await.unwrap()
 }
 
@@ -166,4 +172,15 @@ async fn what_fails_holds_those_behind_it_and_what_came_before_is_told_once() {
     app.publish_record(&strange).unwrap();
     app.until_idle().await;
     assert_eq!(app.produced_parts::<Public>().await.unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn in_transactions_each_is_told_once() {
+    let mut app = start_in(("model_sync_enricher_consumer", "once")).await;
+    for id in 1..4 {
+        app.publish::<Raw>(&key(id), &value(id, "good", false, "false")).await.unwrap();
+    }
+    app.until_idle().await;
+    assert_eq!(app.produced_parts::<Public>().await.unwrap().len(), 3);
+    assert_eq!(app.committed("once", "app.public.orders"), [(0, 3)].into());
 }

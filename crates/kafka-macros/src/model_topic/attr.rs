@@ -164,7 +164,7 @@ pub(super) fn of_diesel(attributes: &[syn::Attribute], wanted: &str) -> Option<P
                 let content;
                 syn::parenthesized!(content in meta.input);
                 content.parse::<proc_macro2::TokenStream>()?;
-            } else if meta.input.peek(syn::Token![=]) {
+            } else if meta.input.peek(Token![=]) {
                 meta.value()?.parse::<syn::Expr>()?;
             }
             Ok(())
