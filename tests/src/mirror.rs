@@ -26,7 +26,7 @@ const VALUES: &str = "random() < 0.5, (random() * 60000 - 30000)::smallint, (ran
     make_interval((random() * 10)::integer, (random() * 11)::integer, 0, (random() * 27)::integer, (random() * 23)::integer, (random() * 59)::integer, (random() * 59)::integer),
     gen_random_uuid(), json_build_object('n', (random() * 1000)::integer, 'text', 'a \"b\" ''c'''), jsonb_build_object('n', (random() * 1000)::integer, 'list', jsonb_build_array(1, null, true)),
     ('10.' || (random() * 255)::integer || '.0.' || (random() * 255)::integer)::inet, ('10.' || (random() * 255)::integer || '.0.0/16')::cidr,
-    ('08:00:2b:01:02:' || lpad(to_hex((random() * 255)::integer), 2, '0'))::macaddr, (random() * 65535)::integer::bit(16)::varbit,
+    ('08:00:2b:01:02:' || lpad(to_hex((random() * 255)::integer), 2, '0'))::macaddr, ltrim((random() * 65535)::integer::bit(16)::text, '0')::varbit,
     CASE WHEN random() < 0.1 THEN NULL ELSE ARRAY[(random() * 100)::integer, NULL, -1] END, ARRAY['a,b', '{c}', 'd\"e', NULL, (random() * 1000)::integer::text],
     ARRAY[(random() * 100)::numeric(10, 2), 1.50]";
 

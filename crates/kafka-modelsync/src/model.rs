@@ -250,7 +250,8 @@ impl Model {
     }
 
     /// The columns by which rows are found: a primary key or a unique index. Default: the table's primary key. Their values are the
-    /// message value's, else the key's of the same name, else, for a single column, the whole key.
+    /// message value's, else the key's of the same name, else, for a single column, the whole key. By other columns than the primary
+    /// key, deletions need `REPLICA IDENTITY FULL` in the source: nothing else says which row they are about.
     #[must_use]
     pub fn lookup<C: Into<Arc<str>>>(mut self, columns: impl IntoIterator<Item = C>) -> Self {
         self.lookup = Some(columns.into_iter().map(Into::into).collect());

@@ -24,8 +24,10 @@ pub enum Value {
     Float64(f64),
     /// A `numeric`, exact.
     Decimal(Decimal),
-    /// A text. Also what has a type of its own in the database and comes as its text: enumerations, network addresses, bits, XML.
+    /// A text. Also what has a type of its own in the database and comes as its text: enumerations, network addresses, XML.
     Text(String),
+    /// A `bit` or `bit varying`, as its digits. Debezium sends of the latter as many as there may be: leading zeros say nothing.
+    Bits(String),
     /// A `bytea`.
     Bytes(Vec<u8>),
     /// A `date`.
@@ -103,6 +105,7 @@ impl Value {
             Self::Float32(_) | Self::Float64(_) => "a floating-point number",
             Self::Decimal(_) => "a decimal",
             Self::Text(_) => "a text",
+            Self::Bits(_) => "bits",
             Self::Bytes(_) => "bytes",
             Self::Date(_) => "a date",
             Self::Time(_) | Self::TimeTz(_) => "a time",

@@ -223,6 +223,7 @@ impl RelationGate {
                     Verdict::Proceed
                 }
                 Decision::Skip(reason) => {
+                    let reason = reason.inherited();
                     plan.fences.insert(*fence, Some(reason.clone()));
                     Verdict::Park(reason)
                 }

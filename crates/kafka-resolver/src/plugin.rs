@@ -217,7 +217,7 @@ impl GateSource for Gates {
             group,
             topic: topic.name.clone(),
             relations: relations.clone(),
-            existences: Existences { store: Arc::clone(&self.0.store), own: self.0.kinds.clone() },
+            existences: Existences::new(Arc::clone(&self.0.store), self.0.kinds.clone()),
             decide: Arc::clone(&self.0.decide),
             clock: tools.clock.clone(),
             pause: settings.pause,

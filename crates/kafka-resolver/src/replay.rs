@@ -64,22 +64,31 @@ impl Replays {
     pub(crate) async fn look(&self, claims: Vec<(TopicAtWork, Claim)>) -> Result<Vec<Strand>, BoxError> {
         let mut asked = Vec::with_capacity(claims.len());
         for (topic, claim) in &claims {
-            asked.push(needs(topic, &claim.messages).await?);
+            let needs = needs(topic, &claim.messages).await;
+            asked.push(needs.inspect_err(|error| {
+                let topic = &topic.spec().name;
+                tracing::warn!(%topic, error = %in_full(&**error), "parked messages cannot be decoded at present, their key waits");
+            }));
         }
-        let relations: HashSet<&Relation> = asked.iter().flatten().flat_map(Needs::relations).collect();
+        let relations: HashSet<&Relation> = asked.iter().flatten().flatten().flat_map(Needs::relations).collect();
         let known = relations.into_iter().filter(|relation| self.existences.knows(relation)).cloned();
         let existing = self.existences.existing(known).await?;
         let now_ms = self.clock.wall_ms();
         let strands = claims.into_iter().zip(asked).map(|((topic, claim), needs)| {
             let mut end = ClaimEnd { fence: claim.fence, done: Vec::new(), rest: None, failed: None };
             let (mut ready, mut expired) = (Vec::new(), None);
+            let Ok(needs) = needs else {
+                let at_ms = later(now_ms, self.rest);
+                end.rest = claim.messages.first().and_then(|first| rested(&first.parked.reason, at_ms));
+                return Strand { topic, ready, end, expired };
+            };
             for (message, needs) in claim.messages.into_iter().zip(needs) {
                 match blocked(&message.parked.reason, &needs, &existing, now_ms) {
                     None => ready.push(message),
                     Some(_) if planted(Defect::ReplayPastBlocked) => {}
                     Some(reason) => {
+                        expired = (ends_by_age(&reason) && self.is_expired(&message, now_ms)).then_some(message);
                         end.rest = Some(reason);
-                        expired = self.is_expired(&message, now_ms).then_some(message);
                         break;
                     }
                 }
@@ -120,7 +129,7 @@ impl Replays {
                 strands[at].end.done.push(message.id);
             }
             let Some((at, message)) = left.first() else { break };
-            let (at, attempt, id) = (*at, message.parked.attempt, message.id);
+            let (at, attempt, id, reason) = (*at, message.parked.attempt, message.id, message.parked.reason.clone());
             let (due, failed) = match replayed {
                 Replayed::Done if run.is_empty() => continue,
                 Replayed::Done => break,
@@ -138,8 +147,7 @@ impl Replays {
                     (self.rest, None)
                 }
             };
-            let at_ms = self.clock.wall_ms().saturating_add(i64::try_from(due.as_millis()).unwrap_or(i64::MAX));
-            strands[at].end.rest = Some(Reason::Due { at_ms });
+            strands[at].end.rest = rested(&reason, later(self.clock.wall_ms(), due));
             strands[at].end.failed = failed;
             strands[at].expired = None;
             left.retain(|(other, _)| *other != at);
@@ -210,12 +218,37 @@ async fn needs(topic: &TopicAtWork, messages: &[StoredMessage]) -> Result<Vec<Ne
 /// What keeps a message from being replayed.
 fn blocked(reason: &Reason, needs: &Needs, existing: &HashSet<Relation>, now_ms: i64) -> Option<Reason> {
     match reason {
-        Reason::Released => None,
-        Reason::Due { .. } | Reason::Manual { .. } | Reason::Unknown(_) if met(reason, existing, now_ms) == Met::No => Some(reason.clone()),
+        Reason::Due { .. } | Reason::ReleasedDue { .. } | Reason::Manual { .. } | Reason::Unknown(_)
+            if met(reason, existing, now_ms) == Met::No =>
+        {
+            Some(reason.clone())
+        }
+        Reason::Released | Reason::ReleasedDue { .. } => None,
         // What it was parked for may be another message's, or declared no more: its own needs count.
         Reason::Due { .. } | Reason::Manual { .. } | Reason::Unknown(_) | Reason::Relation(_) => {
             needs.relations().iter().find(|relation| !existing.contains(relation)).map(|relation| relation.clone().into())
         }
+    }
+}
+
+/// What a fence waits for until this time, so that it can be tried again; `None` where it waits for somebody anyway.
+fn rested(reason: &Reason, at_ms: i64) -> Option<Reason> {
+    match reason {
+        Reason::Relation(_) | Reason::Due { .. } => Some(Reason::Due { at_ms }),
+        Reason::Released | Reason::ReleasedDue { .. } => Some(Reason::ReleasedDue { at_ms }),
+        Reason::Manual { .. } | Reason::Unknown(_) => None,
+    }
+}
+
+fn later(now_ms: i64, wait: Duration) -> i64 {
+    now_ms.saturating_add(i64::try_from(wait.as_millis()).unwrap_or(i64::MAX))
+}
+
+/// Whether what waits for this has waited too long at some time. A replay that failed has its attempts to the end.
+fn ends_by_age(reason: &Reason) -> bool {
+    match reason {
+        Reason::Relation(_) | Reason::Manual { .. } | Reason::Unknown(_) => true,
+        Reason::Due { .. } | Reason::Released | Reason::ReleasedDue { .. } => false,
     }
 }
 
@@ -238,5 +271,17 @@ impl Topics {
 
     pub(crate) fn get(&self, group: &str, topic: &str) -> Option<&TopicAtWork> {
         self.0.get(group)?.get(topic)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_waits_for_something_ends_by_its_age() {
+        let waits = [Relation::row("a", "id", 1).into(), Reason::Manual { note: String::new() }, Reason::Unknown(String::new())];
+        assert!(waits.iter().all(ends_by_age));
+        assert!(![Reason::Due { at_ms: 1 }, Reason::Released, Reason::ReleasedDue { at_ms: 1 }].iter().any(ends_by_age));
     }
 }

@@ -50,6 +50,12 @@ impl ResolverSettings {
         if self.concurrency == 0 {
             errors.push(path("concurrency"), "it is 0 and nothing would ever be replayed; write 1 or more");
         }
+        if self.pause.is_zero() {
+            errors.push(path("pause"), "it is 0 and a partition would ask without rest; write a positive time");
+        }
+        if self.expire_after == Some(Duration::ZERO) {
+            errors.push(path("expire_after"), "it is 0 and nothing could wait; write a positive time, or leave it out to wait without end");
+        }
         errors
     }
 }
@@ -58,4 +64,25 @@ fn optional<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Duratio
     #[derive(Deserialize)]
     struct Time(#[serde(deserialize_with = "duration::deserialize")] Duration);
     Ok(Option::<Time>::deserialize(deserializer)?.map(|Time(time)| time))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_and_sizes_of_nothing_are_refused() {
+        let nothing = ResolverSettings {
+            interval: Duration::ZERO,
+            batch_size: 0,
+            concurrency: 0,
+            pause: Duration::ZERO,
+            expire_after: Some(Duration::ZERO),
+        };
+        let told = nothing.problems().to_string();
+        for field in ["interval", "batch_size", "concurrency", "pause", "expire_after"] {
+            assert!(told.contains(&format!("relation_resolver.{field}")), "{field}: {told}");
+        }
+        assert!(ResolverSettings::default().problems().is_empty());
+    }
 }

@@ -184,6 +184,16 @@ fn changes_on_both_sides_at_once_meet_and_do_not_go_round() {
     assert!(count <= 2 * i64::try_from(made).unwrap(), "{made} changes, {count} messages");
     assert!(!sides[0].rows().is_empty());
 
+    // The key of a row that came from the other side changes here: both halves of that arrive there.
+    let [one, other] = &mut sides;
+    one.database.run("INSERT INTO people VALUES (1000, 'moving', 1)");
+    until("it is there", SOON, || other.rows() == one.rows());
+    other.database.run("UPDATE people SET id = 2000 WHERE id = 1000");
+    until("the new key is there, and the former is not", SOON, || {
+        let rows = one.rows();
+        rows == other.rows() && rows.iter().any(|row| row.starts_with("2000 ")) && !rows.iter().any(|row| row.starts_with("1000 "))
+    });
+
     runtime.block_on(async {
         for running in &mut running {
             running.stop();

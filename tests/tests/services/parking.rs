@@ -67,6 +67,98 @@ fn rows_are_looked_up_by_their_types_and_new_ones_are_announced() {
 }
 
 #[test]
+fn lanes_that_park_at_once_do_not_take_each_other_for_a_daemon() {
+    tell(async |store| {
+        let up = || vec![contract::fence("a").id()];
+        store.park(vec![contract::parked("a", 0, 1)], Vec::new()).await.unwrap();
+        for offset in 0..20 {
+            let (one, other) = (contract::parked("a", 2 * offset + 1, 1), contract::parked("a", 2 * offset + 2, 1));
+            let both = futures_util::future::try_join(store.park(vec![one], up()), store.park(vec![other], up())).await.unwrap();
+            assert_eq!(both, (Vec::new(), Vec::new()));
+        }
+        let mut session = store.session().await.unwrap();
+        let (topics, reasons) = (["orders".to_owned()], [contract::reason(1).id()]);
+        let wanted = Wanted { group: "g", topics: &topics, which: Which::Reasons(&reasons), limit: 100 };
+        assert_eq!(session.claim(&wanted).await.unwrap()[0].messages.len(), 41);
+        let parks = (store.park(vec![contract::parked("a", 90, 1)], up()), store.park(vec![contract::parked("a", 91, 1)], up()));
+        assert_eq!(futures_util::future::try_join(parks.0, parks.1).await.unwrap(), (up(), up()));
+    });
+}
+
+#[test]
+fn news_of_a_row_have_the_type_of_its_column() {
+    let mut database = Database::with_schema(&unique("typed"));
+    database.run(
+        "CREATE TABLE customers (id BIGINT, small SMALLINT, code TEXT, short VARCHAR(40), owner UUID);
+         CREATE TABLE \"O'Neil\" (\"the id\" INT)",
+    );
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let store = store(&database.schema);
+        store.prepare().await.unwrap();
+        let mut listener = store.listen().unwrap().await.unwrap();
+        let uuid = "6c2a1f2e-0f0e-4b7c-9a57-0d3f5f3b6c11";
+        let own: uuid::Uuid = uuid.parse().unwrap();
+        for (column, value, relation) in [
+            ("id", "42".to_owned(), Relation::row("customers", "id", 42)),
+            ("small", "7".to_owned(), Relation::row("customers", "small", 7)),
+            ("code", "42".to_owned(), Relation::row("customers", "code", "42")),
+            ("code", uuid.to_owned(), Relation::row("customers", "code", uuid)),
+            ("short", "43".to_owned(), Relation::row("customers", "short", "43")),
+            ("owner", uuid.to_owned(), Relation::row("customers", "owner", own)),
+        ] {
+            store.install_notify_trigger("customers", column).await.unwrap();
+            let sql = format!("INSERT INTO customers ({column}) VALUES ('{value}')");
+            std::thread::scope(|scope| scope.spawn(|| database.run(&sql)).join().unwrap());
+            // The triggers of the columns before tell of their nulls, which are nothing that anyone waits for.
+            let news = listener.next().await.unwrap();
+            assert_eq!(news, News::Appeared(relation.clone()));
+            assert_eq!(store.existing(std::slice::from_ref(&relation)).await.unwrap(), [relation].into());
+        }
+        store.install_notify_trigger("O'Neil", "the id").await.unwrap();
+        std::thread::scope(|scope| scope.spawn(|| database.run("INSERT INTO \"O'Neil\" VALUES (1)")).join().unwrap());
+        assert_eq!(listener.next().await.unwrap(), News::Appeared(Relation::row("O'Neil", "the id", 1)));
+        // Longer than a notification may be.
+        let sql = "INSERT INTO customers (code) VALUES (repeat('x', 9000))";
+        std::thread::scope(|scope| scope.spawn(|| database.run(sql)).join().unwrap());
+        assert_eq!(listener.next().await.unwrap(), News::Many);
+        store.announce(&[Relation::row("customers", "code", "x".repeat(9000))]).await.unwrap();
+        assert_eq!(listener.next().await.unwrap(), News::Many);
+    });
+}
+
+#[test]
+fn a_trigger_that_is_there_is_left_alone_and_schemas_may_have_long_names() {
+    let mut database = Database::with_schema(&format!("{:x<60}", unique("long")));
+    database.run("CREATE TABLE customers (id BIGINT)");
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let store = store(&database.schema);
+        store.install_notify_trigger("customers", "id").await.unwrap();
+        let mut listener = store.listen().unwrap().await.unwrap();
+        // Whoever reads keeps the table from being changed.
+        let mut reader = AsyncPgConnection::establish(&database::url()).await.unwrap();
+        let schema = &database.schema;
+        reader.batch_execute(&format!("BEGIN; SELECT * FROM \"{schema}\".customers")).await.unwrap();
+        store.install_notify_trigger("customers", "id").await.unwrap();
+        assert!(store.install_notify_trigger("customers", "no_such_column").await.is_err());
+        reader.batch_execute("ROLLBACK").await.unwrap();
+        std::thread::scope(|scope| scope.spawn(|| database.run("INSERT INTO customers VALUES (1)")).join().unwrap());
+        assert_eq!(listener.next().await.unwrap(), News::Appeared(Relation::row("customers", "id", 1)));
+    });
+}
+
+/// No column can hold it, so nothing that could be waited for: its message is the handler's.
+#[test]
+fn a_text_that_no_column_can_hold_is_not_waited_for() {
+    tell(async |store| {
+        let asked = ["orders", "or\0ders"].map(|topic| Relation::row("kafka_waiting_messages", "declared_topic", topic));
+        assert_eq!(store.existing(&asked).await.unwrap(), [asked[1].clone()].into());
+        assert_eq!(store.missing(&asked).await.unwrap(), [asked[0].clone()].into());
+    });
+}
+
+#[test]
 fn what_cannot_be_read_stays_and_nothing_behind_it_overtakes_it() {
     let mut database = Database::with_schema(&unique("unreadable"));
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();

@@ -22,6 +22,16 @@ pub struct Fragment {
     origin: String,
     values: ConnectorConfig,
     lists: Vec<List>,
+    made: Vec<Made>,
+}
+
+/// Items that are made of those of another list.
+#[derive(Debug, Clone)]
+struct Made {
+    key: String,
+    from: String,
+    except: Vec<String>,
+    ending: String,
 }
 
 #[derive(Debug, Clone)]
@@ -58,7 +68,7 @@ impl Fragment {
     /// An empty fragment; the origin says in errors whose it is.
     #[must_use]
     pub fn new(origin: impl Into<String>) -> Self {
-        Self { origin: origin.into(), values: ConnectorConfig::new(), lists: Vec::new() }
+        Self { origin: origin.into(), values: ConnectorConfig::new(), lists: Vec::new(), made: Vec::new() }
     }
 
     /// A value. The same value from elsewhere is fine, another one is a conflict.
@@ -84,6 +94,22 @@ impl Fragment {
     #[must_use]
     pub fn list_separated<T: Into<String>>(self, key: &str, separator: char, items: impl IntoIterator<Item = T>) -> Self {
         self.list_with(key, separator, items, Place::Behind)
+    }
+
+    /// Items of a list that is separated by commas, made of those that are in another: each with this ending. Those in `except` are left
+    /// out, and those that an item of the list begins with already.
+    ///
+    /// ```
+    /// # use kafka_connect::config::{ConnectorConfig, Fragment};
+    /// let mut config = ConnectorConfig::new().set("table.include.list", "public.a,public.b").set("column.include.list", "public.b.id");
+    /// config.merge(&Fragment::new("x").list_made_of("column.include.list", "table.include.list", ["public.c"], "\\..*")).unwrap();
+    /// assert_eq!(config.get("column.include.list"), Some("public.b.id,public.a\\..*"));
+    /// ```
+    #[must_use]
+    pub fn list_made_of<T: Into<String>>(mut self, key: &str, from: &str, except: impl IntoIterator<Item = T>, ending: &str) -> Self {
+        let except = except.into_iter().map(Into::into).collect();
+        self.made.push(Made { key: key.to_owned(), from: from.to_owned(), except, ending: ending.to_owned() });
+        self
     }
 
     fn list_with<T: Into<String>>(mut self, key: &str, separator: char, items: impl IntoIterator<Item = T>, place: Place) -> Self {
@@ -113,8 +139,27 @@ impl ConnectorConfig {
                 None => drop(self.entries.insert(key.clone(), wanted.clone())),
             }
         }
+        for made in &fragment.made {
+            let items = self.items_of(made);
+            if !items.is_empty() {
+                self.merge_list(&List { key: made.key.clone(), separator: ',', items, place: Place::Behind });
+            }
+        }
         fragment.lists.iter().for_each(|list| self.merge_list(list));
         if conflicts.is_empty() { Ok(()) } else { Err(conflicts) }
+    }
+
+    fn items_of(&self, made: &Made) -> Vec<String> {
+        let items = |key: &str| {
+            let list = self.entries.get(key).map(String::as_str).unwrap_or_default();
+            list.split(',').map(str::trim).filter(|item| !item.is_empty()).map(str::to_owned).collect::<Vec<_>>()
+        };
+        // Whether a point is escaped or not.
+        let plain = |text: &str| text.replace('\\', "");
+        let there: Vec<String> = items(&made.key).iter().map(|item| plain(item)).collect();
+        let is_said = |item: &str| there.iter().any(|known| known.starts_with(&format!("{}.", plain(item))));
+        let wanted = items(&made.from).into_iter().filter(|item| !made.except.contains(item) && !is_said(item));
+        wanted.map(|item| item + &made.ending).collect()
     }
 
     fn merge_list(&mut self, list: &List) {

@@ -20,9 +20,10 @@ use crate::config::{ConfigValue, ConnectorConfig};
 pub const COLUMN: &str = "kafka_skip";
 
 /// The condition of Debezium's filter, in Groovy, on the envelope: before `unwrap`. Tables without the column pass, and so do tombstones.
-/// A deletion is judged by the row before it, hence `REPLICA IDENTITY FULL`.
+/// A deletion is judged by the row before it, hence `REPLICA IDENTITY FULL`; but where it is half of a changed key it passes, for the
+/// row before it does not say what the change is: the flag of who wrote it last would part the two halves.
 pub const FILTER: &str = "value == null || valueSchema.field('before')?.schema()?.field('kafka_skip') == null \
-    || (value.op == 'd' ? !value.before?.kafka_skip : !value.after?.kafka_skip)";
+    || (value.op == 'd' ? header?.containsKey('__debezium.newkey') || !value.before?.kafka_skip : !value.after?.kafka_skip)";
 
 /// What was given for the flag in a write.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

@@ -165,7 +165,7 @@ pub(super) fn of_diesel(attributes: &[syn::Attribute], wanted: &str) -> Option<P
                 syn::parenthesized!(content in meta.input);
                 content.parse::<proc_macro2::TokenStream>()?;
             } else if meta.input.peek(Token![=]) {
-                meta.value()?.parse::<syn::Expr>()?;
+                meta.value()?.parse::<Expr>()?;
             }
             Ok(())
         });

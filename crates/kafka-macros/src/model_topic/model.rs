@@ -53,7 +53,7 @@ pub(super) struct Reroute {
 #[derive(Debug)]
 pub(super) enum RerouteTo {
     Own,
-    Other(Type),
+    Other(Box<Type>),
 }
 
 /// What is special about a column.
@@ -178,7 +178,7 @@ fn reroute(input: &DeriveInput, attrs: &ModelTopicAttrs, errors: &mut Errors) ->
     let tables: Vec<LitStr> = said.iter().map(|said| said.table.clone()).collect();
     errors.repeated(&tables, "table", LitStr::value);
     let own = |to: &Type| matches!(to, Type::Path(path) if path.path.is_ident("Self") || path.path.is_ident(&input.ident));
-    let to = |to: &Type| if own(to) { RerouteTo::Own } else { RerouteTo::Other(to.clone()) };
+    let to = |to: &Type| if own(to) { RerouteTo::Own } else { RerouteTo::Other(Box::new(to.clone())) };
     said.iter().map(|RerouteAttr { table, to: said }| Reroute { table: table.clone(), to: to(said) }).collect()
 }
 

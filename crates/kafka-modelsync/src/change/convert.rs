@@ -71,7 +71,7 @@ pub(super) fn of_datum(datum: Datum, shape: &Shape, placeholder: &Placeholder) -
         Datum::Record(_, ref fields) => {
             let shapes: &[_] = if let Kind::Record(shapes) = &shape.kind { shapes } else { &[] };
             let field = |name: &str| {
-                let (_, datum) = fields.iter().find(|(known, _)| known == name)?;
+                let (_, datum) = fields.iter().find(|(known, _)| **known == *name)?;
                 let shape = shapes.iter().find(|(known, _)| **known == *name).map_or(&Shape::UNSAID, |(_, shape)| shape);
                 of_datum(datum.clone(), shape, placeholder).ok()
             };
@@ -97,7 +97,7 @@ fn json_of(datum: &Datum) -> Json {
         Datum::Array(items) => items.iter().map(json_of).collect(),
         Datum::Map(entries) => entries.iter().map(|(key, value)| (key.clone(), json_of(value))).collect::<serde_json::Map<_, _>>().into(),
         Datum::Record(_, fields) => {
-            fields.iter().map(|(key, value)| (key.clone(), json_of(value))).collect::<BTreeMap<_, _>>().into_iter().collect()
+            fields.iter().map(|(key, value)| (key.to_string(), json_of(value))).collect::<BTreeMap<_, _>>().into_iter().collect()
         }
         _ => Json::Null,
     }

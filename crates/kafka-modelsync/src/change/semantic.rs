@@ -155,7 +155,7 @@ impl Semantic {
     pub(super) fn bytes(self, bytes: Vec<u8>) -> Result<Value, String> {
         Ok(match self {
             Self::Decimal(scale) => Value::Decimal(Decimal::from_bytes(&bytes, scale)),
-            Self::Bits(length) => Value::Text(bits(&bytes, length)),
+            Self::Bits(length) => Value::Bits(bits(&bytes, length)),
             Self::Uuid => {
                 let uuid = uuid::Uuid::from_slice(&bytes).map_err(|_| format!("{} bytes are no UUID", bytes.len()))?;
                 Value::Uuid(uuid)

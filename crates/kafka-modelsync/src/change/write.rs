@@ -1,5 +1,7 @@
 //! Rows back into Avro: what a reproducer or an enricher publishes under the source's schema, or one derived from it.
 
+use std::sync::Arc;
+
 use std::collections::BTreeMap;
 
 use chrono::{NaiveDate, NaiveDateTime, NaiveTime, Timelike};
@@ -42,13 +44,13 @@ impl Row {
     /// When a value is none of its field's type.
     pub fn to_avro(&self, schema: &ValueSchema) -> Result<AvroValue, WriteRowError> {
         let SchemaShape::Record(fields) = schema.root().shape() else { return Err(WriteRowError::NotARecord) };
-        let name = schema.root().name().unwrap_or_default().to_owned();
+        let full_name = schema.root().name().unwrap_or_default();
         let field = |(name, kind): (&str, SchemaType<'_>)| {
             let datum = datum(self.get(name).unwrap_or(&Value::Null), kind);
             let datum = datum.map_err(|reason| WriteRowError::Column { column: name.to_owned(), reason })?;
-            Ok((name.to_owned(), datum))
+            Ok((name.into(), datum))
         };
-        let record = Datum::Record(name, fields.into_iter().map(field).collect::<Result<_, _>>()?);
+        let record = Datum::Record(full_name.into(), fields.into_iter().map(field).collect::<Result<_, _>>()?);
         AvroValue::new(schema.clone(), record).map_err(|source| WriteRowError::Datum { source })
     }
 }
@@ -84,7 +86,9 @@ fn datum(value: &Value, kind: SchemaType<'_>) -> Result<Datum, String> {
             _ => None,
         },
         (Value::Decimal(decimal), SchemaShape::Double) => decimal.to_string().parse().ok().map(Datum::Double),
-        (Value::Text(text), SchemaShape::Bytes) if matches!(semantic, Semantic::Bits(_)) => bits(text).map(Datum::Bytes),
+        (Value::Text(text) | Value::Bits(text), SchemaShape::Bytes) if matches!(semantic, Semantic::Bits(_)) => {
+            bits(text).map(Datum::Bytes)
+        }
         (Value::Uuid(uuid), SchemaShape::Bytes) => Some(Datum::Bytes(uuid.as_bytes().to_vec())),
         (value, SchemaShape::String | SchemaShape::Enum) => text(value, semantic).map(Datum::String),
         (Value::Array(items), SchemaShape::Array(kind)) => {
@@ -165,7 +169,7 @@ fn since_epoch(at: NaiveDateTime, unit: i64) -> Option<i64> {
 
 fn text(value: &Value, semantic: Semantic) -> Option<String> {
     Some(match value {
-        Value::Text(text) | Value::Json(text) | Value::TimeTz(text) => text.clone(),
+        Value::Text(text) | Value::Bits(text) | Value::Json(text) | Value::TimeTz(text) => text.clone(),
         Value::Decimal(decimal) => decimal.to_string(),
         Value::Uuid(uuid) => uuid.to_string(),
         Value::TimestampTz(at) => at.format("%Y-%m-%dT%H:%M:%S%.6fZ").to_string(),
@@ -215,7 +219,7 @@ fn record(value: &Value, semantic: Semantic, kind: SchemaType<'_>, fields: &[(&s
     };
     let field = |(name, _): &(&str, SchemaType<'_>)| {
         let datum = known.iter().find(|(known, _)| known == name).map_or(Datum::Null, |(_, datum)| datum.clone());
-        ((*name).to_owned(), datum)
+        (Arc::from(*name), datum)
     };
-    Some(Datum::Record(kind.name().unwrap_or_default().to_owned(), fields.iter().map(field).collect()))
+    Some(Datum::Record(kind.name().unwrap_or_default().into(), fields.iter().map(field).collect()))
 }

@@ -2,7 +2,7 @@
 
 use std::hash::{Hash, Hasher};
 
-use chrono::{DateTime, NaiveDate, NaiveDateTime, Utc};
+use chrono::{DateTime, Datelike, NaiveDate, NaiveDateTime, Utc};
 
 /// A value that is ready to be bound.
 #[derive(Debug, Clone)]
@@ -67,6 +67,20 @@ impl RowKey {
 }
 
 impl Cell {
+    /// As PostgreSQL reads it from text, years of any length and those before the first among it.
+    pub(crate) fn spelled(&self) -> String {
+        let of = |date: NaiveDate, time: &str| {
+            let (year, era) = if date.year() > 0 { (date.year(), "") } else { (1 - date.year(), " BC") };
+            format!("{year:04}-{:02}-{:02}{time}{era}", date.month(), date.day())
+        };
+        match self {
+            Self::Date(date) => of(*date, ""),
+            Self::Timestamp(at) => of(at.date(), &at.format(" %H:%M:%S%.6f").to_string()),
+            Self::TimestampTz(at) => of(at.date_naive(), &at.format(" %H:%M:%S%.6f+00").to_string()),
+            cell => cell.to_text(),
+        }
+    }
+
     /// For people, and for keys of tombstones.
     pub(crate) fn to_text(&self) -> String {
         match self {

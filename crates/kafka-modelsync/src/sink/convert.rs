@@ -1,6 +1,6 @@
 //! From a message's value to what its column is bound with.
 
-use chrono::{DateTime, NaiveDate, NaiveDateTime, NaiveTime, Utc};
+use chrono::{DateTime, Datelike, NaiveDate, NaiveDateTime, NaiveTime, Utc};
 
 use super::cell::Cell;
 use super::error::SinkError;
@@ -36,6 +36,10 @@ pub(super) fn cell(value: Value, column: &Column, table: &str) -> Result<Option<
         let problem = "the unit is not said: have the connector send the schema, or add a `transform`";
         return Err(wrong(&value, Some(problem.to_owned())));
     }
+    if column.is_postgres() && column.kind.is_of_calendar() && matches!(&value, Value::Text(text) if is_infinite(text)) {
+        return Ok(convert(value, Kind::Text).ok());
+    }
+    let value = if column.sql_type.starts_with("bit varying") { without_padding(value) } else { value };
     convert(value, column.kind).map(Some).or_else(|Unfit { value, problem }| match value {
         Value::Unavailable => Ok(None),
         value => Err(wrong(&value, problem)),
@@ -57,14 +61,31 @@ fn is_bare(value: &Value) -> bool {
     }
 }
 
+/// What PostgreSQL has beyond all dates.
+fn is_infinite(text: &str) -> bool {
+    matches!(text, "infinity" | "-infinity")
+}
+
+/// As many bits as Debezium says, of which some are not there.
+fn without_padding(value: Value) -> Value {
+    match value {
+        Value::Bits(bits) => Value::Bits(bits.trim_start_matches('0').to_owned()),
+        Value::Array(values) => Value::Array(values.into_iter().map(without_padding).collect()),
+        value => value,
+    }
+}
+
 /// A value that was kept as the database's own text.
 pub(super) fn kept(text: &serde_json::Value, kind: Kind) -> Option<Cell> {
     let text = match text {
         serde_json::Value::Null => return Some(Cell::Null),
         text => text.as_str()?,
     };
+    if kind.is_of_calendar() && (is_infinite(text) || text.ends_with(" BC")) {
+        return Some(Cell::Text(text.to_owned()));
+    }
     match kind {
-        Kind::Text | Kind::Numeric | Kind::Json | Kind::Other => Some(Cell::Text(text.to_owned())),
+        Kind::Text | Kind::Numeric | Kind::Json | Kind::Hstore | Kind::Other => Some(Cell::Text(text.to_owned())),
         Kind::Bytes => {
             let digits = text.strip_prefix("\\x").filter(|digits| digits.len() % 2 == 0)?;
             let byte = |at: usize| u8::from_str_radix(digits.get(at..at + 2)?, 16).ok();
@@ -103,6 +124,7 @@ fn convert(value: Value, kind: Kind) -> Result<Cell, Unfit> {
         Kind::TimestampTz => instant(value).map(Cell::TimestampTz),
         Kind::Numeric => numeric(value),
         Kind::Json => json(value),
+        Kind::Hstore => hstore(value),
         Kind::Other => other(value),
     }
 }
@@ -161,7 +183,7 @@ fn real(value: Value) -> Result<Cell, Unfit> {
 /// What has an obvious text, as that text.
 fn text(value: Value) -> Result<Cell, Unfit> {
     Ok(Cell::Text(match value {
-        Value::Text(text) | Value::Json(text) | Value::TimeTz(text) => text,
+        Value::Text(text) | Value::Bits(text) | Value::Json(text) | Value::TimeTz(text) => text,
         Value::Bool(value) => value.to_string(),
         Value::Int(value) => value.to_string(),
         Value::Float32(value) => float_text(f64::from(value), &value.to_string()),
@@ -256,6 +278,42 @@ fn as_json(value: &Value) -> Option<serde_json::Value> {
     })
 }
 
+/// Keys and values, which come as JSON in both of the connector's modes; or a text as PostgreSQL has it.
+fn hstore(value: Value) -> Result<Cell, Unfit> {
+    let (Value::Json(text) | Value::Text(text)) = &value else { return unfit(value) };
+    let pairs = match (serde_json::from_str::<serde_json::Map<String, serde_json::Value>>(text), &value) {
+        (Ok(pairs), _) => pairs,
+        (Err(_), Value::Text(text)) => return Ok(Cell::Text(text.clone())),
+        (Err(_), _) => return unfit(value),
+    };
+    let mut literal = String::new();
+    for (key, value) in pairs {
+        if !literal.is_empty() {
+            literal.push(',');
+        }
+        quote(&key, &mut literal);
+        literal.push_str("=>");
+        match value {
+            serde_json::Value::Null => literal.push_str("NULL"),
+            serde_json::Value::String(text) => quote(&text, &mut literal),
+            value => quote(&value.to_string(), &mut literal),
+        }
+    }
+    Ok(Cell::Text(literal))
+}
+
+/// In the quotes of arrays and of `hstore`.
+fn quote(text: &str, literal: &mut String) {
+    literal.push('"');
+    for character in text.chars() {
+        if matches!(character, '"' | '\\') {
+            literal.push('\\');
+        }
+        literal.push(character);
+    }
+    literal.push('"');
+}
+
 /// What the database reads from text.
 fn other(value: Value) -> Result<Cell, Unfit> {
     match value {
@@ -289,14 +347,7 @@ fn array(value: &Value, literal: &mut String) -> bool {
             value => {
                 let mut text = String::new();
                 let written = element(value, &mut text);
-                literal.push('"');
-                for character in text.chars() {
-                    if matches!(character, '"' | '\\') {
-                        literal.push('\\');
-                    }
-                    literal.push(character);
-                }
-                literal.push('"');
+                quote(&text, literal);
                 written
             }
         };
@@ -315,6 +366,10 @@ fn element(value: &Value, literal: &mut String) -> bool {
             literal.extend(bytes.iter().map(|byte| format!("{byte:02x}")));
             true
         }
+        // Years before the first, and of more than four digits, PostgreSQL writes otherwise.
+        Value::Date(date) if !is_plain(*date) => spell(Cell::Date(*date), literal),
+        Value::Timestamp(at) if !is_plain(at.date()) => spell(Cell::Timestamp(*at), literal),
+        Value::TimestampTz(at) if !is_plain(at.date_naive()) => spell(Cell::TimestampTz(*at), literal),
         value => match text(value.clone()) {
             Ok(Cell::Text(text)) => {
                 literal.push_str(&text);
@@ -323,6 +378,15 @@ fn element(value: &Value, literal: &mut String) -> bool {
             _ => false,
         },
     }
+}
+
+fn is_plain(date: NaiveDate) -> bool {
+    (1..=9_999).contains(&date.year())
+}
+
+fn spell(cell: Cell, literal: &mut String) -> bool {
+    literal.push_str(&cell.spelled());
+    true
 }
 
 /// A value for people: its kind and the beginning of its text.
@@ -398,6 +462,36 @@ mod tests {
     }
 
     #[test]
+    fn keys_and_values_are_written_as_an_hstore_reads_them() {
+        let literal = |value: Value| match convert(value, Kind::Hstore) {
+            Ok(Cell::Text(literal)) => Some(literal),
+            _ => None,
+        };
+        let json = r#"{"a":"1","b":null,"c\"\\":"x, y=>z","n":7}"#;
+        let written = r#""a"=>"1","b"=>NULL,"c\"\\"=>"x, y=>z","n"=>"7""#;
+        assert_eq!(literal(Value::Json(json.into())).as_deref(), Some(written));
+        assert_eq!(literal(Value::Text(json.into())).as_deref(), Some(written));
+        assert_eq!(literal(Value::Text("a=>1".into())).as_deref(), Some("a=>1"));
+        assert_eq!((literal(Value::Json("[1]".into())), literal(Value::Json("{}".into()))), (None, Some(String::new())));
+    }
+
+    #[test]
+    fn years_that_no_calendar_shows_are_written_as_postgresql_reads_them() {
+        let (caesar, far) = (NaiveDate::from_ymd_opt(-43, 3, 15).unwrap(), NaiveDate::from_ymd_opt(12_026, 1, 2).unwrap());
+        let at = caesar.and_hms_micro_opt(11, 0, 1, 500).unwrap();
+        let values = vec![
+            Value::Date(caesar),
+            Value::Date(far),
+            Value::Timestamp(at),
+            Value::TimestampTz(at.and_utc()),
+            Value::Text("infinity".into()),
+        ];
+        let Ok(Cell::Text(literal)) = convert(Value::Array(values), Kind::Other) else { panic!() };
+        let written = r#"{"0044-03-15 BC","12026-01-02","0044-03-15 11:00:01.000500 BC","0044-03-15 11:00:01.000500+00 BC","infinity"}"#;
+        assert_eq!(literal, written);
+    }
+
+    #[test]
     fn what_was_kept_comes_back_as_it_was() {
         let kept = |text: &str, kind| kept(&text.into(), kind);
         let cells = [
@@ -406,6 +500,8 @@ mod tests {
             (kept("{1,NULL}", Kind::Other), Cell::Text("{1,NULL}".into())),
             (kept("-32768", Kind::Int2), Cell::Int(-32_768)),
             (kept("true", Kind::Bool), Cell::Bool(true)),
+            (kept("infinity", Kind::TimestampTz), Cell::Text("infinity".into())),
+            (kept("0044-03-15 BC", Kind::Date), Cell::Text("0044-03-15 BC".into())),
             (kept("2026-02-28", Kind::Date), Cell::Date("2026-02-28".parse().unwrap())),
             (kept("2026-02-28 01:02:03.5", Kind::Timestamp), Cell::Timestamp("2026-02-28T01:02:03.5".parse().unwrap())),
             (kept("2026-02-28 01:02:03.5+00", Kind::TimestampTz), Cell::TimestampTz("2026-02-28T01:02:03.5Z".parse().unwrap())),

@@ -22,6 +22,10 @@ pub(crate) trait Database: Send + Sync + fmt::Debug {
     /// Writes a batch in one transaction: all of it, or what comes before the first message that is refused.
     fn write(&self, batch: Batch) -> BoxFuture<'_, Result<Written, DatabaseError>>;
 
+    /// The stored position, if the partition is still ours. Waits for who is about to move it: a commit whose answer was lost may be
+    /// under way yet.
+    fn stored<'a>(&'a self, ledger: &'a Ledger) -> BoxFuture<'a, Result<Option<i64>, DatabaseError>>;
+
     /// Takes partitions over: whoever had them before writes no more.
     fn claim<'a>(
         &'a self,
@@ -110,6 +114,14 @@ impl Ledger {
 }
 
 impl Batch {
+    /// Leaves out what an earlier attempt has written, by the position that it stored.
+    pub(crate) fn leave_out(&mut self, stored: i64) {
+        let written = self.ledger.as_ref().and_then(|ledger| ledger.positions.iter().position(|position| *position == stored));
+        if let Some(last) = written {
+            self.events.retain(|event| event.at > last);
+        }
+    }
+
     /// The position after so many messages.
     pub(crate) fn position_after(&self, done: usize) -> Option<i64> {
         let ledger = self.ledger.as_ref()?;

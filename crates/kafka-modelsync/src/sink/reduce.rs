@@ -44,16 +44,59 @@ pub(crate) enum Fate {
 pub(crate) struct Group<'a> {
     /// The columns that the rows have values for.
     pub(crate) mask: Vec<usize>,
-    /// The values in the order of the mask.
-    pub(crate) rows: Vec<Vec<&'a Cell>>,
+    pub(crate) rows: Vec<Cells<'a>>,
     pub(crate) keys: Vec<&'a RowKey>,
+}
+
+/// The values that a row is to have, one place a column.
+#[derive(Debug, Clone)]
+pub(crate) enum Cells<'a> {
+    /// As one event says.
+    Said(&'a [Option<Cell>]),
+    /// As several say together.
+    Together(Vec<Option<&'a Cell>>),
+}
+
+impl<'a> Cells<'a> {
+    /// The value of a column; what was not said is null.
+    pub(crate) fn at(&self, column: usize) -> &'a Cell {
+        self.said(column).unwrap_or(&Cell::Null)
+    }
+
+    fn said(&self, column: usize) -> Option<&'a Cell> {
+        match self {
+            Self::Said(cells) => cells[column].as_ref(),
+            Self::Together(cells) => cells[column],
+        }
+    }
+
+    /// Overwrites with what a later event says.
+    fn overwrite(&mut self, later: &'a [Option<Cell>]) {
+        let mut together: Vec<Option<&Cell>> = match std::mem::replace(self, Self::Said(&[])) {
+            Self::Said(cells) => cells.iter().map(Option::as_ref).collect(),
+            Self::Together(cells) => cells,
+        };
+        for (earlier, later) in together.iter_mut().zip(later) {
+            *earlier = later.as_ref().or(*earlier);
+        }
+        *self = Self::Together(together);
+    }
+
+    /// The columns that something was said of.
+    fn mask(&self) -> impl Iterator<Item = usize> {
+        let columns = match self {
+            Self::Said(cells) => cells.len(),
+            Self::Together(cells) => cells.len(),
+        };
+        (0..columns).filter(|column| self.said(*column).is_some())
+    }
 }
 
 /// The state of a row after the events so far.
 struct State<'a> {
     key: &'a RowKey,
     removed: Option<Option<Position>>,
-    cells: Option<Vec<Option<&'a Cell>>>,
+    cells: Option<Cells<'a>>,
 }
 
 /// The last state of each key, in the order in which keys first come.
@@ -74,14 +117,8 @@ pub(crate) fn reduce(events: &[Event]) -> Reduced<'_> {
         });
         let state = &mut states[place];
         match (event.cells(), &mut state.cells) {
-            (Some(cells), Some(earlier)) => {
-                for (earlier, later) in earlier.iter_mut().zip(cells) {
-                    if let Some(later) = later {
-                        *earlier = Some(later);
-                    }
-                }
-            }
-            (Some(cells), none) => *none = Some(cells.iter().map(Option::as_ref).collect()),
+            (Some(later), Some(cells)) => cells.overwrite(later),
+            (Some(cells), none) => *none = Some(Cells::Said(cells)),
             (None, cells) => {
                 *cells = None;
                 state.removed = Some(event.position);
@@ -99,20 +136,14 @@ fn grouped(clear: Clear, states: Vec<State<'_>>) -> Reduced<'_> {
             reduced.removed.push(Removed { key, position, fate });
         }
         let Some(cells) = cells else { continue };
-        let matches = |group: &Group<'_>| {
-            let mut mask = group.mask.iter();
-            let present = cells.iter().enumerate().filter(|(_, cell)| cell.is_some());
-            present.map(|(at, _)| at).all(|at| mask.next() == Some(&at)) && mask.next().is_none()
-        };
-        let group = match reduced.groups.iter().position(matches) {
+        let group = match reduced.groups.iter().position(|group| group.mask.iter().copied().eq(cells.mask())) {
             Some(at) => at,
             None => {
-                let mask = cells.iter().enumerate().filter(|(_, cell)| cell.is_some()).map(|(at, _)| at).collect();
-                reduced.groups.push(Group { mask, rows: Vec::new(), keys: Vec::new() });
+                reduced.groups.push(Group { mask: cells.mask().collect(), rows: Vec::new(), keys: Vec::new() });
                 reduced.groups.len() - 1
             }
         };
-        reduced.groups[group].rows.push(cells.into_iter().flatten().collect());
+        reduced.groups[group].rows.push(cells);
         reduced.groups[group].keys.push(key);
     }
     reduced

@@ -27,8 +27,17 @@ pub(crate) enum Kind {
     Numeric,
     /// As text that is cast.
     Json,
+    /// As text that is cast: keys and values.
+    Hstore,
     /// As text that is cast: times, intervals, enumerations, addresses, arrays, whatever there is.
     Other,
+}
+
+impl Kind {
+    /// Whether its values are days, or times of days.
+    pub(crate) fn is_of_calendar(self) -> bool {
+        matches!(self, Self::Date | Self::Timestamp | Self::TimestampTz)
+    }
 }
 
 /// Whether a row may be inserted without a value for the column.
@@ -38,6 +47,8 @@ pub(crate) enum Demand {
     Optional,
     /// It must be given.
     Required,
+    /// The database counts it; it can be given to a new row, and not changed.
+    Counted,
     /// The database computes it; it cannot be given.
     Generated,
 }
@@ -48,7 +59,7 @@ pub(crate) struct Found {
     pub(crate) name: String,
     /// The type's name in SQL, with its length and the like.
     pub(crate) sql_type: String,
-    /// What text is cast to: the type without its length, so that the column itself judges it.
+    /// What text is cast to: the type without its length, so that the column itself judges it. Empty in SQLite, which casts nothing.
     pub(crate) cast: String,
     pub(crate) kind: Kind,
     pub(crate) demand: Demand,
@@ -69,6 +80,23 @@ pub(crate) struct Description {
     pub(crate) skip_triggers: SkipTriggers,
     /// Of columns that may not be null, to a single column.
     pub(crate) foreign_keys: Vec<ForeignKey>,
+    /// Its unique indexes; none where they are not to be seen.
+    pub(crate) unique: Option<Vec<Unique>>,
+}
+
+/// A unique index of all rows.
+#[derive(Debug)]
+pub(crate) struct Unique {
+    pub(crate) columns: Vec<String>,
+    pub(crate) when: Judged,
+}
+
+/// When a constraint is looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Judged {
+    AtOnce,
+    /// At the end of a transaction, if that asks for it.
+    Later,
 }
 
 /// A column that is written.
@@ -135,6 +163,27 @@ pub(crate) enum GuardColumns {
     Off,
     Lsn(usize),
     Offset { partition: usize, offset: usize },
+}
+
+/// Whether an index says at once that a row is there.
+fn findable(key: &[&str], unique: &[Unique]) -> Result<(), String> {
+    let fits = |index: &&Unique| index.columns.len() == key.len() && index.columns.iter().all(|column| key.contains(&column.as_str()));
+    let columns = || format!("`{}`", key.join("`, `"));
+    let of_key: Vec<_> = unique.iter().filter(fits).collect();
+    match &of_key[..] {
+        [] => Err(format!("{}, and the database has no unique index of that; make one, or find them by others (`lookup`)", columns())),
+        some if some.iter().all(|index| index.when == Judged::Later) => {
+            Err(format!("{}, whose constraint is DEFERRABLE, and an upsert needs one that is not; make it NOT DEFERRABLE", columns()))
+        }
+        _ => Ok(()),
+    }
+}
+
+impl Column {
+    /// Whether the database is PostgreSQL.
+    pub(crate) fn is_postgres(&self) -> bool {
+        !self.cast.is_empty()
+    }
 }
 
 impl Shape {
@@ -208,6 +257,16 @@ impl Shape {
         let key = key.filter(|key| !key.is_empty());
         let key =
             key.ok_or_else(|| problem(format!("the columns by which rows of `{table}` are found are not among those that are written")))?;
+        if let Some(unique) = &found.unique {
+            findable(&key.iter().map(|at| &*columns[*at].name).collect::<Vec<_>>(), unique)
+                .map_err(|why| problem(format!("rows of `{table}` are found by {why}")))?;
+        }
+        if let Some(counted) = (0..columns.len()).find(|at| columns[*at].demand == Demand::Counted && !key.contains(at)) {
+            let name = &columns[counted].name;
+            return Err(problem(format!(
+                "column `{name}` of `{table}` is GENERATED ALWAYS AS IDENTITY, which no update may write; exclude it"
+            )));
+        }
         let has_skip = found.columns.iter().any(|found| found.name == skip::COLUMN);
         let required = (0..columns.len()).filter(|at| columns[*at].demand == Demand::Required).collect();
         Ok(Self {

@@ -61,7 +61,7 @@ impl Tables {
     #[cfg(feature = "postgres")]
     pub const POSTGRES_MIGRATION: &str = super::postgres::SCHEMA;
 
-    fn of(database: impl Database + 'static) -> Self {
+    pub(super) fn of(database: impl Database + 'static) -> Self {
         let database: Arc<dyn Database> = Arc::new(database);
         Self { claims: Arc::new(Claims { database: Arc::clone(&database), held: Mutex::default() }), referrals: Arc::default(), database }
     }

@@ -1,5 +1,6 @@
 //! The topic of a sink: from a batch of messages to one write, and from its outcome to what the loop is told.
 
+use std::collections::HashSet;
 use std::fmt;
 use std::marker::PhantomData;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -14,7 +15,7 @@ use kafka_core::names::TopicPartition;
 use kafka_core::settings::Settings;
 use kafka_core::topic::{Batched, Concurrency, ConsumeBatch, Handler, KeyOf, Style, Topic, TopicSpec, ValueOf};
 
-use super::database::{Batch, Ledger, Origin};
+use super::database::{Batch, Ledger, Origin, Written};
 use super::declare;
 use super::error::{DatabaseError, SinkError};
 use super::event::{Place, Reader};
@@ -47,6 +48,8 @@ pub struct Sink<M> {
     reader: ChangeReader,
     concurrency: Concurrency,
     patience: Mutex<Patience>,
+    /// The partitions whose last write failed, which may have been carried out all the same.
+    doubts: Mutex<HashSet<i32>>,
     messages: PhantomData<fn() -> M>,
 }
 
@@ -76,6 +79,7 @@ impl<M: ModelTopic> Sink<M> {
             targets: Targets::of(model),
             concurrency: spec.concurrency,
             patience: Mutex::default(),
+            doubts: Mutex::default(),
             messages: PhantomData,
         })
     }
@@ -213,7 +217,7 @@ impl<M: ModelTopic> Sink<M> {
         *target.deletions() = reader.deletions();
         if messages > 0 {
             let skip = skip::flag(Scope::here(), Given::Nothing);
-            let written = self.tables.database.write(Batch { shape, events, messages, skip, origin, ledger }).await;
+            let written = self.write_batch(Batch { shape, events, messages, skip, origin, ledger }).await;
             let written = written.map_err(|error| waits(0, error.into()))?;
             if let Some(error) = written.refused {
                 // What they lack is another partition's to bring.
@@ -234,6 +238,27 @@ impl<M: ModelTopic> Sink<M> {
 
     fn patience(&self) -> MutexGuard<'_, Patience> {
         self.patience.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Writes a batch, but not what an attempt before it has written whose commit was never answered.
+    async fn write_batch(&self, mut batch: Batch) -> Result<Written, DatabaseError> {
+        let Some(ledger) = &batch.ledger else { return self.tables.database.write(batch).await };
+        let partition = ledger.partition;
+        if self.doubts().contains(&partition) {
+            if let Some(stored) = self.tables.database.stored(ledger).await? {
+                batch.leave_out(stored);
+            }
+            self.doubts().remove(&partition);
+        }
+        let written = self.tables.database.write(batch).await;
+        if written.is_err() {
+            self.doubts().insert(partition);
+        }
+        written
+    }
+
+    fn doubts(&self) -> MutexGuard<'_, HashSet<i32>> {
+        self.doubts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// What stands beside the messages: where they first stood, and headers that count.

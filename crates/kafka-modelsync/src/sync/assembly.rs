@@ -138,7 +138,10 @@ impl Component for ModelSyncs {
             if let Some(source) = &spec.source {
                 let target = connector(source);
                 let shared = specs.iter().filter(|other| other.source.as_ref().is_some_and(|source| connector(source) == target));
-                let columns = if shared.into_iter().any(says_columns) { Columns::Said } else { Columns::Unsaid };
+                let shared: Vec<_> = shared.collect();
+                let synced: Vec<_> = shared.iter().map(|other| SyncNames::of(other, &settings).table).collect();
+                let is_said = shared.iter().any(|other| says_columns(other));
+                let columns = if is_said { Columns::Said { synced: &synced } } else { Columns::Unsaid };
                 place.source(source, target, columns, app, &mut errors);
             }
             place.enricher(&mut enrichers, app, &mut errors);
@@ -168,7 +171,7 @@ impl Place<'_> {
         format!("model_sync.{}.{field}", self.spec.name)
     }
 
-    fn source(&self, source: &Source, connector: Option<String>, columns: Columns, app: &mut AppBuilder, errors: &mut ConfigErrors) {
+    fn source(&self, source: &Source, connector: Option<String>, columns: Columns<'_>, app: &mut AppBuilder, errors: &mut ConfigErrors) {
         if connector.is_none() {
             let problem = "it names no connector; set `model_sync_source_connector`, or write the connector in `source`";
             errors.push(self.path("source"), problem);

@@ -11,16 +11,19 @@ const DROP: &str = "kafka_skip_drop";
 
 /// Which columns the connector sends of tables that say nothing of columns.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Columns {
+pub enum Columns<'a> {
     /// All; no table of the connector says anything.
     Unsaid,
     /// All, said: what one table says would hold for all others.
-    Said,
+    Said {
+        /// The tables of the connector that are synced; any others are its own.
+        synced: &'a [String],
+    },
 }
 
 /// The piece of one sync. `topic_prefix` is that of the settings.
 #[must_use]
-pub fn fragment(spec: &SyncSpec, source: &Source, names: &SyncNames, columns: Columns, topic_prefix: Option<&str>) -> Fragment {
+pub fn fragment(spec: &SyncSpec, source: &Source, names: &SyncNames, columns: Columns<'_>, topic_prefix: Option<&str>) -> Fragment {
     let table = &names.table;
     let mut fragment = Fragment::new(format!("model sync of {}", spec.name)).list("table.include.list", [table.as_str()]);
     if let Some(prefix) = topic_prefix {
@@ -37,7 +40,10 @@ pub fn fragment(spec: &SyncSpec, source: &Source, names: &SyncNames, columns: Co
     if !source.message_key.is_empty() {
         fragment = fragment.list_separated("message.key.columns", ';', [format!("{table}:{}", source.message_key.join(","))]);
     }
-    let included = included(spec, table, columns);
+    if let Columns::Said { synced } = columns {
+        fragment = fragment.list_made_of("column.include.list", "table.include.list", synced, "\\..*");
+    }
+    let included = included(spec, source, table, columns);
     if !included.is_empty() {
         fragment = fragment.list("column.include.list", included);
     }
@@ -54,21 +60,26 @@ pub fn says_columns(spec: &SyncSpec) -> bool {
 }
 
 /// Debezium takes each item as a regular expression over `schema.table.column`.
-fn included(spec: &SyncSpec, table: &str, columns: Columns) -> Vec<String> {
+fn included(spec: &SyncSpec, source: &Source, table: &str, columns: Columns<'_>) -> Vec<String> {
     match (&spec.fields, columns) {
         (Fields::All, Columns::Unsaid) => Vec::new(),
-        (Fields::All, Columns::Said) => vec![format!("{}\\..*", escaped(table))],
+        (Fields::All, Columns::Said { .. }) => vec![format!("{}\\..*", escaped(table))],
         (Fields::Only(_) | Fields::Except(_), _) => {
             // The filter looks at the flag, so it has to be there.
             let flag = spec.table.has(skip::COLUMN).then_some(skip::COLUMN);
-            spec.written().into_iter().chain(flag).map(|column| format!("{}\\.{}", escaped(table), escaped(column))).collect()
+            let written = spec.written();
+            // The key is made of what is sent.
+            let of_key = source.message_key.iter().map(String::as_str).filter(|column| !written.contains(column));
+            let columns = written.iter().copied().chain(of_key).chain(flag);
+            columns.map(|column| format!("{}\\.{}", escaped(table), escaped(column))).collect()
         }
     }
 }
 
 /// Before whatever flattens: the router renames the envelope.
 fn rerouted(fragment: Fragment, spec: &SyncSpec, names: &SyncNames, topic: &str) -> Fragment {
-    let name = format!("route_{}", spec.name);
+    // A point would end the name of the transform.
+    let name = format!("route_{}", spec.name.replace('.', "_"));
     let own = names.by_table.as_deref().unwrap_or_default();
     let settings: [(&str, ConfigValue); 4] = [
         ("type", "io.debezium.transforms.ByLogicalTableRouter".into()),
@@ -118,7 +129,8 @@ mod tests {
 
     fn merged(own: ConnectorConfig, specs: &[SyncSpec]) -> String {
         let settings = ModelSyncSettings { topic_prefix: Some("app".to_owned()), ..ModelSyncSettings::default() };
-        let columns = if specs.iter().any(says_columns) { Columns::Said } else { Columns::Unsaid };
+        let synced: Vec<_> = specs.iter().map(|spec| SyncNames::of(spec, &settings).table).collect();
+        let columns = if specs.iter().any(says_columns) { Columns::Said { synced: &synced } } else { Columns::Unsaid };
         let mut config = own;
         for spec in specs {
             let names = SyncNames::of(spec, &settings);
@@ -146,13 +158,15 @@ mod tests {
 
     #[test]
     fn columns_that_one_table_chooses_are_said_for_all() {
-        let source = Source::shared().message_key(["name", "id"]).replica_identity(ReplicaIdentity::Default);
+        let source = Source::shared().message_key(["secret", "id"]).replica_identity(ReplicaIdentity::Default);
         let customers = customers().source(source).fields(Fields::Except(vec!["secret".to_owned()]));
-        insta::assert_snapshot!(merged(ConnectorConfig::new(), &[orders(), customers]), @r"
-        column.include.list = public\.orders\..*,crm\.customers\.id,crm\.customers\.name,crm\.customers\.kafka_skip
-        message.key.columns = crm.customers:name,id
+        // Those of the connector's own tables too, and of the key.
+        let own = ConnectorConfig::new().set("table.include.list", "public.own, crm.some_.*");
+        insta::assert_snapshot!(merged(own, &[orders(), customers]), @r"
+        column.include.list = public.own\..*,crm.some_.*\..*,public\.orders\..*,crm\.customers\.id,crm\.customers\.name,crm\.customers\.secret,crm\.customers\.kafka_skip
+        message.key.columns = crm.customers:secret,id
         replica.identity.autoset.values = crm.customers:DEFAULT
-        table.include.list = public.orders,crm.customers
+        table.include.list = public.own,crm.some_.*,public.orders,crm.customers
         topic.prefix = app
         ");
     }
@@ -168,7 +182,7 @@ mod tests {
         tombstones.on.delete = false
         topic.prefix = app
         transforms = route_Orders,kafka_skip,route_Customers,unwrap,kafka_skip_drop
-        transforms.kafka_skip.condition = value == null || valueSchema.field('before')?.schema()?.field('kafka_skip') == null || (value.op == 'd' ? !value.before?.kafka_skip : !value.after?.kafka_skip)
+        transforms.kafka_skip.condition = value == null || valueSchema.field('before')?.schema()?.field('kafka_skip') == null || (value.op == 'd' ? header?.containsKey('__debezium.newkey') || !value.before?.kafka_skip : !value.after?.kafka_skip)
         transforms.kafka_skip.language = jsr223.groovy
         transforms.kafka_skip.null.handling.mode = keep
         transforms.kafka_skip.type = io.debezium.transforms.Filter

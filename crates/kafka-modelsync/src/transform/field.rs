@@ -242,7 +242,7 @@ fn kind_of(value: &Value) -> Option<Json> {
         Value::Int(_) => json!("long"),
         Value::Float32(_) => json!("float"),
         Value::Float64(_) => json!("double"),
-        Value::Text(_) | Value::TimeTz(_) => json!("string"),
+        Value::Text(_) | Value::Bits(_) | Value::TimeTz(_) => json!("string"),
         Value::Bytes(_) => json!("bytes"),
         Value::Date(_) => json!({"type": "int", "logicalType": "date"}),
         Value::Time(_) => json!({"type": "long", "logicalType": "time-micros"}),

@@ -71,6 +71,6 @@ pub struct Parking {
 
 impl Parking {
     pub(crate) fn existences(&self) -> Existences {
-        Existences { store: Arc::clone(&self.store), own: self.kinds.clone() }
+        Existences::new(Arc::clone(&self.store), self.kinds.clone())
     }
 }

@@ -23,7 +23,7 @@ use crate::store::{Claim, ClaimEnd, Session, StoreError, Wanted, Which};
 const CHECK: Duration = Duration::from_secs(2);
 
 /// How long a session may take to answer while replays rest on its claims.
-const PATIENCE: Duration = Duration::from_secs(10);
+pub(super) const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Whom a test waits for.
 pub(super) const STORE: &str = "the store of parked messages";
@@ -110,10 +110,9 @@ impl Releases {
         let now_ms = self.clock.wall_ms();
         let mut page = Page { ready: Vec::new(), due_ms: Vec::new(), next };
         for (id, reason) in reasons {
-            match (met(&reason, &existing, now_ms), &reason) {
-                (Met::Yes, _) => page.ready.push((id, reason)),
-                (Met::No, Reason::Due { at_ms }) => page.due_ms.push(*at_ms),
-                (Met::No, _) => {}
+            match met(&reason, &existing, now_ms) {
+                Met::Yes => page.ready.push((id, reason)),
+                Met::No => page.due_ms.extend(reason.due_ms()),
             }
         }
         Ok(page)
@@ -158,7 +157,7 @@ impl Releases {
         which: Which<'_>,
     ) -> Result<Released, BoxError> {
         let wanted = Wanted { group, topics, which, limit: self.parking.settings.batch_size };
-        let claims = self.sight.outside(STORE, session.claim(&wanted)).await?;
+        let claims = self.answered(session.claim(&wanted)).await?;
         let claimed = claims.iter().map(|claim| claim.messages.len()).sum();
         let mut released = Released { claimed, ..Released::default() };
         if claimed == 0 {
@@ -246,9 +245,7 @@ impl Releases {
 impl Released {
     fn note(&mut self, end: &ClaimEnd, which: Which<'_>) {
         self.done += end.done.len();
-        if let Some(Reason::Due { at_ms }) = end.rest {
-            self.due_ms.insert(at_ms);
-        }
+        self.due_ms.extend(end.rest.as_ref().and_then(Reason::due_ms));
         let waits_for_the_same = match (which, &end.rest) {
             (Which::Reasons(reasons), Some(rest)) => reasons.contains(&rest.id()),
             (Which::Reasons(_), None) => true,

@@ -27,6 +27,12 @@ pub enum Reason {
     },
     /// It was released by hand: it is replayed without another look at what it waited for.
     Released,
+    /// It was released by hand, and its replay failed: it is replayed again once this time has come, as if just released. Messages that
+    /// come to wait behind it wait for the time alone.
+    ReleasedDue {
+        /// When it may be replayed, in milliseconds since the epoch.
+        at_ms: i64,
+    },
     /// A form that a later version wrote. Its messages stay where they are, and are reported.
     Unknown(String),
 }
@@ -43,6 +49,7 @@ enum Written {
     Due(i64),
     Manual(String),
     Released(()),
+    ReleasedDue(i64),
 }
 
 #[derive(Serialize, Deserialize)]
@@ -64,6 +71,7 @@ impl Reason {
             Self::Due { at_ms } => Written::Due(*at_ms),
             Self::Manual { note } => Written::Manual(note.clone()),
             Self::Released => Written::Released(()),
+            Self::ReleasedDue { at_ms } => Written::ReleasedDue(*at_ms),
             Self::Unknown(text) => return text.clone(),
         };
         // Of strings and numbers alone; it cannot fail.
@@ -79,6 +87,7 @@ impl Reason {
                 Written::Due(at_ms) => Self::Due { at_ms },
                 Written::Manual(note) => Self::Manual { note },
                 Written::Released(()) => Self::Released,
+                Written::ReleasedDue(at_ms) => Self::ReleasedDue { at_ms },
             },
             _ => Self::Unknown(text.to_owned()),
         }
@@ -95,7 +104,23 @@ impl Reason {
     pub fn relation(&self) -> Option<&Relation> {
         match self {
             Self::Relation(relation) => Some(relation),
-            Self::Due { .. } | Self::Manual { .. } | Self::Released | Self::Unknown(_) => None,
+            Self::Due { .. } | Self::Manual { .. } | Self::Released | Self::ReleasedDue { .. } | Self::Unknown(_) => None,
+        }
+    }
+
+    /// When it is due, if it waits for a time.
+    pub(crate) fn due_ms(&self) -> Option<i64> {
+        match self {
+            Self::Due { at_ms } | Self::ReleasedDue { at_ms } => Some(*at_ms),
+            Self::Relation(_) | Self::Manual { .. } | Self::Released | Self::Unknown(_) => None,
+        }
+    }
+
+    /// What a message waits for that comes to wait behind one with this reason: it was not released with it.
+    pub(crate) fn inherited(self) -> Self {
+        match self {
+            Self::ReleasedDue { at_ms } => Self::Due { at_ms },
+            other => other,
         }
     }
 }
@@ -110,9 +135,11 @@ impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Relation(relation) => relation.fmt(f),
+            Self::Due { at_ms: 0 } => f.write_str("due at once"),
             Self::Due { at_ms } => write!(f, "due at {at_ms}"),
             Self::Manual { note } => write!(f, "parked by hand: {note}"),
             Self::Released => f.write_str("released by hand"),
+            Self::ReleasedDue { at_ms } => write!(f, "released by hand, due at {at_ms}"),
             Self::Unknown(text) => write!(f, "unknown to this version: {text}"),
         }
     }
@@ -136,6 +163,7 @@ mod tests {
             (Reason::Due { at_ms: 7 }, r#"{"v":1,"due":7}"#),
             (Reason::Manual { note: "look".to_owned() }, r#"{"v":1,"manual":"look"}"#),
             (Reason::Released, r#"{"v":1,"released":null}"#),
+            (Reason::ReleasedDue { at_ms: 7 }, r#"{"v":1,"released_due":7}"#),
         ];
         for (reason, text) in written {
             assert_eq!(reason.to_text(), text);

@@ -81,7 +81,6 @@ impl Relation {
     }
 
     /// Whether one query can look up both: they differ in nothing but the value, and its type is the same.
-    #[cfg(any(feature = "postgres", feature = "sqlite"))]
     pub(crate) fn is_beside(&self, other: &Self) -> bool {
         self.place == other.place && std::mem::discriminant(&self.value) == std::mem::discriminant(&other.value)
     }

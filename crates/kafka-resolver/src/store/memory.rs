@@ -30,6 +30,8 @@ struct Inner {
     sessions: u64,
     /// Set while a test has it fail.
     failing: Option<String>,
+    /// Tables of which nothing can be looked up.
+    lost: HashSet<String>,
     news: broadcast::Sender<News>,
 }
 
@@ -42,6 +44,7 @@ impl Default for MemoryStore {
             held: HashMap::new(),
             sessions: 0,
             failing: None,
+            lost: HashSet::new(),
             news: broadcast::channel(1024).0,
         })))
     }
@@ -75,6 +78,11 @@ impl MemoryStore {
     /// Has every question fail, until it is called with `None`.
     pub fn fail(&self, with: Option<&str>) {
         self.lock().failing = with.map(str::to_owned);
+    }
+
+    /// Has a table be gone, as after it was renamed: whoever looks up a row of it is told an error.
+    pub fn lose_table(&self, table: &str) {
+        self.lock().lost.insert(table.to_owned());
     }
 
     /// All that is stored.
@@ -134,6 +142,17 @@ impl Inner {
                 && id.is_none_or(|id| row.id == id)
         };
         self.rows.values().filter(meant).take(limit.map_or(usize::MAX, |limit| limit as usize)).cloned().collect()
+    }
+
+    /// What somebody left behind who is gone waits again.
+    fn forget_abandoned(&mut self, filter: &Filter) {
+        let fences: HashSet<FenceId> = self.chosen(filter).iter().map(|row| row.parked.fence.id()).collect();
+        for row in self.rows.values_mut() {
+            let fence = row.parked.fence.id();
+            if fences.contains(&fence) && !self.held.contains_key(&fence) {
+                row.status = Status::Waiting;
+            }
+        }
     }
 
     fn claim(&mut self, session: u64, wanted: &Wanted<'_>) -> Vec<Claim> {
@@ -219,6 +238,10 @@ impl Store for MemoryStore {
     }
 
     fn existing<'a>(&'a self, relations: &'a [Relation]) -> Answer<'a, HashSet<Relation>> {
+        if let Some(lost) = relations.iter().map(Relation::table).find(|table| self.lock().lost.contains(*table)) {
+            let source = format!("there is no table {lost}").into();
+            return Box::pin(ready(Err(StoreError::Statement { doing: "looking up rows", source })));
+        }
         self.answer("looking up rows", |inner| relations.iter().filter(|relation| inner.existing.contains(relation)).cloned().collect())
     }
 
@@ -233,6 +256,14 @@ impl Store for MemoryStore {
                     let other = &row.parked;
                     other.fence.group == parked.fence.group && other.place == parked.place && other.message.offset == parked.message.offset
                 };
+                let (there, message) = (inner.rows.values().find(|row| same(row)), &parked.message);
+                let outdated = there.filter(|row| {
+                    let old = &row.parked.message;
+                    (old.timestamp, &old.key, &old.value) != (message.timestamp, &message.key, &message.value)
+                });
+                if let Some(id) = outdated.map(|row| row.id) {
+                    inner.rows.remove(&id);
+                }
                 if !inner.rows.values().any(same) {
                     let id = inner.next;
                     inner.next += 1;
@@ -298,6 +329,7 @@ impl Store for MemoryStore {
 
     fn release<'a>(&'a self, filter: &'a Filter) -> Answer<'a, u64> {
         self.answer("releasing", |inner| {
+            inner.forget_abandoned(filter);
             let fences: HashSet<FenceId> = inner.chosen(filter).iter().map(|row| row.parked.fence.id()).collect();
             let mut released = 0;
             for row in inner.rows.values_mut() {
@@ -313,8 +345,16 @@ impl Store for MemoryStore {
 
     fn drop_messages<'a>(&'a self, filter: &'a Filter) -> Answer<'a, u64> {
         self.answer("dropping", |inner| {
+            inner.forget_abandoned(filter);
             let chosen: Vec<_> = inner.chosen(filter).into_iter().filter(|row| row.status == Status::Waiting).collect();
             chosen.iter().for_each(|row| drop(inner.rows.remove(&row.id)));
+            let fences: HashSet<FenceId> = chosen.iter().map(|row| row.parked.fence.id()).collect();
+            for row in inner.rows.values_mut().filter(|row| row.status == Status::Waiting) {
+                if row.parked.reason.relation().is_some() && fences.contains(&row.parked.fence.id()) {
+                    row.parked.reason = Reason::Due { at_ms: 0 };
+                }
+            }
+            drop(inner.news.send(News::Many));
             chosen.len() as u64
         })
     }

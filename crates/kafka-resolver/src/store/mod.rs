@@ -73,7 +73,8 @@ pub trait Store: Send + Sync + fmt::Debug {
         })
     }
 
-    /// Stores the messages; those that are there already stay as they are. `up` are those of their fences that have messages
+    /// Stores the messages; those that are there already stay as they are. One that stands at the same place and is another (its topic was
+    /// deleted and made anew) gives way, also where it is being replayed. `up` are those of their fences that have messages
     /// already: if any of them is claimed, nothing at all is stored, and the claimed ones are the answer.
     fn park(&self, messages: Vec<ParkedMessage>, up: Vec<FenceId>) -> Answer<'_, Vec<FenceId>>;
 
@@ -218,6 +219,11 @@ pub struct ClaimEnd {
 pub trait Listener: Send + fmt::Debug {
     /// The next piece of news.
     fn next(&mut self) -> Answer<'_, News>;
+
+    /// An error when news would not be heard any more. Asked once an interval in which there are none. By default it hears.
+    fn check(&mut self) -> Answer<'_, ()> {
+        Box::pin(std::future::ready(Ok(())))
+    }
 }
 
 /// What a listener hears.

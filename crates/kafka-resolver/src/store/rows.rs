@@ -108,6 +108,9 @@ pub(super) const COLUMNS: &str = "waiting.id, waiting.fence, waiting.message_off
 /// Whether the fence of a waiting message is claimed.
 pub(super) const RESOLVING: &str = "EXISTS (SELECT 1 FROM kafka_resolving_fences AS claimed WHERE claimed.fence = waiting.fence)";
 
+/// Whether a row waits for a relation: its own, or that of one before it.
+pub(super) const WAITS_FOR_A_RELATION: &str = r#"reason LIKE '{"v":1,"relation":%'"#;
+
 impl MessageRow {
     /// The order of replay.
     fn order(&self) -> (&str, i32, i64) {
@@ -243,4 +246,12 @@ pub(super) fn timestamp_type(timestamp: Timestamp) -> i16 {
 /// Names what failed.
 pub(super) fn failed<E: Into<BoxError>>(doing: &'static str) -> impl Fn(E) -> StoreError {
     move |error| StoreError::Statement { doing, source: error.into() }
+}
+
+/// Says that parked messages gave way to others that came at their places.
+pub(super) fn warn_of_outdated(messages: usize) {
+    tracing::warn!(
+        messages,
+        "parked messages gave way to other messages at the same offsets: their topic was deleted and made anew meanwhile, and theirs are gone"
+    );
 }

@@ -14,13 +14,22 @@ use crate::hints::Hints;
 use crate::reason::{Reason, Relation};
 use crate::store::{Answer, Claim, ClaimEnd, Session, Store, Wanted, Which};
 
-/// A session that claims, and then is never heard of again.
+/// A session that is never heard of again, from its claim on or after it.
 #[derive(Debug)]
-struct Silent(Box<dyn Session>);
+struct Silent(Box<dyn Session>, From);
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum From {
+    Claim,
+    AfterClaim,
+}
 
 impl Session for Silent {
     fn claim<'a>(&'a mut self, wanted: &'a Wanted<'a>) -> Answer<'a, Vec<Claim>> {
-        self.0.claim(wanted)
+        match self.1 {
+            From::Claim => Box::pin(std::future::pending()),
+            From::AfterClaim => self.0.claim(wanted),
+        }
     }
 
     fn end(&mut self, _ends: Vec<ClaimEnd>) -> Answer<'_, ()> {
@@ -34,11 +43,16 @@ impl Session for Silent {
 
 #[tokio::test]
 async fn a_session_that_does_not_answer_is_given_up_with_its_claims() {
+    is_given_up(From::AfterClaim).await;
+    is_given_up(From::Claim).await;
+}
+
+async fn is_given_up(from: From) {
     let stage = Stage::new();
     assert_eq!(stage.admit(&[(0, "a", Some("0:1"))]).await, "p");
     stage.store.appear_silently(parent(1));
     let (releases, topics, reason) = (stage.releases(), ["children".to_owned()], Reason::from(parent(1)).id());
-    let mut silent = Silent(stage.store.session().await.unwrap());
+    let mut silent = Silent(stage.store.session().await.unwrap(), from);
     let result = {
         let release = releases.release(&mut silent, "g", &topics, Which::Reasons(std::slice::from_ref(&reason)));
         tokio::pin!(release);

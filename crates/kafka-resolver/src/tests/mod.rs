@@ -4,3 +4,4 @@ mod cases;
 mod daemons;
 mod simulation;
 mod stage;
+mod trouble;

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use super::message::{Headers, OwnedMessage, Timestamp};
 use super::names::{GroupId, TopicName, TopicPartition};
-use super::resolver::store::{Asked, ClaimEnd, Discarded, Filter, Reach, Session, Store, Wanted, Which};
+use super::resolver::store::{Asked, ClaimEnd, Discarded, Filter, News, Reach, Session, Store, Wanted, Which};
 use super::resolver::{Fence, ParkedMessage, Reason, Relation, Status};
 
 /// Has a test for each story, with a store that this makes.
@@ -15,7 +15,8 @@ macro_rules! stories {
     ($with:ident) => {
         contract::stories!($with: a_claim_holds_until_it_ends, what_a_dead_session_left_is_taken_up, a_message_is_stored_once_and_comes_back_whole,
             gates_are_told_what_waits, a_claim_ends_with_what_is_left, what_waits_long_is_found, reasons_and_topics_come_in_pages,
-            people_choose_what_they_mean, groups_do_not_touch_each_other);
+            people_choose_what_they_mean, groups_do_not_touch_each_other, what_waits_behind_a_dropped_message_is_looked_at_anew,
+            what_a_dead_session_left_is_released_and_dropped_by_hand, a_topic_made_anew_brings_new_messages_at_old_places);
     };
     ($with:ident: $($story:ident),*) => {$(
         #[test]
@@ -244,6 +245,72 @@ pub(crate) async fn people_choose_what_they_mean(store: Shared) {
     assert_eq!(store.drop_messages(&filter).await.unwrap(), 1);
     assert_eq!(store.drop_messages(&Filter::default()).await.unwrap(), 2);
     assert_eq!(offsets(|_| {}).await, [20]);
+}
+
+pub(crate) async fn what_waits_behind_a_dropped_message_is_looked_at_anew(store: Shared) {
+    let mut by_hand = parked("c", 5, 0);
+    by_hand.reason = Reason::Manual { note: "look".to_owned() };
+    // The second of each waits for what the first waits for; its own need may be there.
+    store.park(vec![parked("a", 1, 5), parked("a", 2, 5), parked("b", 3, 5)], Vec::new()).await.unwrap();
+    store.park(vec![parked("c", 4, 5), by_hand], Vec::new()).await.unwrap();
+    let listener = store.listen();
+    let mut listener = listener.unwrap().await.unwrap();
+    let ids: Vec<i64> = store.list(&Filter::default()).await.unwrap().iter().map(|row| row.id).collect();
+    for id in [ids[0], ids[3]] {
+        let mut filter = Filter::default();
+        filter.id = Some(id);
+        assert_eq!(store.drop_messages(&filter).await.unwrap(), 1);
+    }
+    let left: Vec<_> = store.list(&Filter::default()).await.unwrap().into_iter().map(|row| row.parked.reason).collect();
+    assert_eq!(left, [Reason::Due { at_ms: 0 }, reason(5), Reason::Manual { note: "look".to_owned() }]);
+    assert_eq!(listener.next().await.unwrap(), News::Many);
+    let mut session = store.session().await.unwrap();
+    assert_eq!(claim(&mut *session, Which::Reasons(&[Reason::Due { at_ms: 0 }.id()]), 100).await[0].1[0].1, 2);
+}
+
+pub(crate) async fn what_a_dead_session_left_is_released_and_dropped_by_hand(store: Shared) {
+    store.park(vec![parked("a", 1, 1), parked("b", 2, 1)], Vec::new()).await.unwrap();
+    let mut session = store.session().await.unwrap();
+    assert_eq!(claim_for(&mut *session, 1).await.len(), 2);
+    let all = Filter::default();
+    let mut of_a = Filter::default();
+    of_a.key = Some("a".into());
+    assert_eq!((store.release(&all).await.unwrap(), store.drop_messages(&all).await.unwrap()), (0, 0), "they are held");
+    drop(session);
+    // A server notices the end of a connection a moment later.
+    let (mut released, mut dropped) = (0, 0);
+    for _ in 0..10_000 {
+        if released == 0 {
+            released = store.release(&of_a).await.unwrap();
+        }
+        if released > 0 {
+            dropped += store.drop_messages(&all).await.unwrap();
+        }
+        if dropped == 2 {
+            break;
+        }
+        tokio::task::yield_now().await;
+    }
+    assert_eq!((released, dropped), (1, 2));
+}
+
+pub(crate) async fn a_topic_made_anew_brings_new_messages_at_old_places(store: Shared) {
+    store.park(vec![parked("a", 1, 1), parked("b", 2, 1), parked("c", 3, 1)], Vec::new()).await.unwrap();
+    let mut session = store.session().await.unwrap();
+    let claims = claim_for(&mut *session, 1).await;
+    let (mut later, other) = (parked("a", 1, 2), parked("x", 2, 2));
+    later.message.timestamp = Timestamp::CreateTime(8);
+    later.fence = fence("y");
+    later.message.key = Some("y".into());
+    store.park(vec![later, other, parked("c", 3, 2), parked("d", 4, 2)], Vec::new()).await.unwrap();
+    // What was claimed of the old topic ends, and takes nothing of the new one along.
+    let ends = claims.iter().map(|(key, messages)| end(key, messages, None)).collect();
+    session.end(ends).await.unwrap();
+    let left: Vec<_> = store.list(&Filter::default()).await.unwrap().into_iter().map(|row| row.parked).collect();
+    let mut left: Vec<_> = left.iter().map(|row| (row.fence.clone(), row.message.offset, row.reason.clone())).collect();
+    left.sort_by_key(|(_, offset, _)| *offset);
+    assert_eq!(left, [(fence("y"), 1, reason(2)), (fence("x"), 2, reason(2)), (fence("d"), 4, reason(2))]);
+    assert_eq!(claim_for(&mut *session, 2).await.len(), 3, "they are found behind their own fences");
 }
 
 pub(crate) async fn groups_do_not_touch_each_other(store: Shared) {

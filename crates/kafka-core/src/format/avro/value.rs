@@ -55,8 +55,8 @@ pub enum Datum {
     Array(Vec<Datum>),
     /// A map.
     Map(BTreeMap<String, Datum>),
-    /// A record: its full name, and its fields in the schema's order.
-    Record(String, Vec<(String, Datum)>),
+    /// A record: its full name, and its fields in the schema's order. All records of a schema share the names.
+    Record(Arc<str>, Vec<(Arc<str>, Datum)>),
 }
 
 impl ValueSchema {
@@ -165,7 +165,7 @@ impl Datum {
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&Self> {
         match self {
-            Self::Record(_, fields) => fields.iter().find(|(field, _)| field == name).map(|(_, value)| value),
+            Self::Record(_, fields) => fields.iter().find(|(field, _)| **field == *name).map(|(_, value)| value),
             Self::Map(entries) => entries.get(name),
             _ => None,
         }
@@ -226,8 +226,11 @@ fn datum(plan: &Plan, id: NodeId, cursor: &mut Cursor<'_>, depth: u8) -> Result<
             inner(branch, cursor)?
         }
         Node::Record(record) => {
-            let fields = record.fields.iter().map(|field| Ok((field.name.to_string(), inner(field.node, cursor)?)));
-            Datum::Record(record.name.full().to_owned(), fields.collect::<Result<_, UnreadableDatum>>()?)
+            let mut fields = Vec::with_capacity(record.fields.len());
+            for field in &record.fields {
+                fields.push((Arc::clone(&field.name), inner(field.node, cursor)?));
+            }
+            Datum::Record(record.name.shared(), fields)
         }
         Node::Misfit(reason) => return Err(UnreadableDatum::new(&**reason)),
     })
@@ -246,7 +249,7 @@ impl Serialize for Datum {
             Self::String(text) | Self::Enum(text) => serializer.serialize_str(text),
             Self::Array(items) => items.serialize(serializer),
             Self::Map(entries) => entries.serialize(serializer),
-            Self::Record(_, fields) => serializer.collect_map(fields.iter().map(|(name, value)| (name, value))),
+            Self::Record(_, fields) => serializer.collect_map(fields.iter().map(|(name, value)| (&**name, value))),
         }
     }
 }

@@ -9,32 +9,54 @@ pub(super) enum Blame {
     Nobody,
 }
 
-/// What PostgreSQL says when it is no row's fault. diesel passes on no `SQLSTATE`, only kinds for a few and the text.
-const NOBODYS: &[&str] = &[
-    "deadlock detected",
-    "terminating connection",
-    "canceling statement",
-    "the database system is",
-    "out of memory",
-    "out of shared memory",
-    "No space left",
-    "could not extend file",
-    "could not write",
-    "too many connections",
-    "too many clients",
-    "lock timeout",
-    "permission denied",
-    "cannot execute",
-    "there is no unique or exclusion constraint",
-    "current transaction is aborted",
+/// What PostgreSQL says when it is no row's fault: the beginning and the end of it. diesel passes on no `SQLSTATE`, only kinds for a few and
+/// the text, and a trigger may say whatever it likes.
+const NOBODYS: &[(&str, &str)] = &[
+    ("deadlock detected", ""),
+    ("terminating connection due to ", ""),
+    ("canceling statement due to ", ""),
+    ("canceling autovacuum task", ""),
+    ("the database system is ", ""),
+    ("out of memory", ""),
+    ("out of shared memory", ""),
+    ("could not extend file ", ""),
+    ("could not write ", ""),
+    ("could not open ", ""),
+    ("could not read ", ""),
+    ("could not access ", ""),
+    ("could not fsync file ", ""),
+    ("could not obtain lock on ", ""),
+    ("too many connections for ", ""),
+    ("sorry, too many clients", ""),
+    ("remaining connection slots ", ""),
+    ("cannot execute ", " in a read-only transaction"),
+    ("cannot execute ", " during recovery"),
+    ("there is no unique or exclusion constraint matching ", ""),
+    ("current transaction is aborted", ""),
     // The table was migrated, and is looked at again.
-    "but expression is of type",
-    "cannot insert a non-DEFAULT value",
-    "can only be updated to DEFAULT",
-    "cached plan must not change",
-    "ON CONFLICT does not support",
-    "could not open",
-    "could not read",
+    ("cannot insert a non-DEFAULT value into column ", ""),
+    ("column \"", " can only be updated to DEFAULT"),
+    ("cached plan must not change result type", ""),
+    ("ON CONFLICT does not support ", ""),
+    // Somebody shares connections out for single transactions.
+    ("prepared statement \"", "\" already exists"),
+    ("bind message supplies ", ""),
+];
+
+/// What one may lack a right to; a trigger speaks of other things.
+const GRANTED: &[&str] = &[
+    "table",
+    "schema",
+    "sequence",
+    "relation",
+    "view",
+    "materialized view",
+    "foreign table",
+    "function",
+    "column",
+    "type",
+    "database",
+    "domain",
 ];
 
 /// What a statement names; that one of them is not there is no row's fault.
@@ -44,7 +66,10 @@ const NAMED: &[&str] = &["relation", "column", "type", "function", "schema", "op
 fn is_nobodys(message: &str) -> bool {
     let own = message.split(": \"").next().unwrap_or_default();
     let is_gone = own.ends_with("does not exist") && NAMED.iter().any(|what| own.starts_with(what));
-    is_gone || NOBODYS.iter().any(|text| own.contains(text))
+    let is_denied =
+        || own.strip_prefix("permission denied for ").is_some_and(|what| GRANTED.iter().any(|of| what.starts_with(&format!("{of} "))));
+    let is_migrated = || own.starts_with("column \"") && own.contains("\" is of type ") && own.contains(" but expression is of type ");
+    is_gone || is_migrated() || is_denied() || NOBODYS.iter().any(|(start, end)| own.starts_with(start) && own.ends_with(end))
 }
 
 pub(super) fn blame(error: &Error) -> Blame {
@@ -84,6 +109,10 @@ mod tests {
             "could not extend file \"base/1\": No space left on device",
             "canceling statement due to statement timeout",
             "permission denied for table items",
+            "cannot execute INSERT in a read-only transaction",
+            "prepared statement \"s0\" already exists",
+            "prepared statement \"s0\" does not exist",
+            "sorry, too many clients already",
         ] {
             assert_eq!(blamed(DatabaseErrorKind::Unknown, said), Blame::Nobody, "{said}");
         }
@@ -101,6 +130,12 @@ mod tests {
             "invalid input value for enum mood: \"relation does not exist\"",
             // Of a trigger.
             "the customer 7 does not exist",
+            "permission denied for customers of the other shop",
+            "permission denied",
+            "the basket could not write itself",
+            "no lock timeout for you",
+            "cannot execute this order",
+            "the customer is out of memory",
         ] {
             assert_eq!(blamed(DatabaseErrorKind::Unknown, said), Blame::Row, "{said}");
         }

@@ -50,6 +50,9 @@ const CLAIM: &str = "
     ON CONFLICT (group_id, topic, partition) DO UPDATE SET epoch = known.epoch + 1
     RETURNING topic, partition, next_offset, epoch";
 
+const STORED: &str = "
+    SELECT next_offset FROM kafka_positions WHERE group_id = $1 AND topic = $2 AND partition = $3 AND epoch = $4 FOR UPDATE";
+
 type Manager = <AsyncPgConnection as AsyncConnection>::TransactionManager;
 
 /// A database that is PostgreSQL.
@@ -70,6 +73,12 @@ enum Stop {
 struct Answer {
     #[diesel(sql_type = Integer)]
     is: i32,
+}
+
+#[derive(QueryableByName)]
+struct StoredRow {
+    #[diesel(sql_type = Nullable<BigInt>)]
+    next_offset: Option<i64>,
 }
 
 #[derive(QueryableByName)]
@@ -133,6 +142,21 @@ impl Database for Postgres {
 
     fn write(&self, batch: Batch) -> BoxFuture<'_, Result<Written, DatabaseError>> {
         Box::pin(async move { self.write_batch(&batch).await })
+    }
+
+    fn stored<'a>(&'a self, ledger: &'a Ledger) -> BoxFuture<'a, Result<Option<i64>, DatabaseError>> {
+        Box::pin(async move {
+            let mut connection = self.connection().await?;
+            let rows: Vec<StoredRow> = diesel::sql_query(STORED)
+                .bind::<Text, _>(&ledger.group)
+                .bind::<Text, _>(&ledger.topic)
+                .bind::<Integer, _>(ledger.partition)
+                .bind::<BigInt, _>(ledger.epoch)
+                .load(&mut connection)
+                .await
+                .map_err(failed("asking for the stored position"))?;
+            Ok(rows.as_slice().first().and_then(|row| row.next_offset))
+        })
     }
 
     fn claim<'a>(

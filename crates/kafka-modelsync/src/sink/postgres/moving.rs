@@ -10,7 +10,7 @@ use serde_json::{Map, Value as Json};
 
 use super::query::{Bind, Sql};
 use super::{Stop, statements, stop};
-use crate::sink::cell::{Cell, RowKey};
+use crate::sink::cell::RowKey;
 use crate::sink::event::{Act, Event, Place};
 use crate::sink::moving::{self, Left, Owing, Unpaid};
 use crate::sink::shape::{Kind, Shape};
@@ -57,7 +57,7 @@ async fn leave_notes(connection: &mut AsyncPgConnection, leaving: &[Left<'_>], s
         return Ok(());
     }
     let columns: Vec<_> = shape.key.iter().map(|at| &shape.columns[*at]).collect();
-    let rows: Vec<Vec<&Cell>> = leaving.iter().map(|left| left.row.key.0.iter().collect()).collect();
+    let keys: Vec<&RowKey> = leaving.iter().map(|left| &left.row.key).collect();
     let moves = Moves::of(leaving);
     let mut sql = Sql::default();
     sql.push(
@@ -73,16 +73,18 @@ async fn leave_notes(connection: &mut AsyncPgConnection, leaving: &[Left<'_>], s
         // Whatever `bytea_output` is.
         sql.push(&match column.kind {
             Kind::Bytes => format!("'\\x' || encode(t.{}, 'hex')", column.quoted),
+            // Nor the currency.
+            Kind::Numeric => format!("t.{}::numeric::text", column.quoted),
             _ => format!("t.{}::text", column.quoted),
         });
     });
-    sql.push("]::text[]) FROM unnest(").list(columns.iter().enumerate(), |sql, (at, column)| {
-        sql.bind(Bind::column(column.kind, rows.iter().map(|row| row[at]))).push(statements::array_cast(column.kind));
-    });
+    let forms = statements::forms(&columns, &keys[..]);
+    statements::arrays(sql.push("]::text[]) FROM unnest("), &forms, &keys[..]);
     moves.bind(sql.push(", ")).push(") AS u(").list(0..columns.len(), |sql, at| {
         sql.push(&format!("c{at}"));
     });
-    let same = columns.iter().enumerate().map(|(at, column)| format!("t.{} = {}", column.quoted, statements::compared(column, at)));
+    let same =
+        columns.iter().enumerate().map(|(at, column)| format!("t.{} = {}", column.quoted, statements::compared(column, forms[at], at)));
     sql.push(", ").push(Moves::COLUMNS).push(") JOIN ").push(&shape.quoted).push(" AS t ON ").push(&same.collect::<Vec<_>>().join(" AND "));
     // The first is right: when the deletion comes again, its key may be another row's.
     sql.push(" WHERE u.source_lsn <> 0 OR NOT EXISTS (SELECT FROM kafka_moved_rows AS n WHERE n.table_name = ");

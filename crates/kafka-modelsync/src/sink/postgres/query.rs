@@ -38,6 +38,7 @@ pub(super) enum Bind<'a> {
     Floats(Vec<Option<f32>>),
     Doubles(Vec<Option<f64>>),
     Texts(Vec<Option<&'a str>>),
+    Spelled(Vec<Option<String>>),
     Bytes(Vec<Option<&'a [u8]>>),
     Dates(Vec<Option<NaiveDate>>),
     Timestamps(Vec<Option<NaiveDateTime>>),
@@ -88,10 +89,35 @@ impl<'a> Sql<'a> {
     }
 }
 
+/// How a column of values is bound and what it is taken as.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Form {
+    /// As its kind.
+    Plain(Kind),
+    /// As texts that are cast: there is a date among them that no calendar has.
+    Spelled,
+}
+
+impl Form {
+    /// The form that holds all of the cells.
+    pub(super) fn of<'a>(kind: Kind, mut cells: impl Iterator<Item = &'a Cell>) -> Self {
+        let is_beyond = kind.is_of_calendar() && cells.any(|cell| matches!(cell, Cell::Text(_)));
+        if is_beyond { Self::Spelled } else { Self::Plain(kind) }
+    }
+
+    /// The cells as one bind.
+    pub(super) fn bind<'a>(self, cells: impl Iterator<Item = &'a Cell>) -> Bind<'a> {
+        match self {
+            Self::Plain(kind) => Bind::column(kind, cells),
+            Self::Spelled => Bind::Spelled(cells.map(|cell| (*cell != Cell::Null).then(|| cell.spelled())).collect()),
+        }
+    }
+}
+
 impl<'a> Bind<'a> {
     /// A column of cells, bound as its kind.
     #[expect(clippy::cast_possible_truncation, reason = "conversion has looked at the range, and a `real` was one before")]
-    pub(super) fn column(kind: Kind, cells: impl Iterator<Item = &'a Cell>) -> Self {
+    fn column(kind: Kind, cells: impl Iterator<Item = &'a Cell>) -> Self {
         match kind {
             Kind::Bool => Self::Bools(cells.map(|cell| if let Cell::Bool(value) = cell { Some(*value) } else { None }).collect()),
             Kind::Int2 => Self::Shorts(cells.map(|cell| int(cell).map(|value| value as i16)).collect()),
@@ -109,7 +135,7 @@ impl<'a> Bind<'a> {
             Kind::TimestampTz => {
                 Self::Instants(cells.map(|cell| if let Cell::TimestampTz(value) = cell { Some(*value) } else { None }).collect())
             }
-            Kind::Text | Kind::Numeric | Kind::Json | Kind::Other => {
+            Kind::Text | Kind::Numeric | Kind::Json | Kind::Hstore | Kind::Other => {
                 Self::Texts(cells.map(|cell| if let Cell::Text(value) = cell { Some(value.as_str()) } else { None }).collect())
             }
         }
@@ -142,6 +168,7 @@ impl QueryFragment<Pg> for Sql<'_> {
                     Bind::Floats(values) => out.push_bind_param::<Array<Nullable<Float>>, _>(values)?,
                     Bind::Doubles(values) => out.push_bind_param::<Array<Nullable<Double>>, _>(values)?,
                     Bind::Texts(values) => out.push_bind_param::<Array<Nullable<Text>>, _>(values)?,
+                    Bind::Spelled(values) => out.push_bind_param::<Array<Nullable<Text>>, _>(values)?,
                     Bind::Bytes(values) => out.push_bind_param::<Array<Nullable<Binary>>, _>(values)?,
                     Bind::Dates(values) => out.push_bind_param::<Array<Nullable<Date>>, _>(values)?,
                     Bind::Timestamps(values) => out.push_bind_param::<Array<Nullable<Timestamp>>, _>(values)?,

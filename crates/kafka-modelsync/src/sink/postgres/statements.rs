@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use super::query::{Bind, Sql};
+use super::query::{Bind, Form, Sql};
 use crate::sink::cell::{Cell, RowKey};
 use crate::sink::guard::Position;
 use crate::sink::reduce::{Clear, Fate, Group, Reduced, Removed};
@@ -36,19 +36,49 @@ pub(super) fn statements<'a>(reduced: &Reduced<'a>, shape: &'a Shape, skip: bool
     statements
 }
 
-/// `unnest(…) AS u(c0, c1)` of rows.
-fn unnest<'a>(sql: &mut Sql<'a>, columns: &[&'a Column], rows: &[impl AsRef<[&'a Cell]>]) {
-    sql.push("unnest(").list(columns.iter().enumerate(), |sql, (at, column)| {
-        sql.bind(Bind::column(column.kind, rows.iter().map(|row| row.as_ref()[at]))).push(array_cast(column.kind));
+/// Values to be bound, a column at a time.
+pub(super) trait Tuples<'a> {
+    /// The values of one column.
+    fn cells(&self, nth: usize) -> impl Iterator<Item = &'a Cell>;
+}
+
+impl<'a> Tuples<'a> for Group<'a> {
+    fn cells(&self, nth: usize) -> impl Iterator<Item = &'a Cell> {
+        let column = self.mask[nth];
+        self.rows.iter().map(move |row| row.at(column))
+    }
+}
+
+impl<'a> Tuples<'a> for [&'a RowKey] {
+    fn cells(&self, nth: usize) -> impl Iterator<Item = &'a Cell> {
+        self.iter().map(move |key| &key.0[nth])
+    }
+}
+
+/// The forms of the columns of tuples.
+pub(super) fn forms<'a>(columns: &[&Column], tuples: &(impl Tuples<'a> + ?Sized)) -> Vec<Form> {
+    columns.iter().enumerate().map(|(nth, column)| Form::of(column.kind, tuples.cells(nth))).collect()
+}
+
+/// Arrays, one for each column of tuples.
+pub(super) fn arrays<'a>(sql: &mut Sql<'a>, forms: &[Form], tuples: &(impl Tuples<'a> + ?Sized)) {
+    sql.list(forms.iter().enumerate(), |sql, (nth, form)| {
+        sql.bind(form.bind(tuples.cells(nth))).push(array_cast(*form));
     });
+}
+
+/// `unnest(…) AS u(c0, c1)` of tuples.
+fn unnest<'a>(sql: &mut Sql<'a>, forms: &[Form], tuples: &(impl Tuples<'a> + ?Sized)) {
+    arrays(sql.push("unnest("), forms, tuples);
     sql.push(") AS u(")
-        .list(0..columns.len(), |sql, at| {
+        .list(0..forms.len(), |sql, at| {
             sql.push(&format!("c{at}"));
         })
         .push(")");
 }
 
-pub(super) fn array_cast(kind: Kind) -> &'static str {
+fn array_cast(form: Form) -> &'static str {
+    let Form::Plain(kind) = form else { return "::text[]" };
     match kind {
         Kind::Bool => "::bool[]",
         Kind::Int2 => "::int2[]",
@@ -60,25 +90,26 @@ pub(super) fn array_cast(kind: Kind) -> &'static str {
         Kind::Date => "::date[]",
         Kind::Timestamp => "::timestamp[]",
         Kind::TimestampTz => "::timestamptz[]",
-        Kind::Text | Kind::Numeric | Kind::Json | Kind::Other => "::text[]",
+        Kind::Text | Kind::Numeric | Kind::Json | Kind::Hstore | Kind::Other => "::text[]",
     }
 }
 
 /// A column of `u` as the table's column takes it.
-fn taken(column: &Column, at: usize) -> String {
-    match column.kind {
-        Kind::Numeric | Kind::Json | Kind::Other => format!("u.c{at}::{}", column.cast),
-        _ => format!("u.c{at}"),
+fn taken(column: &Column, form: Form, at: usize) -> String {
+    match form {
+        Form::Spelled | Form::Plain(Kind::Numeric | Kind::Json | Kind::Hstore | Kind::Other) => format!("u.c{at}::{}", column.cast),
+        Form::Plain(_) => format!("u.c{at}"),
     }
 }
 
 /// The same, to be compared: what is padded compares as what is padded, and by its index.
-pub(super) fn compared(column: &Column, at: usize) -> String {
-    if column.cast == "bpchar" { format!("u.c{at}::bpchar") } else { taken(column, at) }
+pub(super) fn compared(column: &Column, form: Form, at: usize) -> String {
+    if column.cast == "bpchar" { format!("u.c{at}::bpchar") } else { taken(column, form, at) }
 }
 
 fn upsert<'a>(group: &Group<'a>, shape: &'a Shape, skip: bool) -> Sql<'a> {
     let columns: Vec<_> = group.mask.iter().map(|at| &shape.columns[*at]).collect();
+    let forms = forms(&columns, group);
     let mut sql = Sql::default();
     sql.push("INSERT INTO ").push(&shape.quoted).push(" (").list(&columns, |sql, column| {
         sql.push(&column.quoted);
@@ -88,13 +119,13 @@ fn upsert<'a>(group: &Group<'a>, shape: &'a Shape, skip: bool) -> Sql<'a> {
     }
     sql.push(") OVERRIDING SYSTEM VALUE SELECT ");
     sql.list(columns.iter().enumerate(), |sql, (at, column)| {
-        sql.push(&taken(column, at));
+        sql.push(&taken(column, forms[at], at));
     });
     if shape.skip != Skip::None {
         sql.push(", ").bind(Bind::Flag(skip)).push("::bool");
     }
     sql.push(" FROM ");
-    unnest(&mut sql, &columns, &group.rows);
+    unnest(&mut sql, &forms, group);
     sql.push(" ON CONFLICT (")
         .list(&shape.key, |sql, at| {
             sql.push(&shape.columns[*at].quoted);
@@ -120,17 +151,18 @@ fn changed<'a>(group: &Group<'_>, shape: &'a Shape) -> impl Iterator<Item = &'a 
 /// For rows without a value that an insert needs: `ON CONFLICT` would look for it before it looks for the row.
 fn change_or_insert<'a>(group: &Group<'a>, shape: &'a Shape, skip: bool) -> Sql<'a> {
     let columns: Vec<_> = group.mask.iter().map(|at| &shape.columns[*at]).collect();
+    let forms = forms(&columns, group);
     let same_row = |alias: &str| {
         let same = shape.key.iter().map(|at| format!("t.{0} = {alias}.{0}", shape.columns[*at].quoted));
         same.collect::<Vec<_>>().join(" AND ")
     };
     let mut sql = Sql::default();
     sql.push("WITH new AS MATERIALIZED (SELECT ").list(columns.iter().enumerate(), |sql, (at, column)| {
-        let value = if shape.columns[group.mask[at]].kind == Kind::Text { compared(column, at) } else { taken(column, at) };
+        let value = if column.kind == Kind::Text { compared(column, forms[at], at) } else { taken(column, forms[at], at) };
         sql.push(&value).push(" AS ").push(&column.quoted);
     });
     sql.push(" FROM ");
-    unnest(&mut sql, &columns, &group.rows);
+    unnest(&mut sql, &forms, group);
     sql.push(")");
     let mut set: Vec<String> = changed(group, shape).map(|column| format!("{0} = new.{0}", column.quoted)).collect();
     let last = set.pop();
@@ -162,9 +194,9 @@ fn change_or_insert<'a>(group: &Group<'a>, shape: &'a Shape, skip: bool) -> Sql<
 /// ` FROM unnest(…) WHERE t.id = u.c0` of keys.
 fn of_keys<'a>(sql: &mut Sql<'a>, keys: &[&'a RowKey], shape: &'a Shape) {
     let columns: Vec<_> = shape.key.iter().map(|at| &shape.columns[*at]).collect();
-    let rows: Vec<Vec<&Cell>> = keys.iter().map(|key| key.0.iter().collect()).collect();
-    unnest(sql, &columns, &rows);
-    let same = columns.iter().enumerate().map(|(at, column)| format!("t.{} = {}", column.quoted, compared(column, at)));
+    let forms = forms(&columns, keys);
+    unnest(sql, &forms, keys);
+    let same = columns.iter().enumerate().map(|(at, column)| format!("t.{} = {}", column.quoted, compared(column, forms[at], at)));
     sql.push(" WHERE ").push(&same.collect::<Vec<_>>().join(" AND "));
 }
 
@@ -187,7 +219,6 @@ fn flag_first<'a>(keys: &[&'a RowKey], shape: &'a Shape, skip: bool) -> Sql<'a> 
 /// The positions of rows that are there: which of the keys, and where it stands.
 pub(super) fn known_rows<'a>(keys: &[&'a RowKey], shape: &'a Shape) -> Sql<'a> {
     let columns: Vec<_> = shape.key.iter().map(|at| &shape.columns[*at]).collect();
-    let rows: Vec<Vec<&Cell>> = keys.iter().map(|key| key.0.iter().collect()).collect();
     let position = |at: usize| format!("t.{}", shape.columns[at].quoted);
     let positions = match shape.guard {
         GuardColumns::Off => "NULL::int8 AS lsn, NULL::int4 AS kafka_partition, NULL::int8 AS kafka_offset".to_owned(),
@@ -196,16 +227,15 @@ pub(super) fn known_rows<'a>(keys: &[&'a RowKey], shape: &'a Shape) -> Sql<'a> {
             format!("NULL::int8 AS lsn, {}::int4 AS kafka_partition, {}::int8 AS kafka_offset", position(partition), position(offset))
         }
     };
+    let forms = forms(&columns, keys);
     let mut sql = Sql::default();
-    sql.push("SELECT u.nth AS nth, ").push(&positions).push(" FROM unnest(").list(columns.iter().enumerate(), |sql, (at, column)| {
-        sql.bind(Bind::column(column.kind, rows.iter().map(|row| row[at]))).push(array_cast(column.kind));
-    });
+    arrays(sql.push("SELECT u.nth AS nth, ").push(&positions).push(" FROM unnest("), &forms, keys);
     sql.push(") WITH ORDINALITY AS u(")
         .list(0..columns.len(), |sql, at| {
             sql.push(&format!("c{at}"));
         })
         .push(", nth) JOIN ");
-    let same = columns.iter().enumerate().map(|(at, column)| format!("t.{} = {}", column.quoted, compared(column, at)));
+    let same = columns.iter().enumerate().map(|(at, column)| format!("t.{} = {}", column.quoted, compared(column, forms[at], at)));
     sql.push(&shape.quoted).push(" AS t ON ").push(&same.collect::<Vec<_>>().join(" AND "));
     sql
 }
@@ -293,7 +323,13 @@ mod tests {
         let model = Model::of(Table::named("shop.items", ["id", "mood", "kafka_skip"], ["id"]));
         Shape::new(
             &model,
-            &Description { columns, self_reference: SelfReference::None, skip_triggers: SkipTriggers::None, foreign_keys: Vec::new() },
+            &Description {
+                columns,
+                self_reference: SelfReference::None,
+                skip_triggers: SkipTriggers::None,
+                unique: None,
+                foreign_keys: Vec::new(),
+            },
         )
         .unwrap()
     }

@@ -1,10 +1,20 @@
 //! What SQLite says of a table.
 
+use std::collections::BTreeMap;
+
 use diesel::sql_types::{Bool, Nullable, Text};
 use diesel::{QueryResult, QueryableByName, RunQueryDsl, SqliteConnection};
 
 use crate::sink::referral::{ForeignKey, ReferralKind};
-use crate::sink::shape::{Demand, Description, Found, Kind, SelfReference, SkipTriggers};
+use crate::sink::shape::{Demand, Description, Found, Judged, Kind, SelfReference, SkipTriggers, Unique};
+
+#[derive(QueryableByName)]
+struct UniqueRow {
+    #[diesel(sql_type = Text)]
+    of_index: String,
+    #[diesel(sql_type = Text)]
+    name: String,
+}
 
 #[derive(QueryableByName)]
 struct ColumnRow {
@@ -32,6 +42,7 @@ pub(super) fn describe(connection: &mut SqliteConnection, table: &str) -> QueryR
     .bind::<Text, _>(table)
     .bind::<Text, _>(table)
     .load(connection)?;
+    let unique = unique(connection, table)?;
     let self_reference = if rows.iter().any(|row| row.itself) { SelfReference::Some } else { SelfReference::None };
     let columns = rows.into_iter().map(|row| Found {
         kind: kind(&row.of_type.to_ascii_uppercase()),
@@ -46,7 +57,7 @@ pub(super) fn describe(connection: &mut SqliteConnection, table: &str) -> QueryR
     });
     let columns: Vec<Found> = columns.collect();
     let foreign_keys = foreign_keys(connection, table, &columns)?;
-    Ok(Description { columns, self_reference, skip_triggers: SkipTriggers::None, foreign_keys })
+    Ok(Description { columns, self_reference, skip_triggers: SkipTriggers::None, unique: Some(unique), foreign_keys })
 }
 
 #[derive(QueryableByName)]
@@ -88,16 +99,33 @@ fn foreign_keys(connection: &mut SqliteConnection, table: &str, columns: &[Found
     Ok(rows.into_iter().filter_map(key).collect())
 }
 
+/// The columns of each unique index of all rows, and the primary key, which has none where it is the row's own number.
+fn unique(connection: &mut SqliteConnection, table: &str) -> QueryResult<Vec<Unique>> {
+    let rows: Vec<UniqueRow> = diesel::sql_query(
+        "SELECT i.name AS of_index, c.name FROM pragma_index_list(?) AS i, pragma_index_info(i.name) AS c \
+            WHERE i.\"unique\" AND NOT i.partial AND NOT EXISTS (SELECT 1 FROM pragma_index_info(i.name) AS e WHERE e.name IS NULL) \
+         UNION ALL SELECT '', name FROM pragma_table_xinfo(?) WHERE pk > 0",
+    )
+    .bind::<Text, _>(table)
+    .bind::<Text, _>(table)
+    .load(connection)?;
+    let mut unique: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for row in rows {
+        unique.entry(row.of_index).or_default().push(row.name);
+    }
+    Ok(unique.into_values().map(|columns| Unique { columns, when: Judged::AtOnce }).collect())
+}
+
 /// By the name that a column was declared with, as diesel takes it.
 fn kind(of_type: &str) -> Kind {
     let has = |text: &str| of_type.contains(text);
     if has("BOOL") {
         Kind::Bool
-    } else if has("BIGINT") || of_type == "INTEGER" {
+    } else if has("BIGINT") || has("BIG INT") || has("INT8") || of_type == "INTEGER" {
         Kind::Int8
     } else if has("SMALLINT") {
         Kind::Int2
-    } else if has("INT") && !has("INTERVAL") {
+    } else if has("INT") && !has("INTERVAL") && !has("POINT") {
         Kind::Int4
     } else if has("TIMESTAMP") || has("DATETIME") {
         if has("TZ") || has("WITH TIME ZONE") { Kind::TimestampTz } else { Kind::Timestamp }

@@ -47,6 +47,8 @@ const CLAIM: &str = "
     INSERT INTO kafka_positions (group_id, topic, partition, epoch) VALUES (?, ?, ?, 1)
     ON CONFLICT (group_id, topic, partition) DO UPDATE SET epoch = epoch + 1 RETURNING next_offset, epoch";
 
+const STORED: &str = "SELECT next_offset FROM kafka_positions WHERE group_id = ? AND topic = ? AND partition = ? AND epoch = ?";
+
 /// A database that is a file of SQLite.
 #[derive(Clone)]
 pub(super) struct Sqlite(Arc<Mutex<SqliteConnection>>);
@@ -91,6 +93,21 @@ impl Database for Sqlite {
         })
     }
 
+    fn stored<'a>(&'a self, ledger: &'a Ledger) -> BoxFuture<'a, Result<Option<i64>, DatabaseError>> {
+        let Ledger { group, topic, partition, epoch, .. } = ledger.clone();
+        self.run(move |connection| {
+            let row: Option<StoredRow> = diesel::sql_query(STORED)
+                .bind::<Text, _>(group)
+                .bind::<Text, _>(topic)
+                .bind::<Integer, _>(partition)
+                .bind::<BigInt, _>(epoch)
+                .get_result(connection)
+                .optional()
+                .map_err(failed("asking for the stored position"))?;
+            Ok(row.and_then(|row| row.next_offset))
+        })
+    }
+
     fn claim<'a>(
         &'a self,
         group: &'a GroupId,
@@ -111,6 +128,12 @@ impl Database for Sqlite {
             Ok(claims)
         })
     }
+}
+
+#[derive(QueryableByName)]
+struct StoredRow {
+    #[diesel(sql_type = Nullable<BigInt>)]
+    next_offset: Option<i64>,
 }
 
 #[derive(QueryableByName)]
@@ -295,15 +318,38 @@ fn failed(doing: &'static str) -> impl FnOnce(Error) -> DatabaseError {
     move |source| DatabaseError::Failed { doing: doing.to_owned(), source }
 }
 
-/// What SQLite says when it is no row's fault. Its other errors are a constraint's, or a trigger's.
-const NOBODYS: &[&str] = &["locked", "busy", "disk", "full", "readonly", "no such", "malformed", "not a database", "unable to open"];
+/// How SQLite begins when it is no row's fault. Its other errors are a constraint's, or a trigger's, which may say whatever it likes.
+const NOBODYS: &[&str] = &[
+    "database is locked",
+    "database table is locked",
+    "database schema is locked",
+    "database schema has changed",
+    "database disk image is malformed",
+    "database or disk is full",
+    "disk I/O error",
+    "attempt to write a readonly database",
+    "unable to open database",
+    "file is not a database",
+    "locking protocol",
+    "out of memory",
+    "interrupted",
+    "no such table: ",
+    "no such column: ",
+    "no such index: ",
+];
+
+/// Whether an error is about the statement or the file.
+fn is_nobodys(message: &str) -> bool {
+    let lacks_a_column = message.starts_with("table ") && message.contains(" has no column named ");
+    lacks_a_column || NOBODYS.iter().any(|text| message.starts_with(text))
+}
 
 fn stop(doing: &'static str) -> impl FnOnce(Error) -> Stop {
     use DatabaseErrorKind as Of;
     move |error| {
         let of_a_row = match &error {
             Error::DatabaseError(Of::UniqueViolation | Of::ForeignKeyViolation | Of::NotNullViolation | Of::CheckViolation, _) => true,
-            Error::DatabaseError(Of::Unknown, said) => !NOBODYS.iter().any(|text| said.message().contains(text)),
+            Error::DatabaseError(Of::Unknown, said) => !is_nobodys(said.message()),
             _ => false,
         };
         if of_a_row { Stop::Refused(error.into()) } else { Stop::Trouble(failed(doing)(error)) }

@@ -6,9 +6,9 @@ use diesel::sql_types::{BigInt, Integer, Nullable, Text};
 use diesel::{QueryResult, RunQueryDsl, SqliteConnection};
 
 use super::query::{Bind, Sql, of_key};
-use crate::sink::cell::{Cell, RowKey};
+use crate::sink::cell::RowKey;
 use crate::sink::guard::Position;
-use crate::sink::reduce::{Clear, Fate, Group, Reduced};
+use crate::sink::reduce::{Cells, Clear, Fate, Group, Reduced};
 use crate::sink::shape::{Shape, Skip};
 
 pub(super) fn write_rows(connection: &mut SqliteConnection, reduced: &Reduced<'_>, shape: &Shape, skip: bool) -> QueryResult<()> {
@@ -41,7 +41,7 @@ pub(super) fn write_rows(connection: &mut SqliteConnection, reduced: &Reduced<'_
 /// Changes the row, or inserts it: an upsert would ask for what may not be null even where the row is there.
 fn put(
     connection: &mut SqliteConnection,
-    (group, row, key): (&Group<'_>, &[&Cell], &RowKey),
+    (group, row, key): (&Group<'_>, &Cells<'_>, &RowKey),
     shape: &Shape,
     skip: bool,
 ) -> QueryResult<()> {
@@ -53,9 +53,9 @@ fn put(
             sql.push(", ");
         }
     };
-    for (at, cell) in group.mask.iter().zip(row) {
+    for at in &group.mask {
         comma(&mut sql, &mut first);
-        sql.push(&shape.columns[*at].quoted).push(" = ").bind(Bind::Cell(cell));
+        sql.push(&shape.columns[*at].quoted).push(" = ").bind(Bind::Cell(row.at(*at)));
     }
     if shape.skip != Skip::None {
         comma(&mut sql, &mut first);
@@ -70,9 +70,9 @@ fn put(
     sql.push("INSERT INTO ").push(&shape.quoted).push(" (").push(&names.join(", "));
     sql.push(if shape.skip != Skip::None { ", kafka_skip) VALUES (" } else { ") VALUES (" });
     let mut first = true;
-    for cell in row {
+    for at in &group.mask {
         comma(&mut sql, &mut first);
-        sql.bind(Bind::Cell(cell));
+        sql.bind(Bind::Cell(row.at(*at)));
     }
     if shape.skip != Skip::None {
         sql.push(", ").bind(Bind::Flag(skip));

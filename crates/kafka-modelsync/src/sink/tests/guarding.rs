@@ -1,9 +1,9 @@
-//! Older events change nothing when the guard is on.
+//! Older events change nothing when the guard is on. What a declaration lacks in the database is said before anything is written.
 
 use super::stage::{ITEMS, Stage, at, items, put, remove, text};
 use crate::change::Change;
 use crate::model::{Guard, Model};
-use crate::sink::shape::{Demand, Description, Found, Kind, SelfReference, Shape, SkipTriggers};
+use crate::sink::shape::{Demand, Description, Found, Judged, Kind, SelfReference, Shape, SkipTriggers, Unique};
 use crate::table::Table;
 
 fn by_lsn() -> Guard {
@@ -74,8 +74,13 @@ fn a_guard_whose_column_cannot_hold_positions_is_none() {
             demand: Demand::Optional,
         };
         let columns = ["id", "a", "b"].into_iter().zip([Kind::Int8, kinds[0], kinds[1]]).map(found).collect();
-        let description =
-            Description { columns, self_reference: SelfReference::None, skip_triggers: SkipTriggers::None, foreign_keys: Vec::new() };
+        let description = Description {
+            columns,
+            self_reference: SelfReference::None,
+            skip_triggers: SkipTriggers::None,
+            unique: None,
+            foreign_keys: Vec::new(),
+        };
         Shape::new(&Model::of(Table::named("t", ["id"], ["id"])).guard(guard), &description).map(drop)
     };
     let error = fits(Guard::lsn("a"), [Kind::Int4, Kind::Int8]).unwrap_err().to_string();
@@ -89,4 +94,42 @@ fn a_guard_whose_column_cannot_hold_positions_is_none() {
         assert!(fits(Guard::offset("a", "b"), [partition, Kind::Int8]).is_ok());
     }
     assert!(fits(Guard::lsn("b"), [Kind::Text, Kind::Int8]).is_ok());
+}
+
+#[test]
+fn what_rows_are_found_by_has_an_index_that_says_so_at_once() {
+    let fits = |lookup: &[&str], unique: Option<Vec<(&[&str], Judged)>>, demand: Demand| {
+        let found = |name: &str| Found {
+            name: name.to_owned(),
+            sql_type: "bigint".to_owned(),
+            cast: String::new(),
+            kind: Kind::Int8,
+            demand: if name == "n" { demand } else { Demand::Optional },
+        };
+        let unique = unique.map(|all| {
+            all.into_iter()
+                .map(|(columns, when)| Unique { columns: columns.iter().map(|name| (*name).to_owned()).collect(), when })
+                .collect()
+        });
+        let description = Description {
+            columns: ["id", "a", "n"].map(found).into(),
+            self_reference: SelfReference::None,
+            skip_triggers: SkipTriggers::None,
+            unique,
+            foreign_keys: Vec::new(),
+        };
+        let model = Model::of(Table::named("t", ["id", "a", "n"], ["id"])).lookup(lookup.iter().copied());
+        Shape::new(&model, &description).map(drop).map_err(|error| error.to_string())
+    };
+    let (own, both): (&[&str], &[&str]) = (&["id"], &["a", "id"]);
+    assert_eq!(fits(&["id"], Some(vec![(both, Judged::AtOnce), (own, Judged::Later), (own, Judged::AtOnce)]), Demand::Optional), Ok(()));
+    assert_eq!(fits(&["id", "a"], Some(vec![(both, Judged::AtOnce)]), Demand::Optional), Ok(()));
+    assert_eq!(fits(&["a"], None, Demand::Optional), Ok(()));
+    let error = fits(&["a"], Some(vec![(both, Judged::AtOnce), (own, Judged::AtOnce)]), Demand::Optional).unwrap_err();
+    assert!(error.starts_with("rows of `t` are found by `a`, and the database has no unique index of that"), "{error}");
+    let error = fits(&["id"], Some(vec![(own, Judged::Later)]), Demand::Optional).unwrap_err();
+    assert!(error.contains("`id`, whose constraint is DEFERRABLE"), "{error}");
+    let error = fits(&["id"], None, Demand::Counted).unwrap_err();
+    assert!(error.contains("column `n` of `t` is GENERATED ALWAYS AS IDENTITY"), "{error}");
+    assert_eq!(fits(&["n"], None, Demand::Counted), Ok(()));
 }

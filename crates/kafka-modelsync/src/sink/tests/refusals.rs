@@ -125,6 +125,15 @@ async fn what_a_trigger_refuses_is_a_rows_failure_and_a_missing_table_is_nobodys
     let failed = failed.unwrap();
     let why = std::error::Error::source(&failed).unwrap().to_string();
     assert_eq!((done, why.as_str()), (1, "not this one"));
+    // Whatever a trigger says.
+    for said in [
+        "DROP TRIGGER no; CREATE TRIGGER no BEFORE INSERT ON items WHEN NEW.id = 2 BEGIN SELECT RAISE(ABORT, 'the basket is full'); END",
+        "DROP TRIGGER no; CREATE TRIGGER no BEFORE INSERT ON items WHEN NEW.id = 2 BEGIN SELECT RAISE(ABORT, 'order is locked, no such luck'); END",
+    ] {
+        stage.execute(said).await;
+        let (done, failed) = stage.write(0, &[named(1, "a"), named(2, "b")]).await.unwrap();
+        assert!(done == 1 && failed.is_some());
+    }
     stage.execute("DROP TABLE items").await;
     assert!(stage.write(0, &[named(1, "a")]).await.is_err());
 }

@@ -71,7 +71,7 @@ impl Errands {
             // A search of an application that has the group begins it anew.
             return Ok(0);
         };
-        if let Reason::Due { at_ms } = reason {
+        if let Some(at_ms) = reason.due_ms() {
             // The server's clock is not ours.
             self.releases.clock.sleep(self.until(at_ms)).await;
         }
@@ -142,7 +142,8 @@ impl Errands {
         Ok(())
     }
 
-    /// Starts the releases that wait until their replay is due. What is due beyond the next interval is left to a later search.
+    /// Starts the releases that wait until their replay is due. What is due beyond the next interval is left to a later search, and so is
+    /// what was released by hand.
     async fn start_due(&self, client: &Client, group: &str, due_ms: impl IntoIterator<Item = i64>) -> Result<u64, BoxError> {
         let soon = due_ms.into_iter().filter(|at_ms| self.until(*at_ms) <= self.releases.parking.settings.interval);
         let soon: Vec<Reason> = soon.map(|at_ms| Reason::Due { at_ms }).collect();
@@ -152,10 +153,7 @@ impl Errands {
     /// Starts a release for each reason; those that run are not started again.
     async fn start(&self, client: &Client, group: &str, reasons: &[Reason]) -> Result<u64, BoxError> {
         let start = |reason: &Reason| {
-            let after = match reason {
-                Reason::Due { at_ms } => self.until(*at_ms),
-                _ => Duration::ZERO,
-            };
+            let after = reason.due_ms().map_or(Duration::ZERO, |at_ms| self.until(at_ms));
             let after_ms = u64::try_from(after.as_millis()).unwrap_or(u64::MAX);
             let errand = Errand { group: group.to_owned(), reason: reason.to_text(), after_ms };
             let options = self.options(names::release(&self.task_queue, group, reason));

@@ -22,7 +22,14 @@ impl PostgresStore {
     /// Those of the relations whose rows are there, or are not: what is asked for should be the smaller part.
     pub(super) async fn ask_rows(&self, relations: &[Relation], wanted: Presence) -> Result<HashSet<Relation>, StoreError> {
         let mut found = HashSet::new();
-        for asked in by_column(relations) {
+        for mut asked in by_column(relations) {
+            if let Presence::There = wanted {
+                found.extend(asked.iter().filter(|relation| !is_storable(relation)).map(|relation| (*relation).clone()));
+            }
+            asked.retain(|relation| is_storable(relation));
+            if asked.is_empty() {
+                continue;
+            }
             let statement = statement(places(asked[0], wanted));
             let statement = match asked[0].value() {
                 RelationValue::Int(_) => {
@@ -41,11 +48,29 @@ impl PostgresStore {
                 }
             };
             let connection = &mut self.connection().await?;
-            let rows: Vec<PlaceRow> = statement.load(connection).await.map_err(failed("looking up rows that messages wait for"))?;
+            let rows: Vec<PlaceRow> = statement.load(connection).await.map_err(unanswered)?;
             let of_place = |row: PlaceRow| asked.get(usize::try_from(row.place).ok()?.checked_sub(1)?);
             found.extend(rows.into_iter().filter_map(of_place).map(|relation| (*relation).clone()));
         }
         Ok(found)
+    }
+}
+
+/// PostgreSQL has no text with U+0000, so no row can come to have it. Its message is not kept waiting for that: it goes to its handler,
+/// which fails on it, and from there the way of a failed message.
+fn is_storable(relation: &Relation) -> bool {
+    match relation.value() {
+        RelationValue::Text(text) => !text.contains('\0'),
+        RelationValue::Int(_) | RelationValue::Uuid(_) => true,
+    }
+}
+
+/// A connection that broke tells nothing of the rows; a statement that failed does: there are none that it could find.
+fn unanswered(error: diesel::result::Error) -> StoreError {
+    use diesel::result::DatabaseErrorKind::{ClosedConnection, UnableToSendCommand};
+    match error {
+        diesel::result::Error::DatabaseError(ClosedConnection | UnableToSendCommand, _) => StoreError::Unreachable { source: error.into() },
+        error => failed("looking up rows that messages wait for")(error),
     }
 }
 

@@ -10,7 +10,7 @@ use super::statement::statement;
 use crate::fence::{Fence, FenceId};
 use crate::parked::{ParkedMessage, headers_to_bytes};
 use crate::reason::{Reason, ReasonId};
-use crate::store::rows::{FenceRow, IdRow, WaitingRow, failed, timestamp_type};
+use crate::store::rows::{FenceRow, IdRow, WaitingRow, failed, timestamp_type, warn_of_outdated};
 use crate::store::{Asked, Backlog, Discarded, StoreError, Waiting};
 
 const BACKLOG: &str = "SELECT id FROM kafka_waiting_messages WHERE group_id = $1 LIMIT 1";
@@ -38,7 +38,22 @@ const PARK: &str = "
     SELECT * FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)
     ON CONFLICT (group_id, topic, message_partition, message_offset) DO NOTHING";
 
-const TRY_LOCK: &str =
+/// What stands at the places of these messages and is none of them: of a topic of the same name that was deleted. Whoever replays it just
+/// then ends its own row, by its number.
+const OUTDATED: &str = "
+    DELETE FROM kafka_waiting_messages AS waiting
+    USING unnest($1, $2, $3, $4, $5, $6, $7)
+        AS new (group_id, topic, message_partition, message_offset, timestamp_ms, message_key, message_value)
+    WHERE waiting.group_id = new.group_id AND waiting.topic = new.topic
+        AND waiting.message_partition = new.message_partition AND waiting.message_offset = new.message_offset
+        AND (waiting.timestamp_ms, waiting.message_key, waiting.message_value)
+            IS DISTINCT FROM (new.timestamp_ms, new.message_key, new.message_value)";
+
+/// Against daemons, and not against each other: messages of one fence may be parked by two lanes at once.
+const TRY_LOCK_SHARED: &str =
+    "SELECT id AS fence FROM unnest($1) AS asked (id) WHERE pg_try_advisory_xact_lock_shared(id # hashtextextended(current_schema(), 0))";
+
+pub(super) const TRY_LOCK: &str =
     "SELECT id AS fence FROM unnest($1) AS asked (id) WHERE pg_try_advisory_xact_lock(id # hashtextextended(current_schema(), 0))";
 
 const DISCARD: &str = "
@@ -46,8 +61,8 @@ const DISCARD: &str = "
     WHERE waiting.fence = gone.fence AND waiting.message_key IS NOT DISTINCT FROM gone.message_key
     RETURNING waiting.fence";
 
-/// Left by somebody who died while replaying what is discarded now.
-const FORGET_CLAIMS: &str = "DELETE FROM kafka_resolving_fences WHERE fence = ANY($1)";
+/// Left by somebody who died while replaying what is discarded, released or dropped now.
+pub(super) const FORGET_CLAIMS: &str = "DELETE FROM kafka_resolving_fences WHERE fence = ANY($1)";
 
 impl PostgresStore {
     pub(super) async fn ask_backlog(&self, group: &str) -> Result<Backlog, StoreError> {
@@ -82,17 +97,17 @@ impl PostgresStore {
         let columns = Columns::of(messages);
         let mut connection = self.connection().await?;
         let claimed = if up.is_empty() {
-            insert_columns(&mut connection, columns).await.map(|()| Vec::new())
+            store(&mut connection, &columns).await.map(|()| Vec::new())
         } else {
             connection
                 .transaction(async move |connection| {
                     // Held until the transaction ends, so that a claim either sees what is stored here or is seen.
                     let ids: Vec<i64> = up.iter().map(|fence| fence.0).collect();
-                    let locked: Vec<FenceRow> = statement(TRY_LOCK).bind::<Array<BigInt>, _>(ids).load(connection).await?;
+                    let locked: Vec<FenceRow> = statement(TRY_LOCK_SHARED).bind::<Array<BigInt>, _>(ids).load(connection).await?;
                     let locked: HashSet<i64> = locked.into_iter().map(|row| row.fence).collect();
                     let claimed: Vec<FenceId> = up.into_iter().filter(|fence| !locked.contains(&fence.0)).collect();
                     if claimed.is_empty() {
-                        insert_columns(connection, columns).await?;
+                        store(connection, &columns).await?;
                     }
                     Ok::<_, diesel::result::Error>(claimed)
                 })
@@ -137,26 +152,47 @@ impl PostgresStore {
     }
 }
 
-async fn insert_columns(connection: &mut AsyncPgConnection, columns: Columns) -> diesel::QueryResult<()> {
+async fn store(connection: &mut AsyncPgConnection, columns: &Columns) -> diesel::QueryResult<()> {
+    // Mostly none of them is there.
+    if insert_columns(connection, columns).await? == columns.fences.len() {
+        return Ok(());
+    }
+    let outdated = statement(OUTDATED)
+        .bind::<Array<Text>, _>(&columns.groups)
+        .bind::<Array<Text>, _>(&columns.topics)
+        .bind::<Array<Integer>, _>(&columns.partitions)
+        .bind::<Array<BigInt>, _>(&columns.offsets)
+        .bind::<Array<Nullable<BigInt>>, _>(&columns.timestamps)
+        .bind::<Array<Nullable<Binary>>, _>(&columns.keys)
+        .bind::<Array<Nullable<Binary>>, _>(&columns.values)
+        .execute(connection)
+        .await?;
+    if outdated > 0 {
+        warn_of_outdated(outdated);
+        insert_columns(connection, columns).await?;
+    }
+    Ok(())
+}
+
+async fn insert_columns(connection: &mut AsyncPgConnection, columns: &Columns) -> diesel::QueryResult<usize> {
     statement(PARK)
-        .bind::<Array<BigInt>, _>(columns.fences)
-        .bind::<Array<BigInt>, _>(columns.reason_ids)
-        .bind::<Array<BigInt>, _>(columns.offsets)
-        .bind::<Array<BigInt>, _>(columns.parked_at_ms)
-        .bind::<Array<Nullable<BigInt>>, _>(columns.timestamps)
-        .bind::<Array<Integer>, _>(columns.partitions)
-        .bind::<Array<Integer>, _>(columns.attempts)
-        .bind::<Array<SmallInt>, _>(columns.timestamp_types)
-        .bind::<Array<Text>, _>(columns.groups)
-        .bind::<Array<Text>, _>(columns.declared_topics)
-        .bind::<Array<Text>, _>(columns.topics)
-        .bind::<Array<Text>, _>(columns.reasons)
-        .bind::<Array<Nullable<Binary>>, _>(columns.keys)
-        .bind::<Array<Nullable<Binary>>, _>(columns.values)
-        .bind::<Array<Binary>, _>(columns.headers)
+        .bind::<Array<BigInt>, _>(&columns.fences)
+        .bind::<Array<BigInt>, _>(&columns.reason_ids)
+        .bind::<Array<BigInt>, _>(&columns.offsets)
+        .bind::<Array<BigInt>, _>(&columns.parked_at_ms)
+        .bind::<Array<Nullable<BigInt>>, _>(&columns.timestamps)
+        .bind::<Array<Integer>, _>(&columns.partitions)
+        .bind::<Array<Integer>, _>(&columns.attempts)
+        .bind::<Array<SmallInt>, _>(&columns.timestamp_types)
+        .bind::<Array<Text>, _>(&columns.groups)
+        .bind::<Array<Text>, _>(&columns.declared_topics)
+        .bind::<Array<Text>, _>(&columns.topics)
+        .bind::<Array<Text>, _>(&columns.reasons)
+        .bind::<Array<Nullable<Binary>>, _>(&columns.keys)
+        .bind::<Array<Nullable<Binary>>, _>(&columns.values)
+        .bind::<Array<Binary>, _>(&columns.headers)
         .execute(connection)
         .await
-        .map(drop)
 }
 
 /// Messages as one array a column.

@@ -1,10 +1,10 @@
 //! News by LISTEN/NOTIFY: what triggers, gates and daemons tell.
 //!
-//! A payload is a JSON array `[table, column, value]`, `drained`, or nothing at all for "many rows".
+//! A payload is a JSON array `[table, column, text, value]`, or without the value, `drained`, or nothing at all for "many rows".
 
 use std::fmt;
 
-use diesel_async::AsyncPgConnection;
+use diesel_async::{AsyncPgConnection, SimpleAsyncConnection};
 use futures_util::StreamExt;
 
 use crate::reason::{Relation, RelationValue};
@@ -30,20 +30,28 @@ impl Listener for PgListener {
             }
         })
     }
+
+    fn check(&mut self) -> Answer<'_, ()> {
+        Box::pin(async { self.0.batch_execute("SELECT 1").await.map_err(failed("listening")) })
+    }
 }
+
+/// PostgreSQL refuses notifications from this length on, in bytes.
+const LONGEST: usize = 8000;
 
 /// What a trigger or a gate tells of a row.
 pub(super) fn news_of(relation: &Relation) -> String {
-    match relation.kind() {
+    let news = match relation.kind() {
         Relation::ROW => {
             serde_json::json!([relation.table(), relation.column(), relation.value().to_string(), relation.value()]).to_string()
         }
         // Kinds of the user's own are theirs to look up.
         _ => String::new(),
-    }
+    };
+    if news.len() < LONGEST { news } else { String::new() }
 }
 
-/// A trigger knows a value as text only, whatever its type. What it means is the number if it is one, else a uuid if it is one.
+/// Of a value whose type says little a trigger tells the text only. What it means is the number if it is one, else a uuid if it is one.
 fn read(payload: &str) -> News {
     if payload == "drained" {
         return News::Drained;

@@ -3,6 +3,7 @@
 use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection};
 
 use super::PostgresStore;
+use crate::stable_hash::stable_hash;
 use crate::store::StoreError;
 use crate::store::rows::{TopicRow, failed, identifier, qualified};
 
@@ -14,7 +15,7 @@ impl PostgresStore {
     /// the relations name them. Can be run again, by several processes at once.
     ///
     /// # Errors
-    /// When the table does not exist, or belongs to somebody else.
+    /// When the table or the column does not exist, the table belongs to somebody else, or others keep it locked for 5 s.
     pub async fn install_notify_trigger(&self, table: &str, column: &str) -> Result<(), StoreError> {
         self.prepare_tables().await?;
         let mut connection = self.connection().await?;
@@ -58,19 +59,40 @@ pub(super) async fn channel(connection: &mut AsyncPgConnection) -> Result<String
     let rows: Vec<TopicRow> =
         diesel::sql_query("SELECT current_schema()::text AS topic").load(connection).await.map_err(failed("asking for the schema"))?;
     let schema = rows.into_iter().next().map_or_else(String::new, |row| row.topic);
-    Ok(format!("kafka_resolver_{schema}"))
+    Ok(channel_of(&schema))
 }
 
-/// The statements that have new rows of a table announced.
+/// Names of more than 63 bytes are no channels.
+fn channel_of(schema: &str) -> String {
+    let channel = format!("kafka_resolver_{schema}");
+    if channel.len() < 64 { channel } else { format!("kafka_resolver_{:016x}", stable_hash(&[schema.as_bytes()])) }
+}
+
+/// The statement that has new rows of a table announced. A trigger that does so already is left as it is: to change one, the table must
+/// be without readers for a moment. Those are waited for no longer than 5 s.
 #[must_use]
 pub fn notify_trigger(channel: &str, table: &str, column: &str) -> String {
-    let name = identifier(&format!("kafka_resolver_{column}"));
-    let [channel, declared, by] = [channel, table, column].map(literal);
+    let trigger = format!("kafka_resolver_{column}");
+    let (name, named) = (identifier(&trigger), literal(&trigger));
+    let [channel, declared, by, of] = [channel, table, column, &qualified(table)].map(literal);
     let table = qualified(table);
+    let arguments =
+        [&channel, &declared, &by].map(|text| format!("convert_to({text}, getdatabaseencoding()) || '\\x00'::bytea")).join(" || ");
     format!(
-        "DROP TRIGGER IF EXISTS {name} ON {table};
-         CREATE TRIGGER {name} AFTER INSERT ON {table} REFERENCING NEW TABLE AS appeared
-         FOR EACH STATEMENT EXECUTE FUNCTION kafka_resolver_appeared({channel}, {declared}, {by});"
+        "DO $kafka_resolver$ BEGIN
+             PERFORM set_config('lock_timeout', '5s', true);
+             IF NOT EXISTS (SELECT 1 FROM pg_attribute WHERE attrelid = {of}::regclass AND attname = {by}::name AND attnum > 0) THEN
+                 RAISE EXCEPTION 'table % has no column %', {declared}, {by};
+             END IF;
+             IF NOT EXISTS (
+                 SELECT 1 FROM pg_trigger WHERE tgrelid = {of}::regclass AND tgname = {named}::name
+                     AND tgfoid = 'kafka_resolver_appeared'::regproc AND tgargs = {arguments}
+             ) THEN
+                 DROP TRIGGER IF EXISTS {name} ON {table};
+                 CREATE TRIGGER {name} AFTER INSERT ON {table} REFERENCING NEW TABLE AS appeared
+                 FOR EACH STATEMENT EXECUTE FUNCTION kafka_resolver_appeared({channel}, {declared}, {by});
+             END IF;
+         END $kafka_resolver$;"
     )
 }
 

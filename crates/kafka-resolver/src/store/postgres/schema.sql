@@ -33,14 +33,29 @@ CREATE TABLE IF NOT EXISTS kafka_resolving_fences (
 CREATE OR REPLACE FUNCTION kafka_resolver_appeared() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE
     key TEXT;
+    kind TEXT;
+    news TEXT;
     rows BIGINT;
 BEGIN
     SELECT count(*) INTO rows FROM appeared;
     IF rows > 200 THEN
         PERFORM pg_notify(TG_ARGV[0], '');
     ELSE
-        FOR key IN EXECUTE format('SELECT %I::text FROM appeared', TG_ARGV[2]) LOOP
-            PERFORM pg_notify(TG_ARGV[0], json_build_array(TG_ARGV[1], TG_ARGV[2], key)::text);
+        FOR key, kind IN EXECUTE
+            format('SELECT %1$I::text, pg_typeof(%1$I)::text FROM appeared WHERE %1$I IS NOT NULL', TG_ARGV[2])
+        LOOP
+            -- Of other types the reader makes what the text looks like.
+            news := CASE
+                WHEN kind IN ('smallint', 'integer', 'bigint')
+                    THEN json_build_array(TG_ARGV[1], TG_ARGV[2], key, json_build_object('int', key::bigint))
+                WHEN kind IN ('text', 'character varying', 'character', 'name', 'citext')
+                    THEN json_build_array(TG_ARGV[1], TG_ARGV[2], key, json_build_object('text', key))
+                WHEN kind = 'uuid'
+                    THEN json_build_array(TG_ARGV[1], TG_ARGV[2], key, json_build_object('uuid', key))
+                ELSE json_build_array(TG_ARGV[1], TG_ARGV[2], key)
+            END::text;
+            -- More is refused, and with it the rows.
+            PERFORM pg_notify(TG_ARGV[0], CASE WHEN octet_length(news) < 8000 THEN news ELSE '' END);
         END LOOP;
     END IF;
     RETURN NULL;

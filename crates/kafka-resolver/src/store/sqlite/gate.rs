@@ -9,7 +9,7 @@ use super::{numbers, words};
 use crate::fence::{Fence, FenceId};
 use crate::parked::{ParkedMessage, headers_to_bytes};
 use crate::reason::{Reason, ReasonId, Relation, RelationValue};
-use crate::store::rows::{ExistingRow, FenceRow, IdRow, WaitingRow, by_column, identifier, qualified, timestamp_type};
+use crate::store::rows::{ExistingRow, FenceRow, IdRow, WaitingRow, by_column, identifier, qualified, timestamp_type, warn_of_outdated};
 use crate::store::{Asked, Backlog, Discarded, Waiting};
 
 /// So many messages go into one statement.
@@ -112,35 +112,66 @@ pub(super) fn park(
         return Ok(up.iter().copied().filter(|fence| claimed.contains(&fence.0)).collect());
     }
     for messages in messages.chunks(ROWS) {
-        let values = vec!["(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"; messages.len()].join(", ");
-        let mut query = diesel::sql_query(format!(
-            "INSERT INTO kafka_waiting_messages (
-                fence, reason_id, message_offset, parked_at_ms, timestamp_ms, message_partition, attempt, timestamp_type,
-                group_id, declared_topic, topic, reason, message_key, message_value, headers
-            ) VALUES {values} ON CONFLICT (group_id, topic, message_partition, message_offset) DO NOTHING"
-        ))
-        .into_boxed();
-        for ParkedMessage { fence, place, message, attempt, reason, parked_at_ms } in messages {
-            query = query
-                .bind::<BigInt, _>(fence.id().0)
-                .bind::<BigInt, _>(reason.id().0)
-                .bind::<BigInt, _>(message.offset)
-                .bind::<BigInt, _>(*parked_at_ms)
-                .bind::<Nullable<BigInt>, _>(message.timestamp.as_millis())
-                .bind::<Integer, _>(place.partition)
-                .bind::<Integer, _>(i32::try_from(*attempt).unwrap_or(i32::MAX))
-                .bind::<SmallInt, _>(timestamp_type(message.timestamp))
-                .bind::<Text, _>(fence.group.as_str())
-                .bind::<Text, _>(&fence.topic)
-                .bind::<Text, _>(place.topic.as_str())
-                .bind::<Text, _>(reason.to_text())
-                .bind::<Nullable<Binary>, _>(message.key.as_deref())
-                .bind::<Nullable<Binary>, _>(message.value.as_deref())
-                .bind::<Binary, _>(headers_to_bytes(&message.headers));
+        // Mostly none of them is there.
+        if insert(connection, messages)? < messages.len() {
+            let outdated = outdated(connection, messages)?;
+            if outdated > 0 {
+                warn_of_outdated(outdated);
+                insert(connection, messages)?;
+            }
         }
-        query.execute(connection)?;
     }
     Ok(Vec::new())
+}
+
+fn insert(connection: &mut SqliteConnection, messages: &[ParkedMessage]) -> QueryResult<usize> {
+    let values = vec!["(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"; messages.len()].join(", ");
+    let mut query = diesel::sql_query(format!(
+        "INSERT INTO kafka_waiting_messages (
+            fence, reason_id, message_offset, parked_at_ms, timestamp_ms, message_partition, attempt, timestamp_type,
+            group_id, declared_topic, topic, reason, message_key, message_value, headers
+        ) VALUES {values} ON CONFLICT (group_id, topic, message_partition, message_offset) DO NOTHING"
+    ))
+    .into_boxed();
+    for ParkedMessage { fence, place, message, attempt, reason, parked_at_ms } in messages {
+        query = query
+            .bind::<BigInt, _>(fence.id().0)
+            .bind::<BigInt, _>(reason.id().0)
+            .bind::<BigInt, _>(message.offset)
+            .bind::<BigInt, _>(*parked_at_ms)
+            .bind::<Nullable<BigInt>, _>(message.timestamp.as_millis())
+            .bind::<Integer, _>(place.partition)
+            .bind::<Integer, _>(i32::try_from(*attempt).unwrap_or(i32::MAX))
+            .bind::<SmallInt, _>(timestamp_type(message.timestamp))
+            .bind::<Text, _>(fence.group.as_str())
+            .bind::<Text, _>(&fence.topic)
+            .bind::<Text, _>(place.topic.as_str())
+            .bind::<Text, _>(reason.to_text())
+            .bind::<Nullable<Binary>, _>(message.key.as_deref())
+            .bind::<Nullable<Binary>, _>(message.value.as_deref())
+            .bind::<Binary, _>(headers_to_bytes(&message.headers));
+    }
+    query.execute(connection)
+}
+
+/// Removes what stands at the places of these messages and is none of them: of a topic of the same name that was deleted. Whoever
+/// replays it just then ends its own row, by its number.
+fn outdated(connection: &mut SqliteConnection, messages: &[ParkedMessage]) -> QueryResult<usize> {
+    let mut outdated = 0;
+    for ParkedMessage { fence, place, message, .. } in messages {
+        let sql = "DELETE FROM kafka_waiting_messages WHERE group_id = ? AND topic = ? AND message_partition = ? AND message_offset = ?
+            AND (timestamp_ms IS NOT ? OR message_key IS NOT ? OR message_value IS NOT ?)";
+        outdated += diesel::sql_query(sql)
+            .bind::<Text, _>(fence.group.as_str())
+            .bind::<Text, _>(place.topic.as_str())
+            .bind::<Integer, _>(place.partition)
+            .bind::<BigInt, _>(message.offset)
+            .bind::<Nullable<BigInt>, _>(message.timestamp.as_millis())
+            .bind::<Nullable<Binary>, _>(message.key.as_deref())
+            .bind::<Nullable<Binary>, _>(message.value.as_deref())
+            .execute(connection)?;
+    }
+    Ok(outdated)
 }
 
 pub(super) fn discard(connection: &mut SqliteConnection, fences: &[Fence], now_ms: i64) -> QueryResult<Vec<Discarded>> {

@@ -243,13 +243,14 @@ impl Store for SqliteStore {
 
     fn release<'a>(&'a self, filter: &'a Filter) -> Answer<'a, u64> {
         let filter = filter.clone();
-        let released = self.change("releasing parked messages", move |connection, _| people::release(connection, &filter));
+        let released = self.change("releasing parked messages", move |connection, now_ms| people::release(connection, &filter, now_ms));
         released.inspect(|_| self.tell(News::Many)).boxed()
     }
 
     fn drop_messages<'a>(&'a self, filter: &'a Filter) -> Answer<'a, u64> {
         let filter = filter.clone();
-        self.change("dropping parked messages", move |connection, _| people::drop_chosen(connection, &filter))
+        let dropped = self.change("dropping parked messages", move |connection, now_ms| people::drop_chosen(connection, &filter, now_ms));
+        dropped.inspect(|_| self.tell(News::Many)).boxed()
     }
 
     fn reach<'a>(&'a self, filter: &'a Filter) -> Answer<'a, Reach> {

@@ -6,7 +6,7 @@ use diesel::{QueryResult, RunQueryDsl, SqliteConnection};
 use super::numbers;
 use crate::parked::{Status, StoredMessage};
 use crate::reason::Reason;
-use crate::store::rows::{COLUMNS, FenceRow, MessageRow, RESOLVING, ReachRow, StatRow};
+use crate::store::rows::{COLUMNS, FenceRow, MessageRow, RESOLVING, ReachRow, StatRow, WAITS_FOR_A_RELATION};
 use crate::store::{Filter, Reach, Stat};
 
 /// Lets through what the filter wants; what is null lets everything through.
@@ -57,7 +57,18 @@ pub(super) fn reach(connection: &mut SqliteConnection, filter: &Filter) -> Query
     Ok(row.into())
 }
 
-pub(super) fn release(connection: &mut SqliteConnection, filter: &Filter) -> QueryResult<u64> {
+/// What somebody left behind whose lease has run out waits again.
+fn forget_abandoned(connection: &mut SqliteConnection, filter: &Filter, now_ms: i64) -> QueryResult<()> {
+    let sql = format!(
+        "DELETE FROM kafka_resolving_fences WHERE until_ms <= ?10 AND fence IN
+         (SELECT waiting.fence FROM kafka_waiting_messages AS waiting WHERE {} ORDER BY waiting.id LIMIT ?9)",
+        chosen()
+    );
+    bound!(sql, filter).bind::<BigInt, _>(now_ms).execute(connection).map(drop)
+}
+
+pub(super) fn release(connection: &mut SqliteConnection, filter: &Filter, now_ms: i64) -> QueryResult<u64> {
+    forget_abandoned(connection, filter, now_ms)?;
     let sql = format!("SELECT DISTINCT waiting.fence FROM kafka_waiting_messages AS waiting WHERE {} LIMIT ?9", chosen());
     let fences: Vec<FenceRow> = bound!(sql, filter).load(connection)?;
     let sql = format!(
@@ -69,13 +80,24 @@ pub(super) fn release(connection: &mut SqliteConnection, filter: &Filter) -> Que
     Ok(query.execute(connection)? as u64)
 }
 
-pub(super) fn drop_chosen(connection: &mut SqliteConnection, filter: &Filter) -> QueryResult<u64> {
+pub(super) fn drop_chosen(connection: &mut SqliteConnection, filter: &Filter, now_ms: i64) -> QueryResult<u64> {
+    forget_abandoned(connection, filter, now_ms)?;
     let sql = format!(
         "DELETE FROM kafka_waiting_messages WHERE id IN
-         (SELECT waiting.id FROM kafka_waiting_messages AS waiting WHERE {} AND NOT {RESOLVING} ORDER BY waiting.id LIMIT ?9)",
+         (SELECT waiting.id FROM kafka_waiting_messages AS waiting WHERE {} AND NOT {RESOLVING} ORDER BY waiting.id LIMIT ?9)
+         RETURNING fence",
         chosen()
     );
-    Ok(bound!(sql, filter).execute(connection)? as u64)
+    let dropped: Vec<FenceRow> = bound!(sql, filter).load(connection)?;
+    // What is behind them says for itself what it waits for, at the next look.
+    let sql = format!(
+        "UPDATE kafka_waiting_messages AS waiting SET reason_id = ?2, reason = ?3
+         WHERE waiting.fence IN (SELECT value FROM json_each(?1)) AND {WAITS_FOR_A_RELATION} AND NOT {RESOLVING}"
+    );
+    let due = Reason::Due { at_ms: 0 };
+    let query = diesel::sql_query(sql).bind::<Text, _>(numbers(dropped.iter().map(|row| row.fence)));
+    query.bind::<BigInt, _>(due.id().0).bind::<Text, _>(due.to_text()).execute(connection)?;
+    Ok(dropped.len() as u64)
 }
 
 pub(super) fn stats(connection: &mut SqliteConnection) -> QueryResult<Vec<Stat>> {

@@ -9,6 +9,7 @@ mod meaning;
 mod resolve;
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 pub(crate) use self::meaning::{Meaning, Unit};
 
@@ -69,14 +70,14 @@ pub(crate) struct Record {
     pub(crate) meaning: Meaning,
     pub(crate) fields: Vec<Field>,
     /// Fields of the reader's schema that the writer's has not: their names, types and encoded defaults.
-    pub(crate) added: Vec<(Box<str>, NodeId, Vec<u8>)>,
+    pub(crate) added: Vec<(Arc<str>, NodeId, Vec<u8>)>,
     /// Earlier names, by which a reader's schema may know the writer's.
     pub(crate) aliases: Vec<Box<str>>,
 }
 
 #[derive(Debug, Clone)]
 pub(crate) struct Field {
-    pub(crate) name: Box<str>,
+    pub(crate) name: Arc<str>,
     pub(crate) node: NodeId,
     pub(crate) take: Take,
     /// The default, for who reads or writes a record without the field.
@@ -94,11 +95,16 @@ pub(crate) enum Take {
 
 /// A full name, and where its last part begins.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Name(Box<str>);
+pub(crate) struct Name(Arc<str>);
 
 impl Name {
     pub(crate) fn full(&self) -> &str {
         &self.0
+    }
+
+    /// The same, to keep.
+    pub(crate) fn shared(&self) -> Arc<str> {
+        Arc::clone(&self.0)
     }
 
     /// Without the namespace.

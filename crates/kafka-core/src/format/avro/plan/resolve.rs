@@ -139,7 +139,8 @@ impl Resolver<'_> {
         let mut fields = Vec::with_capacity(written.fields.len());
         for field in &written.fields {
             let by_name = read.fields.iter().position(|wanted| wanted.name == field.name);
-            let wanted = by_name.or_else(|| read.fields.iter().position(|wanted| wanted.aliases.contains(&field.name)));
+            let wanted =
+                by_name.or_else(|| read.fields.iter().position(|wanted| wanted.aliases.iter().any(|alias| **alias == *field.name)));
             let (name, node, take) = match wanted {
                 Some(at) if !taken[at] => {
                     taken[at] = true;

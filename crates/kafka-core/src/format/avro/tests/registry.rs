@@ -209,7 +209,7 @@ async fn a_value_without_a_type_is_read_with_its_schema_and_written_again() {
         let value = decode(&values, &bytes).await.unwrap();
         assert_eq!(value.get("id"), Some(&Datum::Long(7)));
         let total = value.get("total").unwrap();
-        assert_eq!(total, &Datum::Record("shop.Money".to_owned(), vec![("cents".to_owned(), Datum::Long(995))]));
+        assert_eq!(total, &Datum::Record("shop.Money".into(), vec![("cents".into(), Datum::Long(995))]));
         assert_eq!(value.to::<Order>().unwrap(), order());
         assert_eq!(value.schema().text().as_str(), registered(&stub, "orders-value").to_string());
     }
@@ -233,13 +233,13 @@ async fn values_of_several_schemas_go_to_one_topic() {
     let schema =
         |name: &str| ValueSchema::parse(&format!(r#"{{"type":"record","name":"{name}","fields":[{{"name":"n","type":"int"}}]}}"#)).unwrap();
     for (name, number) in [("A", 1), ("B", 2), ("A", 3)] {
-        let datum = Datum::Record(name.to_owned(), vec![("n".to_owned(), Datum::Int(number))]);
+        let datum = Datum::Record(name.into(), vec![("n".into(), Datum::Int(number))]);
         let value = AvroValue::new(schema(name), datum.clone()).unwrap();
         let bytes = encode(&values, &value).await.unwrap();
         assert_eq!(decode(&values, &bytes).await.unwrap().datum(), &datum);
     }
     assert_eq!(stub.requests(), ["REGISTER A", "GET 1", "REGISTER B", "GET 2"]);
-    let wrong = AvroValue::new(schema("A"), Datum::Record("A".to_owned(), vec![("n".to_owned(), Datum::Null)])).unwrap_err();
+    let wrong = AvroValue::new(schema("A"), Datum::Record("A".into(), vec![("n".into(), Datum::Null)])).unwrap_err();
     assert!(wrong.reason.contains("field `n`"), "{wrong}");
 }
 
