@@ -166,7 +166,7 @@ struct Failed {
 }
 
 enum Why {
-    Message(SinkError),
+    Message(Box<SinkError>),
     /// Nobody's failure: it waits.
     Waits(BoxError),
 }
@@ -175,7 +175,7 @@ impl Failed {
     /// Behind so many messages of the batch.
     fn behind(self, before: usize) -> BatchError {
         match self.why {
-            Why::Message(error) => BatchError::at(before + self.done, error),
+            Why::Message(error) => BatchError::at(before + self.done, *error),
             Why::Waits(error) => BatchError::unavailable(before + self.done, error),
         }
     }
@@ -229,11 +229,11 @@ impl<M: ModelTopic> Sink<M> {
                 return Err(if awaited {
                     waits(written.done, error.into())
                 } else {
-                    Failed { done: written.done, why: Why::Message(error) }
+                    Failed { done: written.done, why: Why::Message(Box::new(error)) }
                 });
             }
         }
-        broken.map_or(Ok(()), |error| Err(Failed { done: messages, why: Why::Message(error) }))
+        broken.map_or(Ok(()), |error| Err(Failed { done: messages, why: Why::Message(Box::new(error)) }))
     }
 
     fn patience(&self) -> MutexGuard<'_, Patience> {

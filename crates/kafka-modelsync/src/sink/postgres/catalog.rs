@@ -165,21 +165,6 @@ async fn unique(connection: &mut AsyncPgConnection, table: &Table) -> Result<Opt
     Ok(Some(unique.collect()))
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_english_is_understood() {
-        for spoken in ["", "C", "POSIX", "C.UTF-8", "en_US.UTF-8", "English_United States.1252"] {
-            assert!(is_understood(spoken), "{spoken}");
-        }
-        for spoken in ["de_DE.UTF-8", "fr_FR", "German_Germany.1252", "Catalan"] {
-            assert!(!is_understood(spoken), "{spoken}");
-        }
-    }
-}
-
 /// `bit` and `character` without a length are of length 1, which what is cast is not.
 fn cast(of_type: &str, named: String) -> String {
     match of_type {
@@ -210,5 +195,20 @@ fn kind(of_type: &str) -> Kind {
         "hstore" => Kind::Hstore,
         "json" | "jsonb" => Kind::Json,
         _ => Kind::Other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_english_is_understood() {
+        for spoken in ["", "C", "POSIX", "C.UTF-8", "en_US.UTF-8", "English_United States.1252"] {
+            assert!(is_understood(spoken), "{spoken}");
+        }
+        for spoken in ["de_DE.UTF-8", "fr_FR", "German_Germany.1252", "Catalan"] {
+            assert!(!is_understood(spoken), "{spoken}");
+        }
     }
 }
