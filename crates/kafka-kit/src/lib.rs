@@ -163,7 +163,7 @@ mod book {
     #[cfg(all(feature = "resolver", feature = "postgres"))]
     pages!(Relations = "../../../docs/book/relations.md");
     #[cfg(all(feature = "modelsync", feature = "postgres"))]
-    pages!(Tables = "../../../docs/book/tables.md");
+    pages!(Tables = "../../../docs/book/tables.md", Transforms = "../../../docs/book/transforms.md");
     pages!(
         Readme = "../../../README.md",
         DeadLetters = "../../../docs/book/dead-letters.md",

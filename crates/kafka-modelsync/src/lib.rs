@@ -24,7 +24,7 @@ pub mod __private {
     pub use inventory;
     pub use kafka_core::format::{Avro, AvroValue};
 
-    pub use crate::model::{Guard, Model, ModelTopic, Truncations, column_name};
+    pub use crate::model::{ForeignKeys, Guard, Model, ModelTopic, Truncations, column_name};
     pub use crate::sync;
     pub use crate::table::Table;
 }

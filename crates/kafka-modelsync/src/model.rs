@@ -11,6 +11,7 @@ use kafka_core::topic::TopicSpec;
 use crate::change::Event;
 use crate::row::Row;
 use crate::table::Table;
+use crate::transform::Transforms;
 use crate::value::Value;
 
 /// A topic whose messages are written into a table by a [`Sink`](crate::sink::Sink). Written by `#[derive(ModelTopic)]`; by hand:
@@ -61,6 +62,7 @@ pub trait ModelTopic: Send + Sync + 'static {
 #[derive(Debug, Clone)]
 pub struct Model {
     pub(crate) table: Table,
+    pub(crate) transforms: Transforms,
     pub(crate) fields: HashMap<Arc<str>, Field>,
     pub(crate) deletion_key: Option<Arc<str>>,
     pub(crate) deletion: Option<fn(&Row) -> bool>,
@@ -68,6 +70,31 @@ pub struct Model {
     pub(crate) guard: Guard,
     pub(crate) truncations: Truncations,
     pub(crate) relations: Vec<RelationOf>,
+    /// None where nothing is said.
+    pub(crate) foreign_keys: Option<ForeignKeys>,
+    pub(crate) reroute: Vec<(Arc<str>, Rerouted)>,
+}
+
+/// Whether messages wait for the rows that the table's foreign keys refer to.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ForeignKeys {
+    /// Only what [`Model::relation`] says is waited for.
+    #[default]
+    Ignored,
+    /// Those that the database has, of one column that may not be null, whose type is an integer, a text or a UUID. Read from its
+    /// catalog when the application starts. A column with a [`Model::relation`] waits for that instead, an excluded one for nothing.
+    /// Needs the [`RelationResolver`](kafka_resolver::RelationResolver) with a store in the same database.
+    WaitedFor,
+}
+
+/// Whose row a message is about, by the table in its key.
+#[derive(Debug, Clone)]
+pub(crate) enum Rerouted {
+    /// This model's own.
+    Own,
+    /// Another model's.
+    To(Box<Model>),
 }
 
 /// A row that a column refers to.
@@ -95,6 +122,8 @@ pub(crate) enum Written {
     #[default]
     Yes,
     Never,
+    /// Only if it is a foreign key that is waited for.
+    IfItRefers,
 }
 
 /// What keeps an older event from overwriting a newer row.
@@ -157,6 +186,7 @@ impl Model {
     pub fn of(table: Table) -> Self {
         Self {
             table,
+            transforms: Transforms::new(),
             fields: HashMap::new(),
             deletion_key: Some("__deleted".into()),
             deletion: None,
@@ -164,6 +194,8 @@ impl Model {
             guard: Guard::Off,
             truncations: Truncations::Ignored,
             relations: Vec::new(),
+            foreign_keys: None,
+            reroute: Vec::new(),
         }
     }
 
@@ -178,6 +210,16 @@ impl Model {
     #[must_use]
     pub fn rename(mut self, column: &str, field: &str) -> Self {
         self.field(column).source = Some(field.into());
+        self
+    }
+
+    /// Passes each message through these before anything else: columns are filled from the fields that they leave. Default: none.
+    ///
+    /// What refers to other rows is waited for as it is after the transforms, up to the first that looks up or enriches; what those make is
+    /// not waited for. So functions among them are called twice for a message.
+    #[must_use]
+    pub fn transforms(mut self, transforms: Transforms) -> Self {
+        self.transforms = transforms;
         self
     }
 
@@ -242,6 +284,42 @@ impl Model {
         self
     }
 
+    /// Whether messages wait for the rows that the table's foreign keys refer to. Default: only for those that
+    /// [`relation`](Self::relation) says; in a [`ModelSync`](crate::sync::ModelSync), for all.
+    #[must_use]
+    pub fn foreign_keys(mut self, foreign_keys: ForeignKeys) -> Self {
+        self.foreign_keys = Some(foreign_keys);
+        self
+    }
+
+    /// Leaves a column out unless it is a foreign key that is waited for.
+    pub(crate) fn leave_out(mut self, column: &str) -> Self {
+        let field = self.field(column);
+        if field.written == Written::Yes {
+            field.written = Written::IfItRefers;
+        }
+        self
+    }
+
+    /// Says whose row a message is whose key names this table in `__dbz__physicalTableIdentifier`, as Debezium's `ByLogicalTableRouter`
+    /// adds it where one topic carries several tables. By default the table is named as its topic was before,
+    /// `{prefix}.{schema}.{table}`.
+    ///
+    /// A table in a key that is not named here fails the message; one without a table in its key is this model's. How messages are read
+    /// (`deletion_key`, `deletion`) is this model's to say. A model's own table is named by [`reroute_own`](Self::reroute_own).
+    #[must_use]
+    pub fn reroute(mut self, table: &str, model: Self) -> Self {
+        self.reroute.push((table.into(), Rerouted::To(Box::new(model))));
+        self
+    }
+
+    /// Says that a message whose key names this table is this model's own: see [`reroute`](Self::reroute).
+    #[must_use]
+    pub fn reroute_own(mut self, table: &str) -> Self {
+        self.reroute.push((table.into(), Rerouted::Own));
+        self
+    }
+
     /// The table.
     #[must_use]
     pub fn table(&self) -> &Table {
@@ -286,7 +364,7 @@ impl Model {
             problems.push(format!("`{table}` has no column `{column}` that could refer to another table; name one of its columns"));
         }
         for column in self.key() {
-            if self.fields.get(column).is_some_and(|field| field.written == Written::Never) {
+            if self.fields.get(column).is_some_and(|field| field.written != Written::Yes) {
                 problems.push(format!("rows of `{table}` are found by `{column}`, which is excluded; exclude another, or say `lookup`"));
             }
         }
@@ -294,7 +372,37 @@ impl Model {
             problems
                 .push("truncations are applied beside a guard, and an old one would empty a newer table; leave out one of the two".into());
         }
+        problems.extend(self.problems_of_reroute());
         problems.sort_unstable();
+        problems
+    }
+
+    fn problems_of_reroute(&self) -> Vec<String> {
+        let mut problems = Vec::new();
+        if !self.reroute.is_empty() && self.truncations == Truncations::Applied {
+            problems.push(
+                "truncations are applied beside `reroute`, and a truncation has no key that says which table it empties; leave out one of \
+                 the two"
+                    .into(),
+            );
+        }
+        for (at, (name, rerouted)) in self.reroute.iter().enumerate() {
+            if self.reroute[..at].iter().any(|(known, _)| known == name) {
+                problems.push(format!("`reroute` names `{name}` twice; remove one of the two"));
+            }
+            let Rerouted::To(model) = rerouted else { continue };
+            problems.extend(model.problems());
+            if !model.reroute.is_empty() {
+                problems
+                    .push(format!("`{name}` is rerouted to `{}`, which reroutes itself; name all tables in one `reroute`", model.table));
+            }
+            if model.deletion.is_some() || model.truncations == Truncations::Applied {
+                problems.push(format!(
+                    "`{name}` is rerouted to `{}`, whose `deletion` or `truncations` would not be asked; say them of the topic's own model",
+                    model.table
+                ));
+            }
+        }
         problems
     }
 
@@ -352,6 +460,14 @@ mod tests {
         let problems = wrong.problems().join("\n");
         assert!(problems.contains("no column `nam`") && problems.contains("`id`, which is excluded"), "{problems}");
         assert!(problems.contains("truncations") && wrong.problems().len() == 3, "{problems}");
+        let pets = || Model::of(Table::named("pets", ["id"], ["id"]));
+        assert_eq!(model().reroute("a", pets()).reroute_own("b").problems(), Vec::<String>::new());
+        let wrong = model().reroute("a", pets().reroute_own("c")).reroute_own("a").truncations(Truncations::Applied);
+        let wrong = wrong.reroute("d", pets().deletion(|_| true).exclude("x")).problems();
+        for said in ["names `a` twice", "which reroutes itself", "which table it empties", "would not be asked", "no column `x`"] {
+            assert!(wrong.iter().any(|problem| problem.contains(said)), "{said}: {wrong:?}");
+        }
+        assert_eq!(wrong.len(), 5);
         assert!(model().lookup(["email"]).problems()[0].contains("no column `email` to find rows by"));
         assert!(Model::of(Table::named("t", ["a"], [])).problems()[0].contains("nothing says by which columns"));
     }

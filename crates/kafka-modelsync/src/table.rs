@@ -93,6 +93,11 @@ impl Table {
         self.columns.iter().any(|known| **known == *column)
     }
 
+    /// Whether it is the table of this name, whatever columns each knows of it.
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        self.name == other.name && self.schema == other.schema
+    }
+
     /// The name as an identifier in SQL.
     pub(crate) fn quoted(&self) -> String {
         match &self.schema {

@@ -5,6 +5,7 @@
 use diesel::connection::SimpleConnection;
 use diesel::sql_types::Text;
 use diesel::{Connection, QueryableByName, RunQueryDsl, SqliteConnection};
+use futures_util::future::BoxFuture;
 use std::sync::Arc;
 
 use kafka_core::app::{App, AppBuilder, Background, Plugin, Surroundings};
@@ -18,7 +19,12 @@ use kafka_core::test_kit::TestApp;
 use kafka_core::topic::{Concurrency, Control, TopicSpec};
 use kafka_modelsync::model::{Guard, Model, ModelTopic};
 use kafka_modelsync::sink::{Sink, Tables};
+use kafka_modelsync::sync::{ModelSyncs, Sink as SyncSink, SyncSpec};
 use kafka_modelsync::table::Table;
+use kafka_modelsync::transform::{Field, Lookup, Parts, Transforms};
+use kafka_modelsync::value::Value as Cell;
+use kafka_resolver::store::memory::MemoryStore;
+use kafka_resolver::{Relation, RelationResolver};
 use serde_json::Value;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::sync::{Mutex, oneshot};
@@ -252,7 +258,7 @@ impl Background for Returning {
         "returning messages"
     }
 
-    fn run(self: Arc<Self>, surroundings: Surroundings) -> futures_util::future::BoxFuture<'static, Result<(), BoxError>> {
+    fn run(self: Arc<Self>, surroundings: Surroundings) -> BoxFuture<'static, Result<(), BoxError>> {
         Box::pin(async move {
             let topic = &surroundings.topics[0];
             while let Some((messages, done)) = self.0.lock().await.recv().await {
@@ -317,4 +323,152 @@ async fn what_is_replayed_moves_no_stored_position_and_is_written_by_whoever_has
     assert_eq!(position(""), ["0 at 2"]);
     let all = ["5 of before", "7 of long ago", "100 Ada", "101 Bob", "9000 of elsewhere"];
     assert_eq!(lines(&mut app, &mut connection).await, all);
+}
+
+/// A topic of three tables, one of which goes elsewhere.
+struct Pets;
+
+impl ModelTopic for Pets {
+    type Key = Json<Value>;
+    type Value = Json<Value>;
+
+    fn spec() -> TopicSpec {
+        Customers::spec()
+    }
+
+    fn model() -> Model {
+        let dogs = Model::of(Table::named("dogs", ["id", "owner"], ["id"])).rename("owner", "master");
+        Customers::model().reroute_own("app.public.customers").reroute("app.public.dogs", dogs)
+    }
+}
+
+#[tokio::test]
+async fn the_table_in_a_key_says_whose_row_it_is() {
+    let sql = "CREATE TABLE customers (id BIGINT PRIMARY KEY NOT NULL, name TEXT);
+        CREATE TABLE dogs (id BIGINT PRIMARY KEY NOT NULL, owner BIGINT)";
+    let (_dir, mut connection, tables) = database(sql);
+    let consumer = ConsumerSpec::new("mirror", "g").topic::<Sink<Pets>>();
+    let mut app =
+        TestApp::start(App::builder(Settings::default()).without_discovery().plugin(tables).consumer_spec(consumer)).await.unwrap();
+    let of = |table: &str, id: i64| format!(r#"{{"id": {id}, "__dbz__physicalTableIdentifier": "app.public.{table}"}}"#);
+    say(&app, &of("customers", 1), Some(r#"{"name": "Ada"}"#), Headers::new());
+    say(&app, &of("dogs", 1), Some(r#"{"master": 1}"#), Headers::new());
+    say(&app, r#"{"id": 2}"#, Some(r#"{"name": "Bob"}"#), Headers::new());
+    say(&app, &of("dogs", 2), Some(r#"{"master": 2}"#), Headers::new());
+    say(&app, &of("dogs", 1), None, Headers::new());
+    assert_eq!(lines(&mut app, &mut connection).await, ["1 Ada", "2 Bob"]);
+    let dogs = "SELECT id || ' of ' || owner AS line FROM dogs ORDER BY id";
+    let dogs: Vec<Line> = diesel::sql_query(dogs).load(&mut connection).unwrap();
+    assert_eq!(dogs.into_iter().map(|line| line.line).collect::<Vec<_>>(), ["2 of 2"]);
+    // One that nobody named is a failure of its own; what stood before it in its batch is written.
+    say(&app, &of("customers", 3), Some(r#"{"name": "Eve"}"#), Headers::new());
+    say(&app, &of("cats", 3), Some(r#"{"master": 1}"#), Headers::new());
+    say(&app, &of("customers", 4), Some(r#"{"name": "Joe"}"#), Headers::new());
+    assert_eq!(lines(&mut app, &mut connection).await, ["1 Ada", "2 Bob", "3 Eve"]);
+}
+
+struct Orders;
+
+impl ModelTopic for Orders {
+    type Key = Json<Value>;
+    type Value = Json<Value>;
+
+    fn spec() -> TopicSpec {
+        TopicSpec::named("orders")
+    }
+
+    fn model() -> Model {
+        Model::of(Table::named("orders", ["id", "customer_id", "parent_id", "note", "city"], ["id"]))
+    }
+}
+
+const ORDERS: &str = "CREATE TABLE orders (id BIGINT PRIMARY KEY NOT NULL, customer_id BIGINT NOT NULL REFERENCES customers,
+    parent_id BIGINT NOT NULL REFERENCES orders (id), note TEXT, city BIGINT REFERENCES cities (id));
+    CREATE TABLE customers (id BIGINT PRIMARY KEY NOT NULL, name TEXT); CREATE TABLE cities (id BIGINT PRIMARY KEY NOT NULL)";
+
+fn orders(spec: SyncSpec, tables: Tables, rows: &MemoryStore) -> AppBuilder {
+    let settings = Settings::default().section("model_sync_consumer", "mirror").unwrap();
+    let app = App::builder(settings).without_discovery().plugin(tables).consumer_spec(ConsumerSpec::new("mirror", "g"));
+    app.plugin(ModelSyncs::new().without_discovery().spec(spec)).plugin(RelationResolver::new(rows.clone()))
+}
+
+async fn order(app: &mut TestApp, id: i64, value: &str, connection: &mut SqliteConnection) -> Vec<String> {
+    let record =
+        Record::new(TopicName::new("customers").unwrap()).key(format!(r#"{{"id": {id}}}"#).into_bytes()).value(value.as_bytes().to_vec());
+    app.publish_record(&record).unwrap();
+    written_orders(app, connection).await
+}
+
+async fn written_orders(app: &mut TestApp, connection: &mut SqliteConnection) -> Vec<String> {
+    app.until_idle().await;
+    let lines = "SELECT id || ' ' || customer_id || ' ' || coalesce(note, '-') || coalesce(city, '') AS line FROM orders ORDER BY id";
+    let lines: Vec<Line> = diesel::sql_query(lines).load(connection).unwrap();
+    lines.into_iter().map(|line| line.line).collect()
+}
+
+#[tokio::test]
+async fn a_sync_waits_for_the_foreign_keys_of_its_table_and_writes_them_whatever_its_fields() {
+    let (_dir, mut connection, tables) = database(ORDERS);
+    let rows = MemoryStore::new();
+    let spec = SyncSpec::new("Orders", Orders::model().table().clone()).topic("customers").sink(SyncSink::of::<Orders>());
+    let mut app = TestApp::start(orders(spec.only(["note"]), tables, &rows)).await.unwrap();
+    // It is its own parent; and what may be null is not waited for.
+    let first = r#"{"customer_id": 7, "parent_id": 1, "note": "a", "city": 3}"#;
+    assert_eq!(order(&mut app, 1, first, &mut connection).await, Vec::<String>::new());
+    assert_eq!(rows.messages().len(), 1);
+    connection.batch_execute("INSERT INTO customers VALUES (7, 'Ada')").unwrap();
+    rows.appear(Relation::row("customers", "id", 7_i64));
+    assert_eq!(written_orders(&mut app, &mut connection).await, ["1 7 a"]);
+    assert_eq!(order(&mut app, 2, r#"{"customer_id": 7, "parent_id": 1, "note": "b"}"#, &mut connection).await, ["1 7 a"]);
+    rows.appear(Relation::row("orders", "id", 1_i64));
+    assert_eq!(written_orders(&mut app, &mut connection).await, ["1 7 a", "2 7 b"]);
+}
+
+/// Cities by their names, as another table would know them.
+struct Cities;
+
+impl Lookup for Cities {
+    fn look_up<'a>(&'a self, names: &'a [Cell]) -> BoxFuture<'a, Result<Vec<Option<Cell>>, BoxError>> {
+        let city = |name: &Cell| if *name == Cell::Text("Rome".into()) { Some(Cell::Int(5)) } else { None };
+        Box::pin(async move { Ok(names.iter().map(city).collect()) })
+    }
+}
+
+struct Transformed;
+
+impl ModelTopic for Transformed {
+    type Key = Json<Value>;
+    type Value = Json<Value>;
+
+    fn spec() -> TopicSpec {
+        Orders::spec()
+    }
+
+    fn model() -> Model {
+        let transforms = Transforms::new()
+            .field(Field::of("number").to("id").on(Parts::Key))
+            .field(Field::of("customer").to("customer_id"))
+            .field(Field::of("town").to("city").look_up(Cities));
+        Orders::model().transforms(transforms)
+    }
+}
+
+#[tokio::test]
+async fn transforms_come_before_columns_and_what_they_make_is_written() {
+    let (_dir, mut connection, tables) = database(ORDERS);
+    connection.batch_execute("INSERT INTO customers VALUES (7, 'Ada'); INSERT INTO cities VALUES (5)").unwrap();
+    let rows = MemoryStore::new();
+    let spec = SyncSpec::new("Orders", Orders::model().table().clone()).topic("customers").sink(SyncSink::of::<Transformed>());
+    let mut app = TestApp::start(orders(spec.only(["id"]), tables, &rows)).await.unwrap();
+    let send = |app: &TestApp, value: &str| say(app, r#"{"number": 1}"#, Some(value), Headers::new());
+    send(&app, r#"{"customer": 7, "parent_id": 1, "note": "left out", "town": "Rome"}"#);
+    assert_eq!(written_orders(&mut app, &mut connection).await, Vec::<String>::new());
+    assert_eq!(rows.messages().len(), 1);
+    rows.appear(Relation::row("customers", "id", 7_i64));
+    assert_eq!(written_orders(&mut app, &mut connection).await, ["1 7 -5"]);
+    // What is not found fails its message alone: what came before it is written.
+    send(&app, r#"{"customer": 7, "parent_id": 1, "town": null}"#);
+    send(&app, r#"{"customer": 7, "parent_id": 1, "town": "Oz"}"#);
+    send(&app, r#"{"customer": 7, "parent_id": 1, "town": "Rome"}"#);
+    assert_eq!(written_orders(&mut app, &mut connection).await, ["1 7 -"]);
 }

@@ -72,12 +72,6 @@ pub enum Defect {
     PauseForgotten,
     /// Positions of the database are not asked for.
     PositionsIgnored,
-    /// A position is committed before what goes with it.
-    PositionOutsideTransaction,
-    /// Each owner of a partition has a transactional id of its own.
-    NoFencing,
-    /// What is to be aborted stays in the next transaction.
-    AbortSkipped,
     /// A revocation is answered twice.
     AnswerTwice,
     /// An error of the client panics the loop.

@@ -2,7 +2,7 @@
 
 use syn::ext::IdentExt;
 use syn::parse::ParseStream;
-use syn::{Ident, LitStr, Path, Type, parse_quote};
+use syn::{Expr, Ident, LitBool, LitStr, Path, Token, Type, parse_quote};
 
 use crate::settings::batch::BatchAttrs;
 use crate::settings::concurrency::ConcurrencyAttrs;
@@ -25,6 +25,9 @@ pub(super) struct ModelTopicAttrs {
     pub(super) deletion: Slot<Path>,
     pub(super) guard: Slot<GuardAttrs>,
     pub(super) truncations: Slot<()>,
+    pub(super) transforms: Slot<Expr>,
+    pub(super) foreign_keys: Slot<LitBool>,
+    pub(super) reroute: Slot<Vec<RerouteAttr>>,
     pub(super) batch: Slot<BatchAttrs>,
     pub(super) concurrency: Slot<ConcurrencyAttrs>,
     pub(super) retry: Slot<RetryAttrs>,
@@ -46,6 +49,9 @@ impl Attributes for ModelTopicAttrs {
         Key::new("deletion", "deletion = is_deletion", |attrs, item| item.once(&mut attrs.deletion, Item::path)),
         Key::new("guard", GuardAttrs::EXAMPLE, |attrs, item| item.once(&mut attrs.guard, Item::nested)),
         Key::new("truncations", "truncations", |attrs, item| item.once(&mut attrs.truncations, Item::flag)),
+        Key::new("transforms", "transforms = with_city()", |attrs, item| item.once(&mut attrs.transforms, Item::any)),
+        Key::new("foreign_keys", "foreign_keys = true", |attrs, item| item.once(&mut attrs.foreign_keys, Item::boolean)),
+        Key::new("reroute", RerouteAttr::EXAMPLE, |attrs, item| item.once(&mut attrs.reroute, |item| item.list(RerouteAttr::read))),
         Key::new("batch", BatchAttrs::EXAMPLE, |attrs, item| item.once(&mut attrs.batch, Item::nested)),
         Key::new("concurrency", ConcurrencyAttrs::EXAMPLE, |attrs, item| item.once(&mut attrs.concurrency, Item::nested)),
         Key::new("retry", RetryAttrs::EXAMPLE, |attrs, item| item.once(&mut attrs.retry, Item::nested)),
@@ -67,6 +73,30 @@ impl ModelTopicAttrs {
 /// The format of keys and values that say none: what Debezium's converter for a registry writes.
 fn avro() -> Type {
     parse_quote!(__k::Avro<__k::AvroValue>)
+}
+
+/// One element of `reroute(…)`: a table's name, and the type whose model its rows are.
+#[derive(Debug)]
+pub(super) struct RerouteAttr {
+    pub(super) table: LitStr,
+    pub(super) to: Type,
+}
+
+impl RerouteAttr {
+    const EXAMPLE: &'static str = "reroute(\"app.public.customers\" = Self, \"app.public.dogs\" = Dogs)";
+
+    fn read(input: ParseStream<'_>) -> syn::Result<Self> {
+        let at = input.span();
+        let read = |input: ParseStream<'_>| {
+            let table = input.parse()?;
+            input.parse::<Token![=]>()?;
+            Ok(Self { table, to: input.parse()? })
+        };
+        read(input).map_err(|_: syn::Error| {
+            let message = format!("`reroute` takes names of tables, each with the type of its rows; write `{}`", Self::EXAMPLE);
+            syn::Error::new(at, message)
+        })
+    }
 }
 
 /// `guard(…)`
@@ -134,8 +164,8 @@ pub(super) fn of_diesel(attributes: &[syn::Attribute], wanted: &str) -> Option<P
                 let content;
                 syn::parenthesized!(content in meta.input);
                 content.parse::<proc_macro2::TokenStream>()?;
-            } else if meta.input.peek(syn::Token![=]) {
-                meta.value()?.parse::<syn::Expr>()?;
+            } else if meta.input.peek(Token![=]) {
+                meta.value()?.parse::<Expr>()?;
             }
             Ok(())
         });

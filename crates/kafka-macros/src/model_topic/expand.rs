@@ -4,11 +4,11 @@ use proc_macro2::TokenStream;
 use quote::quote;
 use syn::{Ident, Type};
 
-use super::model::{Column, Guard, ModelTopic, Said, Truncations};
+use super::model::{Column, ForeignKeys, Guard, ModelTopic, Reroute, RerouteTo, Said, Truncations};
 
 pub(super) fn expand(topic: &ModelTopic) -> TokenStream {
     let ModelTopic { root, ident, name, key, value, table, columns, lookup, deletion_key, deletion, .. } = topic;
-    let ModelTopic { guard, truncations, batch, concurrency, retry, suppress, .. } = topic;
+    let ModelTopic { guard, truncations, transforms, foreign_keys, reroute, batch, concurrency, retry, suppress, .. } = topic;
     let columns = columns.iter().map(|Column { column, said }| {
         // Diesel's own name for it, so that the compiler says which column there is none of.
         let column = quote!(__k::column_name(#table::#column));
@@ -30,6 +30,15 @@ pub(super) fn expand(topic: &ModelTopic) -> TokenStream {
         Truncations::Ignored => None,
         Truncations::Applied => Some(quote!(.truncations(__k::Truncations::Applied))),
     };
+    let transforms = transforms.as_ref().map(|transforms| quote!(.transforms(#transforms)));
+    let foreign_keys = foreign_keys.map(|said| match said {
+        ForeignKeys::Ignored => quote!(.foreign_keys(__k::ForeignKeys::Ignored)),
+        ForeignKeys::WaitedFor => quote!(.foreign_keys(__k::ForeignKeys::WaitedFor)),
+    });
+    let reroute = reroute.iter().map(|Reroute { table, to }| match to {
+        RerouteTo::Own => quote!(.reroute_own(#table)),
+        RerouteTo::Other(to) => quote!(.reroute(#table, <#to as __k::ModelTopic>::model())),
+    });
     root.wrap(quote! {
         #[automatically_derived]
         impl __k::ModelTopic for #ident {
@@ -41,7 +50,7 @@ pub(super) fn expand(topic: &ModelTopic) -> TokenStream {
             }
 
             fn model() -> __k::Model {
-                __k::Model::of(__k::Table::of(#table::table)) #(#columns)* #lookup #deletion_key #deletion #guard #truncations
+                __k::Model::of(__k::Table::of(#table::table)) #(#columns)* #lookup #deletion_key #deletion #guard #truncations #transforms #foreign_keys #(#reroute)*
             }
         }
     })

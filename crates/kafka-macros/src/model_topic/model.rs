@@ -1,9 +1,9 @@
 //! A topic into a table as the derive understands it: checked, typed. No tokens are written here; that columns exist is checked by the
 //! compiler, for they are written as diesel's.
 
-use syn::{Data, DeriveInput, Ident, LitStr, Path, Type};
+use syn::{Data, DeriveInput, Expr, Ident, LitStr, Path, Type};
 
-use super::attr::{FieldAttrs, GuardAttrs, ModelTopicAttrs, RelationAttrs, of_diesel};
+use super::attr::{FieldAttrs, GuardAttrs, ModelTopicAttrs, RelationAttrs, RerouteAttr, of_diesel};
 use crate::settings::batch::Batch;
 use crate::settings::concurrency::Concurrency;
 use crate::settings::retry::Retry;
@@ -27,10 +27,33 @@ pub(super) struct ModelTopic {
     pub(super) deletion: Option<Path>,
     pub(super) guard: Option<Guard>,
     pub(super) truncations: Truncations,
+    pub(super) transforms: Option<Expr>,
+    /// None where nothing is said.
+    pub(super) foreign_keys: Option<ForeignKeys>,
+    pub(super) reroute: Vec<Reroute>,
     pub(super) batch: Option<Batch>,
     pub(super) concurrency: Option<Concurrency>,
     pub(super) retry: Option<Retry>,
     pub(super) suppress: Option<Suppress>,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(super) enum ForeignKeys {
+    Ignored,
+    WaitedFor,
+}
+
+/// Whose rows those of a table in the key are.
+#[derive(Debug)]
+pub(super) struct Reroute {
+    pub(super) table: LitStr,
+    pub(super) to: RerouteTo,
+}
+
+#[derive(Debug)]
+pub(super) enum RerouteTo {
+    Own,
+    Other(Box<Type>),
 }
 
 /// What is special about a column.
@@ -96,6 +119,7 @@ impl ModelTopic {
         if let (Some(_), Some(key)) = (attrs.guard.key(), attrs.truncations.key()) {
             errors.push(key, "`truncations` beside `guard`: an old one would empty a newer table; remove one of the two");
         }
+        let reroute = reroute(input, attrs, errors);
         let root = Root::check(&attrs.root, errors);
         Some(Self {
             key: attrs.key(),
@@ -106,6 +130,9 @@ impl ModelTopic {
             deletion: attrs.deletion.given().cloned(),
             guard,
             truncations: if attrs.truncations.key().is_some() { Truncations::Applied } else { Truncations::Ignored },
+            transforms: attrs.transforms.given().cloned(),
+            foreign_keys: attrs.foreign_keys.given().map(|wait| if wait.value { ForeignKeys::WaitedFor } else { ForeignKeys::Ignored }),
+            reroute,
             batch: checked(&attrs.batch, Batch::check, errors),
             concurrency: checked(&attrs.concurrency, Concurrency::check, errors),
             retry: checked(&attrs.retry, Retry::check, errors),
@@ -136,6 +163,23 @@ fn table(input: &DeriveInput, attrs: &ModelTopicAttrs, at: &Ident, errors: &mut 
             None
         }
     }
+}
+
+/// The topic's own type and `Self` are the same.
+fn reroute(input: &DeriveInput, attrs: &ModelTopicAttrs, errors: &mut Errors) -> Vec<Reroute> {
+    let Slot::Given(key, said) = &attrs.reroute else { return Vec::new() };
+    if said.is_empty() {
+        errors.push(key, "`reroute()` names no table; name those of the topic, its own among them, or remove it");
+    }
+    if let Some(truncations) = attrs.truncations.key() {
+        let message = "`truncations` beside `reroute`: a truncation has no key that says which table it empties; remove one of the two";
+        errors.push(truncations, message);
+    }
+    let tables: Vec<LitStr> = said.iter().map(|said| said.table.clone()).collect();
+    errors.repeated(&tables, "table", LitStr::value);
+    let own = |to: &Type| matches!(to, Type::Path(path) if path.path.is_ident("Self") || path.path.is_ident(&input.ident));
+    let to = |to: &Type| if own(to) { RerouteTo::Own } else { RerouteTo::Other(Box::new(to.clone())) };
+    said.iter().map(|RerouteAttr { table, to: said }| Reroute { table: table.clone(), to: to(said) }).collect()
 }
 
 fn columns(input: &DeriveInput, attrs: &ModelTopicAttrs, errors: &mut Errors) -> Vec<Column> {

@@ -53,9 +53,29 @@ snapshots! { MODEL_TOPIC;
         }
     "#
 
+    foreign_keys: r#"
+        #[model_topic(name = "shop.orders", table = orders, transforms = crate::with_city(), foreign_keys = true)]
+        struct Orders;
+    "#
+
+    foreign_keys_not_waited_for: r#"
+        #[model_topic(name = "shop.orders", table = orders, foreign_keys = false)]
+        struct Orders;
+    "#
+
     relations_without_their_parts: r#"
         #[model_topic(name = "shop.orders", table = orders)]
         struct Orders { #[model_topic(relation(table = "customers"), exclude)] customer_id: i64 }
+    "#
+
+    reroute: r#"
+        #[model_topic(name = "shop.pets", table = cats, reroute("app.public.cats" = Self, "app.public.toms" = Cats, "app.public.dogs" = crate::Dogs))]
+        struct Cats;
+    "#
+
+    reroute_with_mistakes: r#"
+        #[model_topic(name = "shop.pets", table = cats, truncations, reroute("a" = Self, "a" = Dogs, cats = Dogs, "b"))]
+        struct Cats;
     "#
 
     contradictions_on_a_field: r#"

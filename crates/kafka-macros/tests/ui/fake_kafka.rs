@@ -353,6 +353,12 @@ pub mod __private {
     pub enum Truncations {
         Applied,
     }
+    pub struct Transforms;
+    #[derive(Debug)]
+    pub enum ForeignKeys {
+        Ignored,
+        WaitedFor,
+    }
     pub struct Model(pub String);
     impl Model {
         fn with(self, more: &str) -> Self {
@@ -395,8 +401,103 @@ pub mod __private {
             self.with(&guard.0)
         }
         #[must_use]
+        pub fn transforms(self, _: Transforms) -> Self {
+            self.with("transforms")
+        }
+        #[must_use]
+        pub fn foreign_keys(self, foreign_keys: ForeignKeys) -> Self {
+            self.with(&format!("foreign_keys {foreign_keys:?}"))
+        }
+        #[must_use]
+        pub fn reroute(self, table: &str, model: Self) -> Self {
+            self.with(&format!("reroute {table} to ({})", model.0))
+        }
+        #[must_use]
+        pub fn reroute_own(self, table: &str) -> Self {
+            self.with(&format!("reroute_own {table}"))
+        }
+        #[must_use]
         pub fn truncations(self, truncations: Truncations) -> Self {
             self.with(&format!("{truncations:?}"))
         }
+    }
+
+    pub mod sync {
+        use super::inventory;
+
+        pub trait ModelSync: 'static {
+            fn spec() -> SyncSpec;
+        }
+        pub struct SyncSpec(pub String);
+        pub struct Source(String);
+        pub struct Enricher;
+        pub struct JdbcSink;
+        pub enum Sink {
+            Here(&'static str),
+            Jdbc(JdbcSink),
+        }
+        impl Sink {
+            pub fn of<M>() -> Self {
+                Self::Here(std::any::type_name::<M>())
+            }
+        }
+        impl Source {
+            pub fn shared() -> Self {
+                Self("shared".to_owned())
+            }
+            pub fn of_connector(name: &str) -> Self {
+                Self(name.to_owned())
+            }
+            #[must_use]
+            pub fn message_key<const N: usize>(self, columns: [&str; N]) -> Self {
+                Self(format!("{} key {columns:?}", self.0))
+            }
+        }
+        impl SyncSpec {
+            pub fn new(name: &str, table: super::Table) -> Self {
+                Self(format!("{name} {}", table.0))
+            }
+            fn with(self, more: &str) -> Self {
+                Self(self.0 + " " + more)
+            }
+            #[must_use]
+            pub fn topic(self, name: &str) -> Self {
+                self.with(&format!("topic {name}"))
+            }
+            #[must_use]
+            pub fn only<const N: usize>(self, columns: [&str; N]) -> Self {
+                self.with(&format!("only {columns:?}"))
+            }
+            #[must_use]
+            pub fn except<const N: usize>(self, columns: [&str; N]) -> Self {
+                self.with(&format!("except {columns:?}"))
+            }
+            #[must_use]
+            pub fn bidirectional(self) -> Self {
+                self.with("bidirectional")
+            }
+            #[must_use]
+            pub fn source(self, source: Source) -> Self {
+                self.with(&format!("source {}", source.0))
+            }
+            #[must_use]
+            pub fn enricher(self, _: Enricher) -> Self {
+                self.with("enricher")
+            }
+            #[must_use]
+            pub fn sink(self, sink: Sink) -> Self {
+                match sink {
+                    Sink::Here(topic) => self.with(&format!("sink {topic}")),
+                    Sink::Jdbc(JdbcSink) => self.with("sink jdbc"),
+                }
+            }
+        }
+        pub struct SyncRegistration(pub fn() -> SyncSpec);
+        impl SyncRegistration {
+            pub const fn new<S: ModelSync>(_: &'static str) -> Self {
+                Self(S::spec)
+            }
+        }
+        inventory::collect!(SyncRegistration);
     }
 }

@@ -16,13 +16,17 @@ pub struct RerouteModelMap<M>(BTreeMap<Box<str>, M>);
 #[non_exhaustive]
 pub enum RerouteError {
     /// The key names a table, and there is no map.
-    #[error("the key names the table `{table}` in `{PHYSICAL_TABLE}`, and there is no reroute_model_map that says its model")]
+    #[error(
+        "the key names the table `{table}` in `{PHYSICAL_TABLE}`, and there is no reroute_model_map that says its model; write `reroute` for it"
+    )]
     MissingMap {
         /// The table.
         table: String,
     },
     /// The map does not know the table.
-    #[error("the key names the table `{table}` in `{PHYSICAL_TABLE}`, which reroute_model_map does not know; it knows {known}")]
+    #[error(
+        "the key names the table `{table}` in `{PHYSICAL_TABLE}`, which reroute_model_map does not know; it knows {known}; write `reroute` for this one"
+    )]
     UnknownTable {
         /// The table.
         table: String,

@@ -287,10 +287,13 @@ fn keys_of_one_value_and_of_several_tables() {
     let missing = routed.model(&"own", None).unwrap_err();
     assert_eq!(
         missing.to_string(),
-        "the key names the table `app.public.dogs` in `__dbz__physicalTableIdentifier`, and there is no reroute_model_map that says its model"
+        "the key names the table `app.public.dogs` in `__dbz__physicalTableIdentifier`, and there is no reroute_model_map that says its model; write `reroute` for it"
     );
     let unknown = routed.model(&"own", Some(&RerouteModelMap::new([("app.public.cats", "Cat")]))).unwrap_err();
-    assert!(unknown.to_string().ends_with("which reroute_model_map does not know; it knows `app.public.cats`"), "{unknown}");
+    assert!(
+        unknown.to_string().ends_with("which reroute_model_map does not know; it knows `app.public.cats`; write `reroute` for this one"),
+        "{unknown}"
+    );
 }
 
 #[test]

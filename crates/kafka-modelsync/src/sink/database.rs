@@ -106,6 +106,13 @@ impl From<Unpaid> for Refusal {
     }
 }
 
+impl Ledger {
+    /// That of some of the messages.
+    pub(crate) fn of(&self, messages: std::ops::Range<usize>) -> Self {
+        Self { positions: self.positions[messages].to_vec(), group: self.group.clone(), topic: self.topic.clone(), ..*self }
+    }
+}
+
 impl Batch {
     /// Leaves out what an earlier attempt has written, by the position that it stored.
     pub(crate) fn leave_out(&mut self, stored: i64) {

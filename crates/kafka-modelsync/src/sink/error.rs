@@ -2,6 +2,8 @@
 
 use kafka_core::error::BoxError;
 
+use crate::transform::TransformError;
+
 /// Why a message was not written. The topic's retry rules decide what follows.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -31,6 +33,14 @@ pub enum SinkError {
         value: String,
         /// The transform's error.
         source: BoxError,
+    },
+    /// One of the model's transforms failed.
+    #[error("the transforms before `{table}` failed")]
+    Transforms {
+        /// The table.
+        table: String,
+        /// Which, and why.
+        source: TransformError,
     },
     /// Neither value nor key of the message say which row it is about. Send the key, or say `lookup`.
     #[error("the message does not say `{column}`, by which rows of `{table}` are found; it is in neither its value nor its key")]

@@ -10,9 +10,9 @@
 //! and it is its topic's retry rules that say what follows, as for any other handler. A database that is away is nobody's failure: the
 //! lane holds until it is back.
 //!
-//! In reading order: [`Sink`] is the topic, `shape` the table as the database has it, `event` what a message does to rows, `convert` (with `literal`) from
+//! In reading order: [`Sink`] is the topic, `shape` the table as the database has it, `target` which table a message is for, `event` what a message does to rows, `convert` (with `literal`) from
 //! values to what is bound, `guard` and `reduce` and `search` as above, `moving` rows whose key changes and `patience` how long one waits, `database` the port to a database and its two implementations,
-//! [`Tables`] what an application adds, `declare` what the topic says to others.
+//! [`Tables`] what an application adds, `declare` what the topic says to others, `referral` which rows it waits for.
 
 #![cfg_attr(not(all(feature = "postgres", feature = "sqlite")), allow(dead_code, reason = "what one database alone has no use for"))]
 
@@ -29,11 +29,13 @@ mod patience;
 #[cfg(feature = "postgres")]
 mod postgres;
 mod reduce;
+mod referral;
 mod search;
 mod shape;
 #[cfg(feature = "sqlite")]
 mod sqlite;
 mod tables;
+mod target;
 #[cfg(test)]
 mod tests;
 mod topic;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use kafka_connect::skip;
 
 use super::error::DatabaseError;
+use super::referral::ForeignKey;
 use crate::model::{Field, Guard, Model, Written};
 
 /// How values of a column are bound.
@@ -77,6 +78,8 @@ pub(crate) struct Description {
     pub(crate) columns: Vec<Found>,
     pub(crate) self_reference: SelfReference,
     pub(crate) skip_triggers: SkipTriggers,
+    /// Of columns that may not be null, to a single column.
+    pub(crate) foreign_keys: Vec<ForeignKey>,
     /// Its unique indexes; none where they are not to be seen.
     pub(crate) unique: Option<Vec<Unique>>,
 }
@@ -220,7 +223,12 @@ impl Shape {
         for name in table.columns() {
             let field = model.fields.get(name).cloned().unwrap_or_default();
             let generated = found.columns.iter().any(|found| found.name == **name && found.demand == Demand::Generated);
-            if field.written == Written::Yes && !generated && **name != *skip::COLUMN && !of_guard.contains(&name) {
+            let wanted = match field.written {
+                Written::Yes => true,
+                Written::Never => false,
+                Written::IfItRefers => found.foreign_keys.iter().any(|key| key.column == **name),
+            };
+            if wanted && !generated && **name != *skip::COLUMN && !of_guard.contains(&name) {
                 add(name, field)?;
             }
         }

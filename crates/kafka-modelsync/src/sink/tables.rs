@@ -12,6 +12,7 @@ use kafka_core::names::{GroupId, TopicPartition};
 
 use super::database::{Claim, Database};
 use super::declare::CheckTables;
+use super::referral::Referrals;
 
 /// A database with tables that sinks write to: `App::from_env().plugin(Tables::postgres(pool))`. Cheap to clone.
 ///
@@ -21,6 +22,7 @@ use super::declare::CheckTables;
 pub struct Tables {
     pub(super) database: Arc<dyn Database>,
     pub(super) claims: Arc<Claims>,
+    pub(super) referrals: Arc<Referrals>,
 }
 
 impl Tables {
@@ -69,7 +71,7 @@ impl Tables {
 
     pub(super) fn of(database: impl Database + 'static) -> Self {
         let database: Arc<dyn Database> = Arc::new(database);
-        Self { claims: Arc::new(Claims { database: Arc::clone(&database), held: Mutex::default() }), database }
+        Self { claims: Arc::new(Claims { database: Arc::clone(&database), held: Mutex::default() }), referrals: Arc::default(), database }
     }
 
     /// Keeps a consumer's positions in the database, in the same transaction as the rows: each message is in the tables once, whatever

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use kafka_connect::skip::{self, Given, Scope};
 use kafka_core::app::{MissingState, State};
 use kafka_core::consumer::{BatchError, DeclaredTopic};
-use kafka_core::error::ConfigErrors;
+use kafka_core::error::{BoxError, ConfigErrors};
 use kafka_core::format::Decode;
 use kafka_core::message::{Delivery, MessageBatch, RawMessage};
 use kafka_core::names::TopicPartition;
@@ -18,10 +18,10 @@ use kafka_core::topic::{Batched, Concurrency, ConsumeBatch, Handler, KeyOf, Styl
 use super::database::{Batch, Ledger, Origin, Written};
 use super::declare;
 use super::error::{DatabaseError, SinkError};
-use super::event::{Deletions, Place, Reader};
+use super::event::{Place, Reader};
 use super::patience::Patience;
-use super::shape::Shape;
 use super::tables::Tables;
+use super::target::{Target, Targets};
 use crate::change::{Change, ChangeReader, MovedHeader};
 use crate::model::{Model, ModelTopic};
 
@@ -39,16 +39,15 @@ const RETURNS: [&str; 2] = ["RETRY_TIMESTAMP", "retry_topic-backoff-timestamp"];
 ///
 /// A batch is one transaction: as many messages as the topic's `batch` says, by default up to 500 of those that are there. Costs a round
 /// trip to the database for a batch whose rows have the same columns, and two for a transaction where there are deletions too; a guard
-/// costs three more, and so do rows whose key changes. A message that fails has those before it written, and follows the
+/// costs three more, and so do rows whose key changes. Where a topic carries several tables ([`Model::reroute`]), consecutive messages of
+/// one are a transaction. A message that fails has those before it written, and follows the
 /// retry rules. While the database is away, the lane holds with back-off.
 pub struct Sink<M> {
     tables: Tables,
-    model: Arc<Model>,
+    targets: Targets,
     reader: ChangeReader,
     concurrency: Concurrency,
-    shape: Mutex<Option<Arc<Shape>>>,
     patience: Mutex<Patience>,
-    deletions: Mutex<Deletions>,
     /// The partitions whose last write failed, which may have been carried out all the same.
     doubts: Mutex<HashSet<i32>>,
     messages: PhantomData<fn() -> M>,
@@ -77,11 +76,9 @@ impl<M: ModelTopic> Sink<M> {
         Ok(Self {
             tables: state.get()?,
             reader: declare::reader(&model),
-            model: Arc::new(model),
+            targets: Targets::of(model),
             concurrency: spec.concurrency,
-            shape: Mutex::default(),
             patience: Mutex::default(),
-            deletions: Mutex::default(),
             doubts: Mutex::default(),
             messages: PhantomData,
         })
@@ -113,8 +110,8 @@ where
 {
     fn handler(topic: Arc<Sink<M>>, settings: &Settings) -> Result<Arc<dyn Handler>, ConfigErrors> {
         let mut errors = ConfigErrors::new();
-        for problem in topic.model.problems() {
-            errors.push(format!("topics.{}.model", M::spec().name), problem);
+        for problem in &topic.targets.problems {
+            errors.push(format!("topics.{}.model", M::spec().name), problem.clone());
         }
         if errors.is_empty() { <Batched as Style<Sink<M>>>::handler(topic, settings) } else { Err(errors) }
     }
@@ -122,67 +119,121 @@ where
 
 impl<M: ModelTopic> ConsumeBatch for Sink<M> {
     async fn consume_batch(&self, batch: MessageBatch<KeyOf<Self>, ValueOf<Self>>) -> Result<(), BatchError> {
-        let shape = self.shape().await.map_err(|error| BatchError::unavailable(0, error))?;
         let (origin, said) = Self::said_beside(&batch);
-        let places: Vec<_> = said.iter().map(|beside| beside.place).collect();
         let ledger = self.ledger(&batch).map_err(|error| BatchError::unavailable(0, error))?;
-        let (mut events, mut reader) = (Vec::with_capacity(batch.len()), Reader::knowing(*self.deletions()));
-        let mut messages = batch.len();
+        let (mut read, mut broken) = (Vec::with_capacity(batch.len()), None);
+        for ((key, value), beside) in batch.into_parts().into_iter().zip(said) {
+            match self.read(key, value, beside) {
+                Ok(change) => read.push(change),
+                Err(error) => {
+                    broken = Some(error);
+                    break;
+                }
+            }
+        }
+        let (mut read, mut done) = (read.into_iter().peekable(), 0);
+        while let Some(Read { target, .. }) = read.peek() {
+            let target = *target;
+            // Their order among each other counts where one table refers to another.
+            let run: Vec<Read> = std::iter::from_fn(|| read.next_if(|read| read.target == target)).collect();
+            let messages = run.len();
+            let ledger = ledger.as_ref().map(|ledger| ledger.of(done..done + messages));
+            self.write(self.targets.at(target), run, (origin.clone(), ledger)).await.map_err(|failed| {
+                self.targets.look_again();
+                failed.behind(done)
+            })?;
+            done += messages;
+        }
+        broken.map_or(Ok(()), |error| {
+            self.targets.look_again();
+            Err(BatchError::at(done, error))
+        })
+    }
+}
+
+/// A message that was read.
+struct Read {
+    /// Whose row it is about.
+    target: usize,
+    change: Change,
+    place: Option<Place>,
+}
+
+/// How far a run came.
+struct Failed {
+    done: usize,
+    why: Why,
+}
+
+enum Why {
+    Message(Box<SinkError>),
+    /// Nobody's failure: it waits.
+    Waits(BoxError),
+}
+
+impl Failed {
+    /// Behind so many messages of the batch.
+    fn behind(self, before: usize) -> BatchError {
+        match self.why {
+            Why::Message(error) => BatchError::at(before + self.done, *error),
+            Why::Waits(error) => BatchError::unavailable(before + self.done, error),
+        }
+    }
+}
+
+impl<M: ModelTopic> Sink<M> {
+    fn read(&self, key: Option<KeyOf<Self>>, value: Option<ValueOf<Self>>, beside: Beside) -> Result<Read, SinkError> {
+        let unreadable = |source: BoxError| SinkError::Unreadable { table: self.targets.own().model.table.to_string(), source };
+        let Beside { place, moved } = beside;
+        let moved = moved.and_then(|header| self.reader.moved(&header, key.as_ref()));
+        let change = self.reader.read(key, value).map_err(|error| unreadable(error.into()))?;
+        let target = self.targets.place_of(&change).map_err(|error| unreadable(error.into()))?;
+        Ok(Read { target, change: Change { moved, ..change }, place })
+    }
+
+    /// Writes consecutive messages of one table.
+    async fn write(&self, target: &Target, run: Vec<Read>, (origin, ledger): (Origin, Option<Ledger>)) -> Result<(), Failed> {
+        let waits = |done, error: BoxError| Failed { done, why: Why::Waits(error) };
+        let shape = target.shape(&self.tables).await.map_err(|error| waits(0, error.into()))?;
+        let (mut events, mut reader) = (Vec::with_capacity(run.len()), Reader::knowing(*target.deletions()));
+        let places: Vec<_> = run.iter().map(|read| read.place).collect();
+        let mut changes: Vec<_> = run.into_iter().map(|read| read.change).collect();
         let mut broken = None;
-        for (at, ((key, value), Beside { place, moved })) in batch.into_parts().into_iter().zip(said).enumerate() {
-            let moved = moved.and_then(|header| self.reader.moved(&header, key.as_ref()));
-            let read = self
-                .reader
-                .read(key, value)
-                .map(|change| Change { moved, ..change })
-                .map_err(|error| SinkError::Unreadable { table: shape.name.clone(), source: error.into() })
-                .and_then(|change| {
-                    // A sink has one table: a message of a router's whose key names another is not its own.
-                    let own = change.model(&(), None);
-                    own.map_err(|error| SinkError::Unreadable { table: shape.name.clone(), source: error.into() })?;
-                    Ok(change)
-                })
-                .and_then(|change| reader.read((at, change, place), &self.model, &shape, &mut events));
-            if let Err(error) = read {
+        if !target.model.transforms.is_empty() {
+            let failures = target.model.transforms.apply(&mut changes).await;
+            if let Some((at, source)) = failures.into_iter().enumerate().find_map(|(at, failure)| Some((at, failure?))) {
+                changes.truncate(at);
+                broken = Some(SinkError::Transforms { table: shape.name.clone(), source });
+            }
+        }
+        let mut messages = changes.len();
+        for (at, change) in changes.into_iter().enumerate() {
+            if let Err(error) = reader.read((at, change, places[at]), &target.model, &shape, &mut events) {
                 events.retain(|event| event.at < at);
                 (messages, broken) = (at, Some(error));
                 break;
             }
         }
-        *self.deletions() = reader.deletions();
+        *target.deletions() = reader.deletions();
         if messages > 0 {
             let skip = skip::flag(Scope::here(), Given::Nothing);
-            let written = self.write(Batch { shape, events, messages, skip, origin, ledger }).await;
-            let written = written.map_err(|error| {
-                self.look_again();
-                BatchError::unavailable(0, error)
-            })?;
+            let written = self.write_batch(Batch { shape, events, messages, skip, origin, ledger }).await;
+            let written = written.map_err(|error| waits(0, error.into()))?;
             if let Some(error) = written.refused {
-                self.look_again();
                 // What they lack is another partition's to bring.
-                let waits = match &error {
+                let awaited = match &error {
                     SinkError::AwaitsFormerRow { .. } => true,
                     SinkError::FormerRowLost { .. } => self.patience().lasts(places[written.done]),
                     _ => false,
                 };
-                return Err(if waits { BatchError::unavailable(written.done, error) } else { BatchError::at(written.done, error) });
+                return Err(if awaited {
+                    waits(written.done, error.into())
+                } else {
+                    Failed { done: written.done, why: Why::Message(Box::new(error)) }
+                });
             }
         }
-        broken.map_or(Ok(()), |error| {
-            self.look_again();
-            Err(BatchError::at(messages, error))
-        })
-    }
-}
-
-impl<M: ModelTopic> Sink<M> {
-    /// What does not fit the table may fit it as it is now: it may have been migrated, and is looked at again before the next batch.
-    fn look_again(&self) {
-        *self.shape.lock().unwrap_or_else(PoisonError::into_inner) = None;
-    }
-
-    fn deletions(&self) -> MutexGuard<'_, Deletions> {
-        self.deletions.lock().unwrap_or_else(PoisonError::into_inner)
+        broken.map_or(Ok(()), |error| Err(Failed { done: messages, why: Why::Message(Box::new(error)) }))
     }
 
     fn patience(&self) -> MutexGuard<'_, Patience> {
@@ -190,7 +241,7 @@ impl<M: ModelTopic> Sink<M> {
     }
 
     /// Writes a batch, but not what an attempt before it has written whose commit was never answered.
-    async fn write(&self, mut batch: Batch) -> Result<Written, DatabaseError> {
+    async fn write_batch(&self, mut batch: Batch) -> Result<Written, DatabaseError> {
         let Some(ledger) = &batch.ledger else { return self.tables.database.write(batch).await };
         let partition = ledger.partition;
         if self.doubts().contains(&partition) {
@@ -208,16 +259,6 @@ impl<M: ModelTopic> Sink<M> {
 
     fn doubts(&self) -> MutexGuard<'_, HashSet<i32>> {
         self.doubts.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    async fn shape(&self) -> Result<Arc<Shape>, DatabaseError> {
-        if let Some(shape) = self.shape.lock().unwrap_or_else(PoisonError::into_inner).clone() {
-            return Ok(shape);
-        }
-        let found = self.tables.database.describe(&self.model.table).await?;
-        let shape = Arc::new(Shape::new(&self.model, &found)?);
-        *self.shape.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(&shape));
-        Ok(shape)
     }
 
     /// What stands beside the messages: where they first stood, and headers that count.
@@ -296,6 +337,9 @@ fn headers(message: &RawMessage) -> Headers {
 
 impl<M> fmt::Debug for Sink<M> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Sink").field("table", &self.model.table.to_string()).field("tables", &self.tables).finish_non_exhaustive()
+        f.debug_struct("Sink")
+            .field("table", &self.targets.own().model.table.to_string())
+            .field("tables", &self.tables)
+            .finish_non_exhaustive()
     }
 }

@@ -10,8 +10,9 @@ use kafka_core::settings::Settings;
 
 use super::names::SyncNames;
 use super::settings::{ModelSyncSettings, SECTIONS};
+use super::sink::Sink;
 use super::source::{Columns, fragment, says_columns};
-use super::spec::{ModelSync, Sink, Source, SyncRegistration, SyncSpec};
+use super::spec::{ModelSync, Source, SyncRegistration, SyncSpec};
 
 /// The consumer that is made for enrichers where the settings name none.
 const ENRICHERS: &str = "ModelSyncEnrichers";

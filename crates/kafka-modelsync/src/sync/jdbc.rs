@@ -85,7 +85,8 @@ impl JdbcSink {
 mod tests {
     use super::*;
     use crate::sync::settings::ModelSyncSettings;
-    use crate::sync::spec::{Sink, Source};
+    use crate::sync::sink::Sink;
+    use crate::sync::spec::Source;
     use crate::table::Table;
 
     #[test]

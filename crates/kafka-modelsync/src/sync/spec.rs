@@ -6,13 +6,12 @@ use std::sync::Arc;
 use kafka_connect::skip;
 use kafka_core::consumer::DeclaredTopic;
 use kafka_core::error::ConfigErrors;
-use kafka_core::format::{Decode, Format};
+use kafka_core::topic::TopicSpec;
 
 use super::jdbc::JdbcSink;
-use crate::change::Event;
-use crate::model::ModelTopic;
-use crate::sink;
+use super::sink::Sink;
 use crate::table::Table;
+use crate::transform::Transforms;
 
 /// A table kept in step with a topic. Derive it, or write it by hand:
 ///
@@ -62,7 +61,7 @@ pub struct SyncSpec {
     pub sink: Option<Sink>,
 }
 
-/// Which columns are sent and written. The primary key always is, and so are foreign keys that were waited for.
+/// Which columns are sent and written. The primary key always is, and so are foreign keys that were waited for and what transforms make.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum Fields {
     /// All.
@@ -112,19 +111,6 @@ pub enum ReplicaIdentity {
 pub struct Enricher {
     pub(crate) make: Arc<MakeEnricher>,
 }
-
-/// How messages of the topic get into the table.
-#[derive(Clone)]
-#[non_exhaustive]
-pub enum Sink {
-    /// By a topic of this application, in the consumer that the setting `model_sync_consumer` names.
-    Here(Arc<MakeTopic>),
-    /// By a connector of Debezium's JDBC sink.
-    Jdbc(JdbcSink),
-}
-
-/// Makes the topic that writes into the table, by the name of the public topic.
-pub type MakeTopic = dyn Fn(&SyncSpec, &str) -> Result<DeclaredTopic, ConfigErrors> + Send + Sync;
 
 /// Makes the topic that reads the raw one, by the names of the raw and of the public topic.
 pub type MakeEnricher = dyn Fn(&SyncSpec, &str, &str) -> Result<DeclaredTopic, ConfigErrors> + Send + Sync;
@@ -275,56 +261,43 @@ impl Source {
 }
 
 impl Enricher {
+    /// Carries these transforms out on what the source sends, and produces to the public topic.
+    ///
+    /// Keys and values are Avro, flattened or enveloped; what is produced is flattened, under schemas that are derived from the
+    /// source's and registered for the public topic. Rows that are flagged `kafka_skip` are passed over, deletions are not: they are null
+    /// values, or rows with `__deleted` where the source sends such. In a consumer that is
+    /// [`exactly_once`](kafka_core::consumer::ConsumerSpec::exactly_once) each is produced once. A registry that is away holds the
+    /// partition; a transform that fails is its message's failure.
+    ///
+    /// ```
+    /// use kafka_modelsync::sync::{Enricher, Source, SyncSpec};
+    /// use kafka_modelsync::table::Table;
+    /// use kafka_modelsync::transform::{Field, Transforms};
+    ///
+    /// let table = Table::named("orders", ["id", "customer"], ["id"]);
+    /// let renamed = Transforms::new().field(Field::of("customer").to("customer_id"));
+    /// let sync = SyncSpec::new("Orders", table).source(Source::shared()).enricher(Enricher::of(renamed)).topic("shop.orders");
+    /// # assert_eq!(sync.problems().iter().count(), 0);
+    /// ```
+    #[must_use]
+    pub fn of(transforms: Transforms) -> Self {
+        Self::declared(transforms, |spec| spec)
+    }
+
+    /// The same with what else the raw topic declares: retries, a dead letter, how many messages are taken at once.
+    pub fn declared(transforms: Transforms, declare: impl Fn(TopicSpec) -> TopicSpec + Send + Sync + 'static) -> Self {
+        Self::made_by(move |_, raw, public| super::enriching::declared(declare(TopicSpec::named(raw)), public, transforms.clone()))
+    }
+
     /// An enricher that is made of the names of the raw and of the public topic.
     pub fn made_by(make: impl Fn(&SyncSpec, &str, &str) -> Result<DeclaredTopic, ConfigErrors> + Send + Sync + 'static) -> Self {
         Self { make: Arc::new(make) }
     }
 }
 
-impl Sink {
-    /// A topic of this application that writes what `M` says, of the sync's columns alone. What the sync is called decides the topic's
-    /// name; in a bidirectional sync the rows are marked, so that they do not go back.
-    #[must_use]
-    pub fn of<M: ModelTopic<Key: Decode, Value: Decode>>() -> Self
-    where
-        <M::Key as Format>::Value: Event,
-        <M::Value as Format>::Value: Event,
-    {
-        Self::made_by(|sync, topic| {
-            let mut spec = M::spec();
-            topic.clone_into(&mut spec.name);
-            if sync.direction == Direction::Bidirectional {
-                spec = spec.suppress_all();
-            }
-            let written = sync.written();
-            let own = M::model();
-            // A foreign key that was waited for is always written.
-            let waited_for = |column: &str| own.relations.iter().any(|relation| *relation.column == *column);
-            let left_out = sync.table.columns().iter().filter(|column| !written.contains(&&***column) && ***column != *skip::COLUMN);
-            let left_out: Vec<_> = left_out.filter(|column| !waited_for(column)).collect();
-            let model = left_out.into_iter().fold(own, |model, column| model.exclude(column));
-            Ok(sink::Sink::<M>::declared(spec, model))
-        })
-    }
-
-    /// A topic of this application that is made of the name of the public topic.
-    pub fn made_by(make: impl Fn(&SyncSpec, &str) -> Result<DeclaredTopic, ConfigErrors> + Send + Sync + 'static) -> Self {
-        Self::Here(Arc::new(make))
-    }
-}
-
 impl fmt::Debug for Enricher {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Enricher").finish_non_exhaustive()
-    }
-}
-
-impl fmt::Debug for Sink {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Here(_) => f.write_str("Here"),
-            Self::Jdbc(sink) => f.debug_tuple("Jdbc").field(sink).finish(),
-        }
     }
 }
 
@@ -355,7 +328,7 @@ mod tests {
     }
 
     fn topic(_: &SyncSpec, name: &str) -> Result<DeclaredTopic, ConfigErrors> {
-        Ok(DeclaredTopic::with_handler(kafka_core::topic::TopicSpec::named(name), |_, _| Err(ConfigErrors::new())))
+        Ok(DeclaredTopic::with_handler(TopicSpec::named(name), |_, _| Err(ConfigErrors::new())))
     }
 
     #[test]

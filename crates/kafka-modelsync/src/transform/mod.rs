@@ -19,6 +19,7 @@ use kafka_core::error::BoxError;
 use kafka_core::format::{AvroSchema, SchemaText};
 use serde_json::Value as Json;
 
+use self::field::Operation;
 pub use self::field::{BinaryText, Field, Parts, Unit};
 pub use self::lookup::{Lookup, Otherwise};
 use self::plan::Plans;
@@ -32,6 +33,32 @@ pub struct Transforms(Vec<Link>);
 
 /// A function over a whole change.
 type OnChange = dyn Fn(&mut Change) -> Result<(), BoxError> + Send + Sync;
+
+/// The fields that transforms may change which somebody has to be asked for, or which come after such.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Later {
+    Nothing,
+    Fields(Vec<Arc<str>>),
+    Anything,
+}
+
+impl Later {
+    pub(crate) fn changes(&self, name: &str) -> bool {
+        match self {
+            Self::Nothing => false,
+            Self::Fields(fields) => fields.iter().any(|field| **field == *name),
+            Self::Anything => true,
+        }
+    }
+
+    fn add<'a>(&mut self, names: impl IntoIterator<Item = &'a Arc<str>>) {
+        match self {
+            Self::Nothing => *self = Self::Fields(names.into_iter().cloned().collect()),
+            Self::Fields(fields) => fields.extend(names.into_iter().cloned()),
+            Self::Anything => {}
+        }
+    }
+}
 
 /// Consecutive transforms of single fields are one link.
 #[derive(Clone)]
@@ -156,6 +183,28 @@ impl Transforms {
     pub fn enrich(mut self, fields: impl IntoIterator<Item = NewField>, enricher: impl Enrich) -> Self {
         self.0.push(Link::Enrich(fields.into_iter().collect(), Arc::new(enricher)));
         self
+    }
+
+    /// The transforms before the first that asks somebody, and what that and those after it may change.
+    pub(crate) fn at_once(&self) -> (Self, Later) {
+        let (mut before, mut later) = (Self::new(), Later::Nothing);
+        for link in &self.0 {
+            match link {
+                Link::Fields(fields, _) => {
+                    for field in fields {
+                        if later == Later::Nothing && !matches!(field.operation, Operation::Lookup(_)) {
+                            before = before.field(field.clone());
+                        } else {
+                            later.add([&field.source, &field.target]);
+                        }
+                    }
+                }
+                Link::Change(function) if later == Later::Nothing => before.0.push(Link::Change(Arc::clone(function))),
+                Link::Change(_) => later = Later::Anything,
+                Link::Enrich(added, _) => later.add(added.iter().map(|field| &field.name)),
+            }
+        }
+        (before, later)
     }
 
     /// How many transforms there are.

@@ -11,7 +11,7 @@ use super::field::{BinaryText, Field, Operation, Unit};
 use super::lookup::{Lookup, Otherwise};
 use super::plan::{Part, Plan, Plans, Step};
 use super::{Enrich, Link, NewField, TransformError, Transforms};
-use crate::change::{self, Change};
+use crate::change::{self, Change, Moved};
 use crate::row::{Key, Row};
 use crate::value::Value;
 
@@ -52,13 +52,15 @@ struct Open {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Place {
     Key,
+    /// The key that the row had before, or has from now on.
+    Moved,
     Before,
     After,
 }
 
 fn open(change: &mut Change, at: usize, fields: &[Field], plans: &Plans, into: &mut Vec<Open>) {
     let mut take = |row: &mut Row, place| {
-        let part = if place == Place::Key { Part::Key } else { Part::Value };
+        let part = if matches!(place, Place::Key | Place::Moved) { Part::Key } else { Part::Value };
         let plan = plans.of(row.names(), part, fields);
         if plan.steps.iter().any(Option::is_some) {
             let row = std::mem::replace(row, Row::new(Arc::default(), Vec::new()));
@@ -68,6 +70,9 @@ fn open(change: &mut Change, at: usize, fields: &[Field], plans: &Plans, into: &
     };
     if let Some(Key::Row(key)) = &mut change.key {
         take(key, Place::Key);
+    }
+    if let Some(Moved::To(Key::Row(key)) | Moved::From(Key::Row(key))) = &mut change.moved {
+        take(key, Place::Moved);
     }
     match &mut change.operation {
         change::Operation::Upsert { before, after } => {
@@ -86,6 +91,11 @@ fn close(open: Open, change: &mut Change) {
     let row = plan.close(values);
     match (place, &mut change.operation) {
         (Place::Key, _) => change.key = Some(Key::Row(row)),
+        (Place::Moved, _) => {
+            if let Some(Moved::To(key) | Moved::From(key)) = &mut change.moved {
+                *key = Key::Row(row);
+            }
+        }
         (Place::Before, change::Operation::Upsert { before, .. } | change::Operation::Delete { before }) => *before = Some(row),
         (Place::After, change::Operation::Upsert { after, .. }) => *after = row,
         _ => {}

@@ -5,6 +5,7 @@ use diesel::sql_types::{Array, Bool, Text};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 
 use crate::sink::error::DatabaseError;
+use crate::sink::referral::{ForeignKey, ReferralKind};
 use crate::sink::shape::{Demand, Description, Found, Judged, Kind, SelfReference, SkipTriggers, Unique};
 use crate::table::Table;
 
@@ -95,7 +96,52 @@ pub(super) async fn describe(connection: &mut AsyncPgConnection, table: &Table) 
         sql_type: row.sql_type,
         cast: cast(&row.of_type, row.cast_to),
     });
-    Ok(Description { columns: columns.collect(), self_reference, skip_triggers, unique })
+    let columns: Vec<Found> = columns.collect();
+    let foreign_keys = foreign_keys(connection, table, &columns).await?;
+    Ok(Description { columns, self_reference, skip_triggers, unique, foreign_keys })
+}
+
+/// Not those that a partitioned parent adds for each of its partitions.
+const FOREIGN_KEYS: &str = "
+    SELECT a.attname::text AS name, n.nspname || '.' || p.relname AS of_table, f.attname::text AS parent, c.confrelid = c.conrelid AS itself
+    FROM pg_constraint c
+        JOIN pg_attribute a ON a.attrelid = c.conrelid AND a.attnum = c.conkey[1]
+        JOIN pg_class p ON p.oid = c.confrelid
+        JOIN pg_namespace n ON n.oid = p.relnamespace
+        JOIN pg_attribute f ON f.attrelid = c.confrelid AND f.attnum = c.confkey[1]
+    WHERE c.contype = 'f' AND c.conrelid = to_regclass($1) AND cardinality(c.conkey) = 1 AND a.attnotnull
+        AND NOT EXISTS (SELECT FROM pg_constraint o WHERE o.oid = c.conparentid AND o.conrelid = c.conrelid)
+    ORDER BY a.attnum, c.conname";
+
+#[derive(QueryableByName)]
+struct ForeignKeyRow {
+    #[diesel(sql_type = Text)]
+    name: String,
+    #[diesel(sql_type = Text)]
+    of_table: String,
+    #[diesel(sql_type = Text)]
+    parent: String,
+    #[diesel(sql_type = Bool)]
+    itself: bool,
+}
+
+async fn foreign_keys(connection: &mut AsyncPgConnection, table: &Table, columns: &[Found]) -> Result<Vec<ForeignKey>, DatabaseError> {
+    let rows: Vec<ForeignKeyRow> = diesel::sql_query(FOREIGN_KEYS)
+        .bind::<Text, _>(table.quoted())
+        .load(connection)
+        .await
+        .map_err(|source| DatabaseError::Failed { doing: format!("asking for the foreign keys of `{table}`"), source })?;
+    let key = |row: ForeignKeyRow| {
+        let column = columns.iter().find(|column| column.name == row.name)?;
+        Some(ForeignKey {
+            kind: ReferralKind::of(column.kind, &column.cast)?,
+            column: row.name,
+            table: row.of_table,
+            parent: row.parent,
+            itself: if row.itself { SelfReference::Some } else { SelfReference::None },
+        })
+    };
+    Ok(rows.into_iter().filter_map(key).collect())
 }
 
 /// English, or the server's own choice, which nobody can see.

@@ -321,8 +321,17 @@ mod tests {
             found("kafka_skip", "boolean", Kind::Bool, Demand::Optional),
         ];
         let model = Model::of(Table::named("shop.items", ["id", "mood", "kafka_skip"], ["id"]));
-        Shape::new(&model, &Description { columns, self_reference: SelfReference::None, skip_triggers: SkipTriggers::None, unique: None })
-            .unwrap()
+        Shape::new(
+            &model,
+            &Description {
+                columns,
+                self_reference: SelfReference::None,
+                skip_triggers: SkipTriggers::None,
+                unique: None,
+                foreign_keys: Vec::new(),
+            },
+        )
+        .unwrap()
     }
 
     fn put(id: i64, mood: Option<&str>) -> Event {

@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use diesel::sql_types::{Bool, Text};
+use diesel::sql_types::{Bool, Nullable, Text};
 use diesel::{QueryResult, QueryableByName, RunQueryDsl, SqliteConnection};
 
+use crate::sink::referral::{ForeignKey, ReferralKind};
 use crate::sink::shape::{Demand, Description, Found, Judged, Kind, SelfReference, SkipTriggers, Unique};
 
 #[derive(QueryableByName)]
@@ -54,7 +55,48 @@ pub(super) fn describe(connection: &mut SqliteConnection, table: &str) -> QueryR
         sql_type: row.of_type,
         cast: String::new(),
     });
-    Ok(Description { columns: columns.collect(), self_reference, skip_triggers: SkipTriggers::None, unique: Some(unique) })
+    let columns: Vec<Found> = columns.collect();
+    let foreign_keys = foreign_keys(connection, table, &columns)?;
+    Ok(Description { columns, self_reference, skip_triggers: SkipTriggers::None, unique: Some(unique), foreign_keys })
+}
+
+#[derive(QueryableByName)]
+struct ForeignKeyRow {
+    #[diesel(sql_type = Text)]
+    name: String,
+    #[diesel(sql_type = Text)]
+    of_table: String,
+    /// None where the parent is not there, or has no key.
+    #[diesel(sql_type = Nullable<Text>)]
+    parent: Option<String>,
+    #[diesel(sql_type = Bool)]
+    itself: bool,
+}
+
+fn foreign_keys(connection: &mut SqliteConnection, table: &str, columns: &[Found]) -> QueryResult<Vec<ForeignKey>> {
+    let rows: Vec<ForeignKeyRow> = diesel::sql_query(
+        "SELECT c.name AS name, k.\"table\" AS of_table, lower(k.\"table\") = lower(?) AS itself, \
+            coalesce(k.\"to\", (SELECT p.name FROM pragma_table_info(k.\"table\") p WHERE p.pk = 1)) AS parent \
+         FROM pragma_foreign_key_list(?) k JOIN pragma_table_info(?) c ON lower(c.name) = lower(k.\"from\") \
+         WHERE (c.\"notnull\" OR c.pk) AND (SELECT count(*) FROM pragma_foreign_key_list(?) o WHERE o.id = k.id) = 1 \
+         ORDER BY c.cid, k.id",
+    )
+    .bind::<Text, _>(table)
+    .bind::<Text, _>(table)
+    .bind::<Text, _>(table)
+    .bind::<Text, _>(table)
+    .load(connection)?;
+    let key = |row: ForeignKeyRow| {
+        let column = columns.iter().find(|column| column.name == row.name)?;
+        Some(ForeignKey {
+            kind: ReferralKind::of(column.kind, &column.sql_type)?,
+            column: row.name,
+            table: row.of_table,
+            parent: row.parent?,
+            itself: if row.itself { SelfReference::Some } else { SelfReference::None },
+        })
+    };
+    Ok(rows.into_iter().filter_map(key).collect())
 }
 
 /// The columns of each unique index of all rows, and the primary key, which has none where it is the row's own number.

@@ -74,7 +74,13 @@ fn a_guard_whose_column_cannot_hold_positions_is_none() {
             demand: Demand::Optional,
         };
         let columns = ["id", "a", "b"].into_iter().zip([Kind::Int8, kinds[0], kinds[1]]).map(found).collect();
-        let description = Description { columns, self_reference: SelfReference::None, skip_triggers: SkipTriggers::None, unique: None };
+        let description = Description {
+            columns,
+            self_reference: SelfReference::None,
+            skip_triggers: SkipTriggers::None,
+            unique: None,
+            foreign_keys: Vec::new(),
+        };
         Shape::new(&Model::of(Table::named("t", ["id"], ["id"])).guard(guard), &description).map(drop)
     };
     let error = fits(Guard::lsn("a"), [Kind::Int4, Kind::Int8]).unwrap_err().to_string();
@@ -110,6 +116,7 @@ fn what_rows_are_found_by_has_an_index_that_says_so_at_once() {
             self_reference: SelfReference::None,
             skip_triggers: SkipTriggers::None,
             unique,
+            foreign_keys: Vec::new(),
         };
         let model = Model::of(Table::named("t", ["id", "a", "n"], ["id"])).lookup(lookup.iter().copied());
         Shape::new(&model, &description).map(drop).map_err(|error| error.to_string())

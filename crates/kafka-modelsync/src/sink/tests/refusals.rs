@@ -4,7 +4,10 @@ use super::stage::{ITEMS, Stage, items, put, remove, row, text};
 use crate::change::{Change, Operation};
 use crate::model::{Model, Truncations};
 use crate::row::Key;
+use crate::sink::database::Database;
 use crate::sink::error::SinkError;
+use crate::sink::referral::ReferralKind;
+use crate::sink::shape::SelfReference;
 use crate::table::Table;
 use crate::value::Value;
 
@@ -166,4 +169,26 @@ async fn a_null_value_whose_key_is_not_what_rows_are_found_by_deletes_no_other_r
         assert!(done == 0 && matches!(failed, Some(SinkError::NoKey { .. })), "{failed:?}");
     }
     assert_eq!(rows(&default).await, ["5 77", "9 5"]);
+}
+
+#[tokio::test]
+async fn foreign_keys_are_those_of_one_column_that_may_not_be_null() {
+    let sql = "CREATE TABLE parents (code TEXT PRIMARY KEY NOT NULL, number INTEGER UNIQUE);
+        CREATE TABLE pairs (a INTEGER, b INTEGER, PRIMARY KEY (a, b));
+        CREATE TABLE items (id BIGINT PRIMARY KEY NOT NULL, parent TEXT NOT NULL REFERENCES parents,
+            Number INTEGER NOT NULL REFERENCES Parents (number), maybe TEXT REFERENCES parents, a INTEGER NOT NULL, b INTEGER NOT NULL,
+            root BIGINT NOT NULL REFERENCES ITEMS (id), at TIMESTAMP NOT NULL REFERENCES parents, FOREIGN KEY (a, b) REFERENCES pairs)";
+    let model = Model::of(Table::named("items", ["id", "parent"], ["id"]));
+    let stage = Stage::new(sql, model).await;
+    let found = stage.database.describe(stage.model.table()).await.unwrap().foreign_keys;
+    let found: Vec<_> = found.iter().map(|key| (&*key.column, &*key.table, &*key.parent, key.itself, key.kind)).collect();
+    let (none, itself) = (SelfReference::None, SelfReference::Some);
+    assert_eq!(
+        found,
+        [
+            ("parent", "parents", "code", none, ReferralKind::Text),
+            ("Number", "Parents", "number", none, ReferralKind::Int),
+            ("root", "ITEMS", "id", itself, ReferralKind::Int),
+        ]
+    );
 }

@@ -22,4 +22,15 @@ struct Wrong {
     a: i64,
 }
 
+#[derive(ModelTopic)]
+#[model_topic(
+    name = "a", table = customers, truncations, reroute("a" = Self, "a" = Wrong, customers = Wrong, "b"), foreign_keys = "yes", transforms,
+    crate = crate::fake_kafka
+)]
+struct Several;
+
+#[derive(ModelTopic)]
+#[model_topic(name = "a", table = customers, reroute(), crate = crate::fake_kafka)]
+struct Empty;
+
 fn main() {}
