@@ -164,6 +164,8 @@ mod book {
     pages!(Relations = "../../../docs/book/relations.md");
     #[cfg(all(feature = "modelsync", feature = "postgres"))]
     pages!(Tables = "../../../docs/book/tables.md", Transforms = "../../../docs/book/transforms.md");
+    #[cfg(all(feature = "modelsync", feature = "connect", feature = "postgres"))]
+    pages!(TwoDatabases = "../../../docs/book/two-databases.md");
     pages!(
         Readme = "../../../README.md",
         DeadLetters = "../../../docs/book/dead-letters.md",

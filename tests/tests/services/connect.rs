@@ -73,6 +73,8 @@ fn from_validation_to_a_row_in_kafka_and_to_removal() {
         let name = format!("{}_old", watched.table);
         client.put_config(&old, &config.set("slot.name", name.as_str()).set("publication.name", name)).await.unwrap()
     });
+    let known = || with_client(async |client| client.config(&old).await.is_ok());
+    until("the worker answers for it", SOON, known);
     let removal = watched.connect_json(&["--publish", "--check-status"]);
     assert!(removal["publish"].as_array().unwrap().contains(&json!({"connector": old, "result": "deleted"})), "{removal}");
     let gone = || with_client(async |client| client.status(&old).await.is_err_and(|error| error.is_not_found()));
