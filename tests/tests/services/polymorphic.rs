@@ -58,6 +58,7 @@ fn messages_wait_for_rows_in_the_table_of_their_type() {
     let mut database = Database::with_schema(&story.name);
     database.run(SQL);
     let runtime = Runtime::new().unwrap();
+    let _inside = runtime.enter();
     let address = format!("{}?options=-c%20search_path%3D{}", url(), story.name);
     let manager = AsyncDieselConnectionManager::<AsyncPgConnection>::new(address.clone());
     let tables = Tables::postgres(runtime.block_on(Pool::builder().max_size(4).build(manager)).unwrap());
