@@ -23,7 +23,8 @@ pub(crate) trait Database: Send + Sync + fmt::Debug {
     /// The ids and names that a table of types has, as texts.
     fn types<'a>(&'a self, table: &'a TypeTable) -> BoxFuture<'a, Result<Vec<(String, String)>, DatabaseError>>;
 
-    /// Writes a batch in one transaction: all of it, or what comes before the first message that is refused.
+    /// Writes a batch: all of it in one transaction, or what comes before the first message that is refused. A position is written in the
+    /// transaction of the messages before it.
     fn write(&self, batch: Batch) -> BoxFuture<'_, Result<Written, DatabaseError>>;
 
     /// The stored position, if the partition is still ours. Waits for who is about to move it: a commit whose answer was lost may be

@@ -7,6 +7,7 @@ mod rows;
 
 use std::collections::{HashMap, HashSet};
 use std::fmt;
+use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use diesel::connection::SimpleConnection;
@@ -96,10 +97,10 @@ impl Database for Sqlite {
     }
 
     fn write(&self, batch: Batch) -> BoxFuture<'_, Result<Written, DatabaseError>> {
-        self.run(move |connection| match whole(connection, &batch) {
+        self.run(move |connection| match write(connection, &batch, &(0..batch.messages)) {
             Ok(()) => Ok(Written { done: batch.messages, refused: None }),
-            Err(Stop::Trouble(error)) => Err(error),
-            Err(Stop::Refused(_)) => piecewise(connection, &batch),
+            Err((_, Stop::Trouble(error))) => Err(error),
+            Err((_, Stop::Refused(_))) => piecewise(connection, &batch),
         })
     }
 
@@ -164,44 +165,67 @@ struct KnownRow {
     kafka_offset: Option<i64>,
 }
 
-/// All in one transaction, or none of it.
-fn whole(connection: &mut SqliteConnection, batch: &Batch) -> Result<(), Stop> {
-    in_transaction(connection, |connection| {
-        let position = batch.position_after(batch.messages);
-        let (events, known) = prologue(connection, batch, position)?;
-        apply(connection, &events, &known, batch)
-    })
+/// These messages and the position behind them, in one transaction or not at all.
+fn write(connection: &mut SqliteConnection, batch: &Batch, messages: &Range<usize>) -> Result<(), (Refused, Stop)> {
+    let mut refused = Refused::Written;
+    let written = in_transaction(connection, |connection| {
+        let events = &batch.events[of_messages(&batch.events, messages)];
+        let (events, known) = prologue(connection, batch, events, batch.position_after(messages.end))?;
+        apply(connection, &events, &known, batch)?;
+        refused = Refused::Checked;
+        Ok(())
+    });
+    written.map_err(|stop| (refused, stop))
 }
 
-/// Up to the first message that is refused.
+/// Up to the first message that is refused. Each piece is committed by itself: what is put off is looked at nowhere else, and whose fault
+/// it is would not be found. After trouble in between all of them come again, or those behind the stored position.
 fn piecewise(connection: &mut SqliteConnection, batch: &Batch) -> Result<Written, DatabaseError> {
-    let written = in_transaction(connection, |connection| {
-        let (events, known) = prologue(connection, batch, None)?;
-        let mut search = Search::among(batch.messages);
-        let mut written = Written { done: 0, refused: None };
-        while let Some(range) = search.next() {
-            let some = &events[of_messages(&events, &range)];
-            match in_transaction(connection, |connection| apply(connection, some, &known, batch)) {
-                Ok(()) => written.done = range.end,
-                Err(Stop::Trouble(error)) => return Err(Stop::Trouble(error)),
-                Err(Stop::Refused(refusal)) => {
-                    if let Some(at) = search.refused(&range) {
-                        written = batch.refused(at, &events, refusal);
-                        break;
-                    }
+    let mut search = Search::among(batch.messages);
+    while let Some(range) = search.next() {
+        match write(connection, batch, &range) {
+            Ok(()) => {}
+            Err((_, Stop::Trouble(error))) => return Err(error),
+            Err((refused, Stop::Refused(refusal))) => {
+                let Some(at) = search.refused(&range) else { continue };
+                match with_followers(connection, batch, (at, refused))? {
+                    Some(end) => search.done_until(end),
+                    None => return Ok(batch.refused(at, &batch.events, refusal)),
                 }
             }
         }
-        if let (Some(ledger), Some(position)) = (&batch.ledger, batch.position_after(written.done)) {
-            advance(connection, ledger, Some(position))?;
+    }
+    Ok(Written { done: batch.messages, refused: None })
+}
+
+/// When messages are refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Refused {
+    /// At once.
+    Written,
+    /// By a constraint that was put off to the commit.
+    Checked,
+}
+
+/// Writes a message that only a constraint refuses which was put off, with as many behind it as bring what it lacks. Where they end; none
+/// if nothing brings it before another message is refused.
+fn with_followers(
+    connection: &mut SqliteConnection,
+    batch: &Batch,
+    (at, refused): (usize, Refused),
+) -> Result<Option<usize>, DatabaseError> {
+    if refused == Refused::Written {
+        return Ok(None);
+    }
+    for end in at + 2..=batch.messages {
+        match write(connection, batch, &(at..end)) {
+            Ok(()) => return Ok(Some(end)),
+            Err((_, Stop::Trouble(error))) => return Err(error),
+            Err((Refused::Written, Stop::Refused(_))) => return Ok(None),
+            Err((Refused::Checked, Stop::Refused(_))) => {}
         }
-        Ok(written)
-    });
-    written.map_err(|stop| match stop {
-        Stop::Trouble(error) => error,
-        Stop::Refused(Refusal::Database(source)) => DatabaseError::Failed { doing: format!("writing to `{}`", batch.shape.name), source },
-        Stop::Refused(Refusal::Unpaid(_)) => DatabaseError::Failed { doing: "completing a row".to_owned(), source: Error::NotFound },
-    })
+    }
+    Ok(None)
 }
 
 /// What the database knows of the rows of a batch.
@@ -210,16 +234,21 @@ struct Known {
     buried: HashSet<RowKey>,
 }
 
-fn prologue(connection: &mut SqliteConnection, batch: &Batch, position: Option<i64>) -> Result<(Vec<Event>, Known), Stop> {
+fn prologue(
+    connection: &mut SqliteConnection,
+    batch: &Batch,
+    events: &[Event],
+    position: Option<i64>,
+) -> Result<(Vec<Event>, Known), Stop> {
     if let Some(ledger) = &batch.ledger {
         advance(connection, ledger, position)?;
     }
     let mut known = Known::default();
     if batch.shape.guard == GuardColumns::Off {
-        return Ok((batch.events.clone(), known));
+        return Ok((events.to_vec(), known));
     }
     let mut positions: HashMap<RowKey, Position> = HashMap::new();
-    for key in batch.events.iter().filter_map(Event::key) {
+    for key in events.iter().filter_map(Event::key) {
         if positions.contains_key(key) {
             continue;
         }
@@ -235,7 +264,7 @@ fn prologue(connection: &mut SqliteConnection, batch: &Batch, position: Option<i
             }
         }
     }
-    Ok((fresh(batch.events.clone(), positions), known))
+    Ok((fresh(events.to_vec(), positions), known))
 }
 
 fn known_row(connection: &mut SqliteConnection, key: &RowKey, shape: &Shape) -> QueryResult<Option<KnownRow>> {
@@ -295,7 +324,7 @@ fn advance(connection: &mut SqliteConnection, ledger: &Ledger, position: Option<
     }
 }
 
-/// In a transaction, or in a savepoint within one.
+/// In a transaction.
 fn in_transaction<T>(connection: &mut SqliteConnection, work: impl FnOnce(&mut SqliteConnection) -> Result<T, Stop>) -> Result<T, Stop> {
     type Manager = <SqliteConnection as Connection>::TransactionManager;
     use diesel::connection::TransactionManager;

@@ -54,6 +54,22 @@ async fn a_missing_parent_fails_its_child_alone_and_comes_in_time_within_a_batch
 }
 
 #[tokio::test]
+async fn a_constraint_that_is_put_off_to_the_commit_fails_its_row_alone() {
+    let sql = "CREATE TABLE nodes (id BIGINT PRIMARY KEY NOT NULL, parent BIGINT REFERENCES nodes (id) DEFERRABLE INITIALLY DEFERRED)";
+    let stage = Stage::new(sql, Model::of(Table::named("nodes", ["id", "parent"], ["id"]))).await;
+    let node = |id, parent: Option<i64>| put(id, &[("parent", parent.map_or(Value::Null, Value::Int))]);
+    // A child whose parent comes later in the batch is not blamed for an orphan.
+    let nodes = [node(1, None), node(2, Some(3)), node(7, None), node(3, None), node(4, Some(9)), node(5, None)];
+    let (done, failed) = stage.write(0, &nodes).await.unwrap();
+    let SinkError::Refused { source: diesel::result::Error::DatabaseError(kind, _), .. } = failed.unwrap() else { panic!() };
+    assert_eq!((done, matches!(kind, diesel::result::DatabaseErrorKind::ForeignKeyViolation)), (4, true));
+    // The connection is of use, and a child may come before its parent.
+    assert_eq!(stage.write(6, &[node(6, Some(5)), node(5, None)]).await.unwrap().0, 2);
+    let rows = stage.lines("SELECT id || ' ' || coalesce(parent, '-') AS line FROM nodes ORDER BY id").await;
+    assert_eq!(rows, ["1 -", "2 3", "3 -", "5 -", "6 5", "7 -"]);
+}
+
+#[tokio::test]
 async fn what_was_not_sent_is_not_overwritten_even_where_it_may_not_be_null() {
     let sql = "CREATE TABLE items (id BIGINT PRIMARY KEY NOT NULL, name TEXT NOT NULL, note TEXT, big TEXT NOT NULL)";
     let stage = Stage::new(sql, items()).await;
