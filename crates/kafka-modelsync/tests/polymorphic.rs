@@ -163,6 +163,16 @@ async fn types_are_called_as_tables_say() {
 }
 
 #[tokio::test]
+async fn a_type_that_is_a_foreign_key_is_waited_for_as_it_is_called_here() {
+    let sql = "DROP TABLE notes; CREATE TABLE notes (id BIGINT PRIMARY KEY NOT NULL, \
+        subject_type BIGINT NOT NULL REFERENCES our_types (id), subject_id TEXT NOT NULL, text TEXT)";
+    let mut notes = Notes::start::<Named>(sql).await.unwrap();
+    notes.rows.appear(Relation::row("our_types", "id", 1_i64));
+    notes.rows.appear(Relation::row("customers", "id", 12_i64));
+    assert_eq!(notes.send(1, r#"{"type": 7, "of": "12"}"#).await, ["1 of 1 12"]);
+}
+
+#[tokio::test]
 async fn what_nothing_is_said_of_fails_unless_something_is_written_for_it() {
     let mut notes = Notes::start::<Said>("").await.unwrap();
     // Held: there are no retry rules.

@@ -51,7 +51,7 @@ impl Coming<'_> {
             if known.later.changes(self.source(&relation.column)) {
                 continue;
             }
-            let value = match self.value(&relation.column) {
+            let value = match self.written(&relation.column, known) {
                 Some(Value::Int(value)) => RelationValue::Int(value),
                 Some(Value::Text(value)) => RelationValue::Text(value),
                 Some(Value::Uuid(value)) => RelationValue::Uuid(value.to_string()),
@@ -69,9 +69,9 @@ impl Coming<'_> {
             if said || excluded || known.later.changes(self.source(&referral.column)) {
                 continue;
             }
-            let value = self.value(&referral.column).and_then(|value| referral.kind.value(value));
+            let value = self.written(&referral.column, known).and_then(|value| referral.kind.value(value));
             let Some(value) = value else { continue };
-            let own = || self.value(&referral.parent).and_then(|value| referral.kind.value(value));
+            let own = || self.written(&referral.parent, known).and_then(|value| referral.kind.value(value));
             if referral.itself == SelfReference::Some && own().as_ref() == Some(&value) {
                 continue;
             }
@@ -101,7 +101,16 @@ impl Coming<'_> {
         self.model.fields.get(column).and_then(|field| field.source.as_deref()).unwrap_or(column)
     }
 
-    /// What is written into the column, from the value or, for columns that rows are found by, the key. A transform that fails is for the
+    /// What is written into the column: types as they are called here.
+    fn written(&self, column: &str, known: &Known<'_>) -> Option<Value> {
+        let value = self.value(column)?;
+        match self.model.polymorphic.iter().find(|reference| *reference.type_column == *column) {
+            Some(reference) => types::of(known.types, reference)?.called(value).ok(),
+            None => Some(value),
+        }
+    }
+
+    /// What comes for the column, from the value or, for columns that rows are found by, the key. A transform that fails is for the
     /// handler to tell.
     fn value(&self, column: &str) -> Option<Value> {
         let source = self.source(column);
