@@ -11,8 +11,9 @@ use kafka_core::topic::{Concurrency, Decoded, KeyOf, Topic, TopicSpec, ValueOf};
 use kafka_resolver::DeclaredRelations;
 
 use super::error::DatabaseError;
+use super::known::Referrals;
 use super::needs::{Known, needs};
-use super::referral::{ForeignKey, Referrals};
+use super::referral::ForeignKey;
 use super::tables::Tables;
 use super::target::Targets;
 use crate::change::{ChangeReader, Event};

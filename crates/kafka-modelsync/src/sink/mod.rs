@@ -13,7 +13,7 @@
 //! In reading order: [`Sink`] is the topic, `shape` the table as the database has it, `target` which table a message is for, `event` what a message does to rows, `convert` (with `literal`) from
 //! values to what is bound, `guard` and `reduce` and `search` as above, `moving` rows whose key changes and `patience` how long one waits, `database` the port to a database and its two implementations,
 //! [`Tables`] what an application adds, `declare` what the topic says to others, `needs` which rows a message waits for: by its model, by `referral` what the database says, by
-//! `types` polymorphic references.
+//! `types` polymorphic references, as far as both are `known`.
 
 #![cfg_attr(not(all(feature = "postgres", feature = "sqlite")), allow(dead_code, reason = "what one database alone has no use for"))]
 
@@ -24,6 +24,7 @@ mod declare;
 mod error;
 mod event;
 mod guard;
+mod known;
 mod literal;
 mod moving;
 mod needs;

@@ -13,7 +13,7 @@ use kafka_core::names::{GroupId, TopicPartition};
 use super::database::{Claim, Database};
 use super::declare::CheckTables;
 use super::error::DatabaseError;
-use super::referral::Referrals;
+use super::known::Referrals;
 use super::shape::Shape;
 use super::types::Types;
 use crate::model::Model;

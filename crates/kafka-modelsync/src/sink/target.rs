@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use super::error::DatabaseError;
 use super::event::Deletions;
-use super::referral::Referrals;
+use super::known::Referrals;
 use super::shape::Shape;
 use super::tables::Tables;
 use crate::change::{Change, RerouteError, RerouteModelMap};
