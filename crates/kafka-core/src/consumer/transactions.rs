@@ -7,8 +7,10 @@
 
 use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use super::defect::{Defect, planted};
 use super::outcome::{HandlerError, Hold, Settlement};
 use super::pipeline::{Journal, Next, Pipeline};
 use super::seams::{Backoff, Failure, contained};
@@ -97,7 +99,12 @@ impl TransactionSource {
     ) -> Result<Option<Transactions>, BoxError> {
         let mut properties = self.properties;
         let address = transaction::address(&properties).map(Arc::from);
-        properties.insert("transactional.id".to_owned(), transactional_id(&group, &partition));
+        let mut id = transactional_id(&group, &partition);
+        if planted(Defect::NoFencing) {
+            static OWNERS: AtomicU64 = AtomicU64::new(0);
+            id = format!("{id}/{}", OWNERS.fetch_add(1, Ordering::Relaxed));
+        }
+        properties.insert("transactional.id".to_owned(), id);
         properties.insert("enable.idempotence".to_owned(), "true".to_owned());
         // A delivery may take as long as its transaction, and librdkafka refuses a longer one.
         for key in ["delivery.timeout.ms", "message.timeout.ms"] {
@@ -131,10 +138,16 @@ impl TransactionSource {
 
 impl Transactions {
     fn begin(&self) -> Result<(), Broken> {
-        self.scope.client.begin().map_err(|error| Broken::End(error.into()))
+        match self.scope.client.begin() {
+            Err(_) if planted(Defect::AbortSkipped) => Ok(()),
+            begun => begun.map_err(|error| Broken::End(error.into())),
+        }
     }
 
     async fn abort(&self) -> Result<(), Broken> {
+        if planted(Defect::AbortSkipped) {
+            return Ok(());
+        }
         self.scope.client.abort().await.map_err(|error| Broken::End(error.into()))
     }
 
@@ -219,6 +232,12 @@ impl Pipeline {
         let mut tried = count;
         while count > 0 {
             transactions.begin()?;
+            if planted(Defect::PositionOutsideTransaction)
+                && let Some(position) = position_behind(run, tried)
+            {
+                transactions.commit(position).await?;
+                transactions.begin()?;
+            }
             control.begin();
             let HandlerOutcome { done, failure } = self.work(run, tried, control, transactions).await;
             control.set_done(0);

@@ -28,6 +28,7 @@ use std::time::Instant;
 pub use faults::{Acknowledgements, Call, Faults, ProduceFault};
 pub use history::{ClientId, Entry, Event};
 pub use log::LogRecord;
+pub(crate) use transactions::FENCED;
 
 use futures_util::future::BoxFuture;
 

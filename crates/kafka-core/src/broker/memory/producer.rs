@@ -257,6 +257,16 @@ impl Cluster {
         }
     }
 
+    /// Fails what has not been sent.
+    pub(super) fn purge(&mut self, client: ClientId) {
+        let Some(queued) = self.producers.get_mut(&client) else { return };
+        let waiting: Vec<_> = queued.waiting.drain(..).collect();
+        for one in waiting {
+            let error = ClientError::transient("_PURGE_QUEUE", "the record's transaction was aborted before it was sent");
+            self.settle(client, one.record.topic, one.delivery, Err(error));
+        }
+    }
+
     fn fail_producer(&mut self, client: ClientId, error: &ClientError) {
         let Some(queued) = self.producers.get_mut(&client) else { return };
         queued.fatal = Some(error.clone());

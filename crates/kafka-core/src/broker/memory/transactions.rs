@@ -83,6 +83,8 @@ impl TransactionalClient for MemoryProducer {
         let aborted = self.shared.with(|cluster| {
             cluster.transactional(self.id)?;
             cluster.send_waiting(self.id, auto_create);
+            // While the broker is down: what has not been sent never is.
+            cluster.purge(self.id);
             cluster.acknowledge(self.id, |_| true, usize::MAX);
             cluster.end_transaction(self.id, End::Abort);
             Ok(())
@@ -169,9 +171,12 @@ impl Cluster {
     }
 }
 
+/// The words of it.
+pub(crate) const FENCED: &str = "another producer has taken the transactional id";
+
 /// What a fenced producer is told.
 pub(super) fn fenced() -> ClientError {
-    ClientError::fatal("_FENCED", "another producer has taken the transactional id")
+    ClientError::fatal("_FENCED", FENCED)
 }
 
 fn failed(remedy: Remedy, source: ClientError) -> TransactionError {
