@@ -98,6 +98,11 @@ impl Table {
         self.name == other.name && self.schema == other.schema
     }
 
+    /// Whether it is the table of this name, as far as is said: the `search_path` may say the rest.
+    pub(crate) fn may_be(&self, other: &Self) -> bool {
+        self.name == other.name && (self.schema.is_none() || other.schema.is_none() || self.schema == other.schema)
+    }
+
     /// The name as an identifier in SQL.
     pub(crate) fn quoted(&self) -> String {
         match &self.schema {

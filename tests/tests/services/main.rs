@@ -26,6 +26,7 @@ mod odd_messages;
 mod outages;
 mod parking;
 mod patterns;
+mod polymorphic;
 mod protobuf;
 mod rebalances;
 mod registered;

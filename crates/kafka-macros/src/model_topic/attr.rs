@@ -27,6 +27,7 @@ pub(super) struct ModelTopicAttrs {
     pub(super) truncations: Slot<()>,
     pub(super) transforms: Slot<Expr>,
     pub(super) foreign_keys: Slot<LitBool>,
+    pub(super) polymorphic: Slot<Vec<Expr>>,
     pub(super) reroute: Slot<Vec<RerouteAttr>>,
     pub(super) batch: Slot<BatchAttrs>,
     pub(super) concurrency: Slot<ConcurrencyAttrs>,
@@ -51,6 +52,7 @@ impl Attributes for ModelTopicAttrs {
         Key::new("truncations", "truncations", |attrs, item| item.once(&mut attrs.truncations, Item::flag)),
         Key::new("transforms", "transforms = with_city()", |attrs, item| item.once(&mut attrs.transforms, Item::any)),
         Key::new("foreign_keys", "foreign_keys = true", |attrs, item| item.once(&mut attrs.foreign_keys, Item::boolean)),
+        Key::new("polymorphic", "polymorphic(subject())", |attrs, item| item.once(&mut attrs.polymorphic, references)),
         Key::new("reroute", RerouteAttr::EXAMPLE, |attrs, item| item.once(&mut attrs.reroute, |item| item.list(RerouteAttr::read))),
         Key::new("batch", BatchAttrs::EXAMPLE, |attrs, item| item.once(&mut attrs.batch, Item::nested)),
         Key::new("concurrency", ConcurrencyAttrs::EXAMPLE, |attrs, item| item.once(&mut attrs.concurrency, Item::nested)),
@@ -172,6 +174,15 @@ pub(super) fn of_diesel(attributes: &[syn::Attribute], wanted: &str) -> Option<P
         drop(read);
     }
     found
+}
+
+fn references(item: &mut Item<'_>) -> syn::Result<Vec<Expr>> {
+    item.list(|input: ParseStream<'_>| {
+        let found = input.parse();
+        found.map_err(|error: syn::Error| {
+            syn::Error::new(error.span(), "`polymorphic` takes values of `Polymorphic`; write `polymorphic(subject())`")
+        })
+    })
 }
 
 fn columns(item: &mut Item<'_>) -> syn::Result<Vec<Ident>> {

@@ -8,7 +8,7 @@ use super::model::{Column, ForeignKeys, Guard, ModelTopic, Reroute, RerouteTo, S
 
 pub(super) fn expand(topic: &ModelTopic) -> TokenStream {
     let ModelTopic { root, ident, name, key, value, table, columns, lookup, deletion_key, deletion, .. } = topic;
-    let ModelTopic { guard, truncations, transforms, foreign_keys, reroute, batch, concurrency, retry, suppress, .. } = topic;
+    let ModelTopic { guard, truncations, transforms, foreign_keys, polymorphic, reroute, batch, concurrency, retry, suppress, .. } = topic;
     let columns = columns.iter().map(|Column { column, said }| {
         // Diesel's own name for it, so that the compiler says which column there is none of.
         let column = quote!(__k::column_name(#table::#column));
@@ -50,7 +50,7 @@ pub(super) fn expand(topic: &ModelTopic) -> TokenStream {
             }
 
             fn model() -> __k::Model {
-                __k::Model::of(__k::Table::of(#table::table)) #(#columns)* #lookup #deletion_key #deletion #guard #truncations #transforms #foreign_keys #(#reroute)*
+                __k::Model::of(__k::Table::of(#table::table)) #(#columns)* #lookup #deletion_key #deletion #guard #truncations #transforms #foreign_keys #(.polymorphic(#polymorphic))* #(#reroute)*
             }
         }
     })

@@ -30,6 +30,7 @@ pub(super) struct ModelTopic {
     pub(super) transforms: Option<Expr>,
     /// None where nothing is said.
     pub(super) foreign_keys: Option<ForeignKeys>,
+    pub(super) polymorphic: Vec<Expr>,
     pub(super) reroute: Vec<Reroute>,
     pub(super) batch: Option<Batch>,
     pub(super) concurrency: Option<Concurrency>,
@@ -119,6 +120,10 @@ impl ModelTopic {
         if let (Some(_), Some(key)) = (attrs.guard.key(), attrs.truncations.key()) {
             errors.push(key, "`truncations` beside `guard`: an old one would empty a newer table; remove one of the two");
         }
+        let polymorphic = attrs.polymorphic.given().cloned().unwrap_or_default();
+        if let (Slot::Given(key, _), true) = (&attrs.polymorphic, polymorphic.is_empty()) {
+            errors.push(key, "`polymorphic()` names no reference; write `polymorphic(subject())`, or remove it");
+        }
         let reroute = reroute(input, attrs, errors);
         let root = Root::check(&attrs.root, errors);
         Some(Self {
@@ -132,6 +137,7 @@ impl ModelTopic {
             truncations: if attrs.truncations.key().is_some() { Truncations::Applied } else { Truncations::Ignored },
             transforms: attrs.transforms.given().cloned(),
             foreign_keys: attrs.foreign_keys.given().map(|wait| if wait.value { ForeignKeys::WaitedFor } else { ForeignKeys::Ignored }),
+            polymorphic,
             reroute,
             batch: checked(&attrs.batch, Batch::check, errors),
             concurrency: checked(&attrs.concurrency, Concurrency::check, errors),

@@ -58,6 +58,11 @@ snapshots! { MODEL_TOPIC;
         struct Orders;
     "#
 
+    polymorphic: r#"
+        #[model_topic(name = "shop.notes", table = notes, polymorphic(subject(), crate::owner("owner_id")))]
+        struct Notes;
+    "#
+
     foreign_keys_not_waited_for: r#"
         #[model_topic(name = "shop.orders", table = orders, foreign_keys = false)]
         struct Orders;

@@ -360,6 +360,8 @@ pub mod __private {
         WaitedFor,
     }
     pub struct Model(pub String);
+    pub struct Polymorphic(pub &'static str);
+
     impl Model {
         fn with(self, more: &str) -> Self {
             Self(self.0 + " " + more)
@@ -407,6 +409,10 @@ pub mod __private {
         #[must_use]
         pub fn foreign_keys(self, foreign_keys: ForeignKeys) -> Self {
             self.with(&format!("foreign_keys {foreign_keys:?}"))
+        }
+        #[must_use]
+        pub fn polymorphic(self, reference: Polymorphic) -> Self {
+            self.with(&format!("polymorphic {}", reference.0))
         }
         #[must_use]
         pub fn reroute(self, table: &str, model: Self) -> Self {

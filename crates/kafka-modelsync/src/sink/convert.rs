@@ -26,6 +26,18 @@ pub(super) fn cell(value: Value, column: &Column, table: &str) -> Result<Option<
         }
         (None, value) => value,
     };
+    let value = match &column.types {
+        Some(types) => {
+            let sent = shown(&value);
+            types.called(value).map_err(|unknown| SinkError::UnknownType {
+                table: table.to_owned(),
+                column: column.name.to_string(),
+                value: sent,
+                problem: unknown.to_string(),
+            })?
+        }
+        None => value,
+    };
     let wrong = |value: &Value, problem: Option<String>| SinkError::Conversion {
         table: table.to_owned(),
         column: column.name.to_string(),
@@ -334,6 +346,7 @@ mod tests {
             demand: crate::sink::shape::Demand::Optional,
             source: "at".into(),
             field: crate::model::Field::default(),
+            types: None,
         };
         let error = cell(Value::Int(123_456), &column("time without time zone"), "t").unwrap_err().to_string();
         assert_eq!(

@@ -12,12 +12,16 @@ use super::error::{DatabaseError, SinkError};
 use super::event::{Act, Event};
 use super::moving::Unpaid;
 use super::shape::{Description, Shape};
+use crate::model::TypeTable;
 use crate::table::Table;
 
 /// A database that rows are written to.
 pub(crate) trait Database: Send + Sync + fmt::Debug {
     /// What the database says of a table; no columns if there is none.
     fn describe<'a>(&'a self, table: &'a Table) -> BoxFuture<'a, Result<Description, DatabaseError>>;
+
+    /// The ids and names that a table of types has, as texts.
+    fn types<'a>(&'a self, table: &'a TypeTable) -> BoxFuture<'a, Result<Vec<(String, String)>, DatabaseError>>;
 
     /// Writes a batch in one transaction: all of it, or what comes before the first message that is refused.
     fn write(&self, batch: Batch) -> BoxFuture<'_, Result<Written, DatabaseError>>;

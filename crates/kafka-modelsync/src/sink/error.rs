@@ -34,6 +34,19 @@ pub enum SinkError {
         /// The transform's error.
         source: BoxError,
     },
+    /// A polymorphic reference is to a type that nothing is said of. Name its table by `Polymorphic::to`, insert the type where a table of
+    /// types lacks it, or say `otherwise`.
+    #[error("column `{column}` of `{table}` says {value}, {problem}; name its table by `Polymorphic::to`, or say `otherwise`")]
+    UnknownType {
+        /// The table.
+        table: String,
+        /// The column of the type.
+        column: String,
+        /// The type that was sent.
+        value: String,
+        /// What is wrong with it.
+        problem: String,
+    },
     /// One of the model's transforms failed.
     #[error("the transforms before `{table}` failed")]
     Transforms {

@@ -12,7 +12,8 @@
 //!
 //! In reading order: [`Sink`] is the topic, `shape` the table as the database has it, `target` which table a message is for, `event` what a message does to rows, `convert` (with `literal`) from
 //! values to what is bound, `guard` and `reduce` and `search` as above, `moving` rows whose key changes and `patience` how long one waits, `database` the port to a database and its two implementations,
-//! [`Tables`] what an application adds, `declare` what the topic says to others, `referral` which rows it waits for.
+//! [`Tables`] what an application adds, `declare` what the topic says to others, `needs` which rows a message waits for: by its model, by `referral` what the database says, by
+//! `types` polymorphic references.
 
 #![cfg_attr(not(all(feature = "postgres", feature = "sqlite")), allow(dead_code, reason = "what one database alone has no use for"))]
 
@@ -25,6 +26,7 @@ mod event;
 mod guard;
 mod literal;
 mod moving;
+mod needs;
 mod patience;
 #[cfg(feature = "postgres")]
 mod postgres;
@@ -39,6 +41,7 @@ mod target;
 #[cfg(test)]
 mod tests;
 mod topic;
+mod types;
 
 pub use error::{DatabaseError, SinkError};
 pub use tables::Tables;

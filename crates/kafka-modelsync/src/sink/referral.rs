@@ -12,6 +12,8 @@ use std::sync::{Arc, PoisonError, RwLock};
 use kafka_resolver::RelationValue;
 
 use super::shape::{Kind, SelfReference};
+use super::types::Types;
+use crate::model::Polymorphic;
 use crate::table::Table;
 use crate::value::Value;
 
@@ -35,20 +37,43 @@ pub(crate) enum ReferralKind {
     Uuid,
 }
 
-/// The foreign keys of an application's tables, as far as they are known.
+/// The foreign keys of an application's tables, and the types of their polymorphic references, as far as they are known.
 #[derive(Debug, Default)]
-pub(super) struct Referrals(RwLock<Vec<(Table, Arc<[ForeignKey]>)>>);
+pub(super) struct Referrals(RwLock<Known>);
+
+#[derive(Debug, Default)]
+struct Known {
+    foreign_keys: Vec<(Table, Arc<[ForeignKey]>)>,
+    types: Vec<Arc<Types>>,
+}
 
 impl Referrals {
     pub(super) fn of(&self, table: &Table) -> Option<Arc<[ForeignKey]>> {
         let known = self.0.read().unwrap_or_else(PoisonError::into_inner);
-        known.iter().find(|(known, _)| known.is_same(table)).map(|(_, keys)| Arc::clone(keys))
+        known.foreign_keys.iter().find(|(known, _)| known.is_same(table)).map(|(_, keys)| Arc::clone(keys))
     }
 
     pub(super) fn found(&self, table: &Table, keys: &[ForeignKey]) {
         let mut known = self.0.write().unwrap_or_else(PoisonError::into_inner);
-        known.retain(|(known, _)| !known.is_same(table));
-        known.push((table.clone(), keys.into()));
+        known.foreign_keys.retain(|(known, _)| !known.is_same(table));
+        known.foreign_keys.push((table.clone(), keys.into()));
+    }
+
+    pub(super) fn types(&self, references: &[Polymorphic]) -> Vec<Arc<Types>> {
+        if references.is_empty() {
+            return Vec::new();
+        }
+        let known = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        known.types.iter().filter(|types| references.contains(&types.reference)).cloned().collect()
+    }
+
+    pub(super) fn types_found(&self, types: &[Arc<Types>]) {
+        if types.is_empty() {
+            return;
+        }
+        let mut known = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        known.types.retain(|known| types.iter().all(|types| types.reference != known.reference));
+        known.types.extend(types.iter().cloned());
     }
 }
 

@@ -6,6 +6,7 @@ use kafka_connect::skip;
 
 use super::error::DatabaseError;
 use super::referral::ForeignKey;
+use super::types::Types;
 use crate::model::{Field, Guard, Model, Written};
 
 /// How values of a column are bound.
@@ -111,6 +112,8 @@ pub(crate) struct Column {
     /// The message's name for it.
     pub(crate) source: Arc<str>,
     pub(crate) field: Field,
+    /// If it holds the type of a polymorphic reference.
+    pub(crate) types: Option<Arc<Types>>,
 }
 
 /// A table that is written.
@@ -212,6 +215,7 @@ impl Shape {
                 demand: found.demand,
                 source: field.source.clone().unwrap_or_else(|| Arc::clone(name)),
                 field,
+                types: None,
             });
             Ok::<_, DatabaseError>(columns.len() - 1)
         };
@@ -284,6 +288,15 @@ impl Shape {
             self_reference: found.self_reference,
             required,
         })
+    }
+
+    /// With the types of the table's polymorphic references.
+    pub(crate) fn with_types(mut self, types: &[Arc<Types>]) -> Self {
+        for types in types {
+            let columns = self.columns.iter_mut().filter(|column| column.name == types.reference.type_column);
+            columns.for_each(|column| column.types = Some(Arc::clone(types)));
+        }
+        self
     }
 
     /// How many columns come from messages: those of the guard stand behind them.

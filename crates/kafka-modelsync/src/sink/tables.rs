@@ -12,7 +12,11 @@ use kafka_core::names::{GroupId, TopicPartition};
 
 use super::database::{Claim, Database};
 use super::declare::CheckTables;
+use super::error::DatabaseError;
 use super::referral::Referrals;
+use super::shape::Shape;
+use super::types::Types;
+use crate::model::Model;
 
 /// A database with tables that sinks write to: `App::from_env().plugin(Tables::postgres(pool))`. Cheap to clone.
 ///
@@ -72,6 +76,18 @@ impl Tables {
     pub(super) fn of(database: impl Database + 'static) -> Self {
         let database: Arc<dyn Database> = Arc::new(database);
         Self { claims: Arc::new(Claims { database: Arc::clone(&database), held: Mutex::default() }), referrals: Arc::default(), database }
+    }
+
+    /// What a model wants, put together with the table as the database has it now; and what its rows refer to is known from now on.
+    pub(super) async fn look_at(&self, model: &Model) -> Result<Shape, DatabaseError> {
+        let found = self.database.describe(&model.table).await?;
+        self.referrals.found(&model.table, &found.foreign_keys);
+        let mut types = Vec::with_capacity(model.polymorphic.len());
+        for reference in &model.polymorphic {
+            types.push(Arc::new(Types::found(&*self.database, &model.table, reference).await?));
+        }
+        self.referrals.types_found(&types);
+        Ok(Shape::new(model, &found)?.with_types(&types))
     }
 
     /// Keeps a consumer's positions in the database, in the same transaction as the rows: each message is in the tables once, whatever

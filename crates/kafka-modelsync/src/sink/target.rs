@@ -88,9 +88,7 @@ impl Target {
         if let Some(shape) = known {
             return Ok(shape);
         }
-        let found = tables.database.describe(&self.model.table).await?;
-        tables.referrals.found(&self.model.table, &found.foreign_keys);
-        let shape = Arc::new(Shape::new(&self.model, &found)?);
+        let shape = Arc::new(tables.look_at(&self.model).await?);
         *self.known() = Some(Arc::clone(&shape));
         Ok(shape)
     }

@@ -51,7 +51,10 @@ impl Sink {
             }
             // A foreign key that was waited for is always written; which are, the database says.
             let made: Vec<String> = own.transforms.made().map(str::to_owned).collect();
-            let waited_for = |column: &str| own.relations.iter().any(|relation| *relation.column == *column);
+            let waited_for = |column: &str| {
+                let polymorphic = || own.polymorphic.iter().flat_map(|reference| reference.columns()).any(|of| **of == *column);
+                own.relations.iter().any(|relation| *relation.column == *column) || polymorphic()
+            };
             let left_out = sync.table.columns().iter().filter(|column| !written.contains(&&***column) && ***column != *skip::COLUMN);
             let left_out = left_out.filter(|column| !waited_for(column) && made.iter().all(|made| **made != ***column));
             let left_out: Vec<_> = left_out.cloned().collect();

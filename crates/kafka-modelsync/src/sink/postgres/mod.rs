@@ -31,6 +31,8 @@ use super::guard::fresh;
 use super::reduce::{reduce, stretches};
 use super::search::Search;
 use super::shape::{Description, GuardColumns, Skip};
+use super::types::{TypeRow, select_types};
+use crate::model::TypeTable;
 use crate::table::Table;
 
 /// The tables of guards, of positions, and of rows whose key changes; can be run again.
@@ -138,6 +140,15 @@ impl Postgres {
 impl Database for Postgres {
     fn describe<'a>(&'a self, table: &'a Table) -> BoxFuture<'a, Result<Description, DatabaseError>> {
         Box::pin(async move { catalog::describe(&mut *self.connection().await?, table).await })
+    }
+
+    fn types<'a>(&'a self, table: &'a TypeTable) -> BoxFuture<'a, Result<Vec<(String, String)>, DatabaseError>> {
+        Box::pin(async move {
+            let mut connection = self.connection().await?;
+            let rows: Vec<TypeRow> =
+                diesel::sql_query(select_types(table)).load(&mut connection).await.map_err(failed("asking for the names of types"))?;
+            Ok(rows.into_iter().map(|row| (row.id, row.name)).collect())
+        })
     }
 
     fn write(&self, batch: Batch) -> BoxFuture<'_, Result<Written, DatabaseError>> {

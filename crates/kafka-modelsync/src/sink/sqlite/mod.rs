@@ -26,6 +26,8 @@ use super::guard::{Position, fresh};
 use super::reduce::{reduce, stretches};
 use super::search::Search;
 use super::shape::{Description, GuardColumns, Shape};
+use super::types::{TypeRow, select_types};
+use crate::model::TypeTable;
 use crate::table::Table;
 
 const SCHEMA: &str = "
@@ -83,6 +85,14 @@ impl Database for Sqlite {
     fn describe<'a>(&'a self, table: &'a Table) -> BoxFuture<'a, Result<Description, DatabaseError>> {
         let name = table.name().to_owned();
         self.run(move |connection| catalog::describe(connection, &name).map_err(failed("asking for the columns of a table")))
+    }
+
+    fn types<'a>(&'a self, table: &'a TypeTable) -> BoxFuture<'a, Result<Vec<(String, String)>, DatabaseError>> {
+        let sql = select_types(table);
+        self.run(move |connection| {
+            let rows: Vec<TypeRow> = diesel::sql_query(sql).load(connection).map_err(failed("asking for the names of types"))?;
+            Ok(rows.into_iter().map(|row| (row.id, row.name)).collect())
+        })
     }
 
     fn write(&self, batch: Batch) -> BoxFuture<'_, Result<Written, DatabaseError>> {

@@ -14,7 +14,7 @@ use kafka_core::test_kit::TestApp;
 use kafka_core::topic::TopicSpec;
 
 use super::stage::{ITEMS, Stage, items};
-use crate::model::{Model, ModelTopic};
+use crate::model::{Model, ModelTopic, TypeTable};
 use crate::sink::database::{Batch, Claim, Database, Ledger, Written};
 use crate::sink::error::DatabaseError;
 use crate::sink::shape::Description;
@@ -32,6 +32,10 @@ struct Mute {
 impl Database for Mute {
     fn describe<'a>(&'a self, table: &'a Table) -> BoxFuture<'a, Result<Description, DatabaseError>> {
         self.database.describe(table)
+    }
+
+    fn types<'a>(&'a self, table: &'a TypeTable) -> BoxFuture<'a, Result<Vec<(String, String)>, DatabaseError>> {
+        self.database.types(table)
     }
 
     fn write(&self, batch: Batch) -> BoxFuture<'_, Result<Written, DatabaseError>> {

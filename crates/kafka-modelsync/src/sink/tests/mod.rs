@@ -8,3 +8,4 @@ mod moving;
 mod positions;
 mod refusals;
 mod stage;
+mod types;

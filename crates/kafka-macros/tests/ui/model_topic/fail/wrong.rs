@@ -30,7 +30,11 @@ struct Wrong {
 struct Several;
 
 #[derive(ModelTopic)]
-#[model_topic(name = "a", table = customers, reroute(), crate = crate::fake_kafka)]
+#[model_topic(name = "a", table = customers, reroute(), polymorphic(), crate = crate::fake_kafka)]
 struct Empty;
+
+#[derive(ModelTopic)]
+#[model_topic(name = "a", table = customers, polymorphic(3 +), crate = crate::fake_kafka)]
+struct Unreadable;
 
 fn main() {}

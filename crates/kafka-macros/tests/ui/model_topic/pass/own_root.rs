@@ -41,7 +41,7 @@ struct Small;
 #[derive(ModelTopic)]
 #[model_topic(
     name = "shop.customers", key = i64, value = Text, table = customers, exclude(internal), lookup(id, kind), deletion_key = "gone",
-    guard(partition = "p", offset = "o"), transforms = fake_kafka::__private::Transforms, foreign_keys = true, batch(max = 1000), concurrency(order = "key", max = 4), retry(max = 3, delay = 1), suppress,
+    guard(partition = "p", offset = "o"), transforms = fake_kafka::__private::Transforms, foreign_keys = true, polymorphic(fake_kafka::__private::Polymorphic("a"), fake_kafka::__private::Polymorphic("b")), batch(max = 1000), concurrency(order = "key", max = 4), retry(max = 3, delay = 1), suppress,
     crate = crate::fake_kafka
 )]
 #[allow(dead_code)]
@@ -69,10 +69,10 @@ fn main() {
     let (_, said) = model.split_once(' ').unwrap();
     assert_eq!(
         said,
-        "exclude internal relation type shops.code rename first_name name transform first_name lookup [\"id\", \"type\"] deletion_key gone offset p o transforms foreign_keys WaitedFor"
+        "exclude internal relation type shops.code rename first_name name transform first_name lookup [\"id\", \"type\"] deletion_key gone offset p o transforms foreign_keys WaitedFor polymorphic a polymorphic b"
     );
     assert!(Judged::model().0.ends_with("deletion Applied foreign_keys Ignored"));
     let pets = Pets::model().0;
-    assert!(pets.contains("reroute_own cats reroute dogs to (") && pets.ends_with("foreign_keys WaitedFor)"), "{pets}");
+    assert!(pets.contains("reroute_own cats reroute dogs to (") && pets.ends_with("polymorphic a polymorphic b)"), "{pets}");
     println!("{}", Everything::spec().0);
 }

@@ -1,4 +1,11 @@
 //! What a table wants of messages: which columns, from which fields, by which key; what deletes, and what is too old.
+//!
+//! `references` and `polymorphic` are the rows that columns refer to, `guard` is what is too old, `problems` checks it all.
+
+mod guard;
+mod polymorphic;
+mod problems;
+mod references;
 
 use std::collections::HashMap;
 use std::fmt;
@@ -8,6 +15,11 @@ use kafka_core::error::BoxError;
 use kafka_core::format::Format;
 use kafka_core::topic::TopicSpec;
 
+pub use self::guard::Guard;
+pub(crate) use self::polymorphic::Called;
+pub use self::polymorphic::{Polymorphic, Referent, TypeTable};
+pub use self::references::ForeignKeys;
+pub(crate) use self::references::RelationOf;
 use crate::change::Event;
 use crate::row::Row;
 use crate::table::Table;
@@ -70,22 +82,10 @@ pub struct Model {
     pub(crate) guard: Guard,
     pub(crate) truncations: Truncations,
     pub(crate) relations: Vec<RelationOf>,
+    pub(crate) polymorphic: Vec<Polymorphic>,
     /// None where nothing is said.
     pub(crate) foreign_keys: Option<ForeignKeys>,
     pub(crate) reroute: Vec<(Arc<str>, Rerouted)>,
-}
-
-/// Whether messages wait for the rows that the table's foreign keys refer to.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum ForeignKeys {
-    /// Only what [`Model::relation`] says is waited for.
-    #[default]
-    Ignored,
-    /// Those that the database has, of one column that may not be null, whose type is an integer, a text or a UUID. Read from its
-    /// catalog when the application starts. A column with a [`Model::relation`] waits for that instead, an excluded one for nothing.
-    /// Needs the [`RelationResolver`](kafka_resolver::RelationResolver) with a store in the same database.
-    WaitedFor,
 }
 
 /// Whose row a message is about, by the table in its key.
@@ -95,14 +95,6 @@ pub(crate) enum Rerouted {
     Own,
     /// Another model's.
     To(Box<Model>),
-}
-
-/// A row that a column refers to.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct RelationOf {
-    pub(crate) column: Arc<str>,
-    pub(crate) table: Arc<str>,
-    pub(crate) parent: Arc<str>,
 }
 
 /// What is special about a column.
@@ -126,29 +118,6 @@ pub(crate) enum Written {
     IfItRefers,
 }
 
-/// What keeps an older event from overwriting a newer row.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Guard {
-    /// Nothing: the last one written stays.
-    #[default]
-    Off,
-    /// The position in the source's log, in a `bigint` column. Right when one source fills the table. A null value says no position
-    /// and is passed over: have the connector send deletions as values (`delete.tombstone.handling.mode=rewrite`), or the envelope.
-    Lsn {
-        /// The column.
-        column: Arc<str>,
-    },
-    /// The message's partition and offset, in an `integer` and a `bigint` column. Offsets of two partitions do not compare: an event
-    /// from another partition than the row's last one is taken for newer.
-    Offset {
-        /// The partition's column.
-        partition: Arc<str>,
-        /// The offset's column.
-        offset: Arc<str>,
-    },
-}
-
 /// What a truncation of the source's table does.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
@@ -158,20 +127,6 @@ pub enum Truncations {
     Ignored,
     /// Deletes all rows. What was written from other partitions of the topic has no order to it.
     Applied,
-}
-
-impl Guard {
-    /// By the position in the source's log, kept in this `bigint` column.
-    #[must_use]
-    pub fn lsn(column: &str) -> Self {
-        Self::Lsn { column: column.into() }
-    }
-
-    /// By the message's partition and offset, kept in these columns, an `integer` and a `bigint`.
-    #[must_use]
-    pub fn offset(partition: &str, offset: &str) -> Self {
-        Self::Offset { partition: partition.into(), offset: offset.into() }
-    }
 }
 
 /// The name that a column of diesel's has in the database.
@@ -194,6 +149,7 @@ impl Model {
             guard: Guard::Off,
             truncations: Truncations::Ignored,
             relations: Vec::new(),
+            polymorphic: Vec::new(),
             foreign_keys: None,
             reroute: Vec::new(),
         }
@@ -284,6 +240,13 @@ impl Model {
         self
     }
 
+    /// Says that two columns refer to a row: the one to its type, the other to its id. A type that nothing is said of fails its message.
+    #[must_use]
+    pub fn polymorphic(mut self, reference: Polymorphic) -> Self {
+        self.polymorphic.push(reference);
+        self
+    }
+
     /// Whether messages wait for the rows that the table's foreign keys refer to. Default: only for those that
     /// [`relation`](Self::relation) says; in a [`ModelSync`](crate::sync::ModelSync), for all.
     #[must_use]
@@ -345,67 +308,6 @@ impl Model {
         }
     }
 
-    /// Everything that is wrong with it, as far as it can be seen without the database.
-    #[must_use]
-    pub fn problems(&self) -> Vec<String> {
-        let mut problems = Vec::new();
-        let table = &self.table;
-        for column in self.fields.keys().filter(|column| !table.has(column)) {
-            problems.push(format!("`{table}` has no column `{column}`; name one of its columns"));
-        }
-        if self.key().is_empty() {
-            problems
-                .push(format!("nothing says by which columns rows of `{table}` are found; give the table a primary key, or say `lookup`"));
-        }
-        for column in self.key().iter().filter(|column| !table.has(column)) {
-            problems.push(format!("`{table}` has no column `{column}` to find rows by; name one of its columns in `lookup`"));
-        }
-        for RelationOf { column, .. } in self.relations.iter().filter(|relation| !table.has(&relation.column)) {
-            problems.push(format!("`{table}` has no column `{column}` that could refer to another table; name one of its columns"));
-        }
-        for column in self.key() {
-            if self.fields.get(column).is_some_and(|field| field.written != Written::Yes) {
-                problems.push(format!("rows of `{table}` are found by `{column}`, which is excluded; exclude another, or say `lookup`"));
-            }
-        }
-        if self.guard != Guard::Off && self.truncations == Truncations::Applied {
-            problems
-                .push("truncations are applied beside a guard, and an old one would empty a newer table; leave out one of the two".into());
-        }
-        problems.extend(self.problems_of_reroute());
-        problems.sort_unstable();
-        problems
-    }
-
-    fn problems_of_reroute(&self) -> Vec<String> {
-        let mut problems = Vec::new();
-        if !self.reroute.is_empty() && self.truncations == Truncations::Applied {
-            problems.push(
-                "truncations are applied beside `reroute`, and a truncation has no key that says which table it empties; leave out one of \
-                 the two"
-                    .into(),
-            );
-        }
-        for (at, (name, rerouted)) in self.reroute.iter().enumerate() {
-            if self.reroute[..at].iter().any(|(known, _)| known == name) {
-                problems.push(format!("`reroute` names `{name}` twice; remove one of the two"));
-            }
-            let Rerouted::To(model) = rerouted else { continue };
-            problems.extend(model.problems());
-            if !model.reroute.is_empty() {
-                problems
-                    .push(format!("`{name}` is rerouted to `{}`, which reroutes itself; name all tables in one `reroute`", model.table));
-            }
-            if model.deletion.is_some() || model.truncations == Truncations::Applied {
-                problems.push(format!(
-                    "`{name}` is rerouted to `{}`, whose `deletion` or `truncations` would not be asked; say them of the topic's own model",
-                    model.table
-                ));
-            }
-        }
-        problems
-    }
-
     fn field(&mut self, column: &str) -> &mut Field {
         self.fields.entry(column.into()).or_default()
     }
@@ -415,60 +317,5 @@ impl fmt::Debug for Field {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { written, source, transform } = self;
         f.debug_struct("Field").field("written", written).field("source", source).field("transform", &transform.is_some()).finish()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn model() -> Model {
-        Model::of(Table::named("customers", ["id", "name"], ["id"]))
-    }
-
-    fn row(field: &str, value: Value) -> Row {
-        [(field, value)].into_iter().collect()
-    }
-
-    #[test]
-    fn deletions_are_told_in_any_case() {
-        for (value, deleted) in [
-            (Value::Bool(true), true),
-            (Value::Bool(false), false),
-            (Value::Text("true".into()), true),
-            (Value::Text("True".into()), true),
-            (Value::Text("TRUE".into()), true),
-            (Value::Text("false".into()), false),
-            (Value::Text("yes".into()), false),
-            (Value::Int(1), false),
-            (Value::Null, false),
-        ] {
-            assert_eq!(model().is_deletion(&row("__deleted", value.clone())), deleted, "{value:?}");
-        }
-        assert!(!model().is_deletion(&row("gone", Value::Bool(true))));
-        assert!(model().deletion_key("gone").is_deletion(&row("gone", Value::Bool(true))));
-        let archived = model().deletion(|row| row.get("state") == Some(&Value::Text("archived".into())));
-        assert!(archived.is_deletion(&row("state", Value::Text("archived".into()))));
-        assert!(!archived.is_deletion(&row("__deleted", Value::Bool(true))));
-    }
-
-    #[test]
-    fn problems_are_all_told() {
-        assert_eq!(model().problems(), Vec::<String>::new());
-        let guard = Guard::Lsn { column: "lsn".into() };
-        let wrong = model().exclude("id").rename("nam", "x").guard(guard).truncations(Truncations::Applied);
-        let problems = wrong.problems().join("\n");
-        assert!(problems.contains("no column `nam`") && problems.contains("`id`, which is excluded"), "{problems}");
-        assert!(problems.contains("truncations") && wrong.problems().len() == 3, "{problems}");
-        let pets = || Model::of(Table::named("pets", ["id"], ["id"]));
-        assert_eq!(model().reroute("a", pets()).reroute_own("b").problems(), Vec::<String>::new());
-        let wrong = model().reroute("a", pets().reroute_own("c")).reroute_own("a").truncations(Truncations::Applied);
-        let wrong = wrong.reroute("d", pets().deletion(|_| true).exclude("x")).problems();
-        for said in ["names `a` twice", "which reroutes itself", "which table it empties", "would not be asked", "no column `x`"] {
-            assert!(wrong.iter().any(|problem| problem.contains(said)), "{said}: {wrong:?}");
-        }
-        assert_eq!(wrong.len(), 5);
-        assert!(model().lookup(["email"]).problems()[0].contains("no column `email` to find rows by"));
-        assert!(Model::of(Table::named("t", ["a"], [])).problems()[0].contains("nothing says by which columns"));
     }
 }
