@@ -122,6 +122,12 @@ impl Checker {
         Ok(())
     }
 
+    /// Whether a consumer that there was commits positions of the partition in transactions.
+    pub(super) fn has_positions_in_transactions(&self, partition: &TopicPartition) -> bool {
+        let reads = |role: &Role| role.topics.iter().any(|topic| takes(topic, partition));
+        self.roles.values().any(|role| role.positions == Positions::Transactions && reads(role))
+    }
+
     /// Whether it ended because another has its partitions, as a consumer in the transactional mode does.
     fn is_fenced(&self, member: ClientId, trouble: &str) -> bool {
         let transactional = self.roles.get(&member).is_some_and(|role| role.positions == Positions::Transactions);
@@ -163,8 +169,7 @@ impl Checker {
     fn started(&mut self, member: ClientId, partition: &TopicPartition, offsets: &[i64]) -> Result<(), Broken> {
         let Some(first) = offsets.first() else { return Ok(()) };
         let topics = self.roles.get(&member).map_or(&[][..], |role| &role.topics);
-        let of = |topic: &&Arc<TopicSpec>| topic.subscription().is_ok_and(|subscription| subscription.matches(partition.topic.as_str()));
-        let lane = match topics.iter().find(of).map(|topic| topic.concurrency) {
+        let lane = match topics.iter().find(|topic| takes(topic, partition)).map(|topic| topic.concurrency) {
             Some(Concurrency::Partition) => Lane::Partition,
             Some(Concurrency::Key { .. }) => {
                 Lane::Key(self.written.get(partition).and_then(|offsets| offsets.get(first)).cloned().flatten())
@@ -224,4 +229,8 @@ impl Checker {
         }
         open
     }
+}
+
+fn takes(topic: &TopicSpec, partition: &TopicPartition) -> bool {
+    topic.subscription().is_ok_and(|subscription| subscription.matches(partition.topic.as_str()))
 }
