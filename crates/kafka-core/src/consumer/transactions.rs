@@ -148,6 +148,11 @@ impl Transactions {
         if planted(Defect::AbortSkipped) {
             return Ok(());
         }
+        self.abort_broken().await
+    }
+
+    /// Of what cannot be committed any more.
+    async fn abort_broken(&self) -> Result<(), Broken> {
         self.scope.client.abort().await.map_err(|error| Broken::End(error.into()))
     }
 
@@ -160,7 +165,7 @@ impl Transactions {
     }
 
     async fn given_up(&self, error: TransactionError) -> Result<(), Broken> {
-        self.abort().await?;
+        self.abort_broken().await?;
         Err(if error.remedy == Remedy::Reject { Broken::Rejected(error.source) } else { Broken::Again(error.into()) })
     }
 }
