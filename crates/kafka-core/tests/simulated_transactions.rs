@@ -140,6 +140,7 @@ fn every_planted_defect_is_found_as_what_it_breaks() {
         (Defect::PositionOutsideTransaction, "neither handled nor settled"),
         (Defect::NoFencing, "has no output"),
         (Defect::AbortSkipped, "more than once"),
+        (Defect::UnknownCommitAborted, "the transaction is being committed"),
     ];
     for (defect, broken) in DEFECTS {
         let mut seen = Vec::new();

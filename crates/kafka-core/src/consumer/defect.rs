@@ -78,6 +78,8 @@ pub enum Defect {
     NoFencing,
     /// What was produced for a failed message stays in the transaction that comes next.
     AbortSkipped,
+    /// A commit that is not answered at once is given up and aborted, and its work done again.
+    UnknownCommitAborted,
     /// A revocation is answered twice.
     AnswerTwice,
     /// An error of the client panics the loop.

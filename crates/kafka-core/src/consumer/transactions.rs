@@ -10,6 +10,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use futures_util::future::{FutureExt, ready};
+
 use super::defect::{Defect, planted};
 use super::outcome::{HandlerError, Hold, Settlement};
 use super::pipeline::{Journal, Next, Pipeline};
@@ -157,7 +159,13 @@ impl Transactions {
     }
 
     async fn commit(&self, position: i64) -> Result<(), Broken> {
-        match self.scope.client.commit(self.partition.clone(), position, self.member.clone()).await {
+        let mut commit = self.scope.client.commit(self.partition.clone(), position, self.member.clone());
+        if planted(Defect::UnknownCommitAborted) {
+            let unknown = || Broken::Again("the commit is not answered".into());
+            let Some(answer) = (&mut commit).now_or_never() else { return Err(self.abort_broken().await.err().unwrap_or_else(unknown)) };
+            commit = ready(answer).boxed();
+        }
+        match commit.await {
             Ok(()) => Ok(()),
             Err(error) if error.remedy == Remedy::End => Err(Broken::End(error.into())),
             Err(error) => self.given_up(error).await,

@@ -91,7 +91,8 @@ impl Queued {
 
     pub(super) fn next_due(&self) -> Option<Instant> {
         let timeouts = self.waiting.iter().map(|waiting| waiting.since + self.timeout);
-        self.outstanding.iter().filter_map(|one| one.due).chain(timeouts).min()
+        let commit = self.transactional.as_ref().and_then(Transactional::next_due);
+        self.outstanding.iter().filter_map(|one| one.due).chain(timeouts).chain(commit).min()
     }
 }
 
