@@ -77,6 +77,10 @@ impl Gate for RelationGate {
     fn admit<'a>(&'a self, run: &'a Run) -> BoxFuture<'a, Result<Admissions, BoxError>> {
         Box::pin(self.admit_run(run))
     }
+
+    fn outside_transactions(&self) -> &'static str {
+        "what waits for relations is parked outside of Kafka's transactions, and its position would not count; leave the relations out, or `exactly_once`"
+    }
 }
 
 /// What the questions told.

@@ -91,11 +91,14 @@ impl Consume for Orders {
 }
 
 fn app(rows: &Rows) -> AppBuilder {
+    app_of(ConsumerSpec::new("shop", "shop").topic::<Customers>().topic::<Orders>(), rows)
+}
+
+fn app_of(shop: ConsumerSpec, rows: &Rows) -> AppBuilder {
     let resolver = match rows {
         Rows::Memory(store) => RelationResolver::new(store.clone()),
         Rows::Sqlite(file) => RelationResolver::new(SqliteStore::open(file).unwrap()),
     };
-    let shop = ConsumerSpec::new("shop", "shop").topic::<Customers>().topic::<Orders>();
     App::builder(Settings::default()).without_discovery().state(rows.clone()).plugin(resolver).consumer_spec(shop)
 }
 
@@ -202,4 +205,11 @@ async fn what_a_process_leaves_behind_the_next_one_releases() {
     under_test.publish::<Customers>(&1, &"Ada".to_owned()).await.unwrap();
     under_test.until_idle().await;
     assert_eq!((orders(&under_test).len(), store.messages().len()), (10, 0));
+}
+
+#[tokio::test]
+async fn relations_are_refused_in_transactions() {
+    let shop = ConsumerSpec::new("shop", "shop").topic::<Orders>().exactly_once();
+    let errors = TestApp::start(app_of(shop, &in_memory().1)).await.unwrap_err().to_string();
+    assert!(errors.contains("consumers.shop.topics.orders: ") && errors.contains("leave the relations out"), "{errors}");
 }

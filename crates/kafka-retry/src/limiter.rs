@@ -146,6 +146,10 @@ impl Gate for LimiterGate {
         };
         Box::pin(std::future::ready(Ok(admissions)))
     }
+
+    fn outside_transactions(&self) -> &'static str {
+        "Kafka's transactions ask nobody before they handle a message, so a limit of dead letters would not pause the topic; leave `dead_letter_limit` out (and the limits of the settings' `dead_letter`), or `exactly_once`"
+    }
 }
 
 #[cfg(test)]

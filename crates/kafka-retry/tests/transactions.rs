@@ -13,7 +13,7 @@ use kafka_core::producer::Producer;
 use kafka_core::retry_policy::{MaxRetries, RetryPolicy};
 use kafka_core::settings::Settings;
 use kafka_core::test_kit::{Process, TestApp, TestCluster};
-use kafka_core::topic::{Consume, Single, Topic, TopicSpec};
+use kafka_core::topic::{Consume, DeadLetterLimit, Single, Topic, TopicSpec};
 use kafka_retry::Retry;
 
 const DELAY: Duration = Duration::from_secs(60);
@@ -135,4 +135,16 @@ fn a_producer_without_idempotence_is_an_error_at_build() {
     }
     let settings = Settings::default().producer_config([("acks", "all")]).global_config([("bootstrap.servers", "localhost:1")]);
     assert!(application(settings).build().is_ok());
+}
+
+#[test]
+fn a_limit_of_dead_letters_is_refused_in_its_own_words() {
+    let mut consumer = ConsumerSpec::new("reader", "g").topic::<Words>().exactly_once();
+    let spec = Words::spec().dead_letter_limit(DeadLetterLimit::consecutive(4));
+    consumer.topics[0].spec = spec;
+    let settings = Settings::default().global_config([("bootstrap.servers", "localhost:1")]);
+    let built = App::builder(settings).without_discovery().consumer_spec(consumer).plugin(Retry::new()).build();
+    let errors = built.unwrap_err().to_string();
+    assert!(errors.starts_with("consumers.reader.topics.words: ") && errors.contains("leave `dead_letter_limit` out"), "{errors}");
+    assert!(!errors.contains("relations"), "{errors}");
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::builder::{FailureHandlerSource, GateSource, Tools};
 use super::state::State;
 use crate::broker::{Broker, Properties};
-use crate::consumer::{ConsumerSpec, DeclaredTopic, FailureHandler, HoldFailed, OffsetStorage, Pipeline, Role};
+use crate::consumer::{ConsumerSpec, DeclaredTopic, FailureHandler, Gate, HoldFailed, OffsetStorage, Pipeline, Role};
 use crate::error::ConfigErrors;
 use crate::names::{GroupId, Subscription};
 use crate::producer::suppression::Suppression;
@@ -96,9 +96,10 @@ impl Assembly<'_> {
         for source in self.gates {
             gates.extend(errors.take(source.gate(consumer, &topic.spec, &self.tools)).flatten());
         }
-        if !gates.is_empty() && matches!(consumer.offset_storage, OffsetStorage::Transactions) {
+        // A retry consumer has the topics of its main one, which is told.
+        if let (OffsetStorage::Transactions, Role::Main) = (&consumer.offset_storage, &consumer.role) {
             let path = format!("consumers.{}.topics.{}", consumer.name, topic.spec.name);
-            errors.push(path, "what waits for relations is parked outside of Kafka's transactions, and its position would not count; leave the relations out, or `exactly_once`");
+            gates.iter().for_each(|gate: &Arc<dyn Gate>| errors.push(&path, gate.outside_transactions()));
         }
         let failure_handler: Option<Arc<dyn FailureHandler>> = match self.failure_handler {
             Some(source) => errors.take(source.failure_handler(consumer, &topic.spec, &self.tools)),

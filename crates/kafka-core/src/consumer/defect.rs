@@ -72,6 +72,14 @@ pub enum Defect {
     PauseForgotten,
     /// Positions of the database are not asked for.
     PositionsIgnored,
+    /// The position behind a run is committed before its work, in a transaction of its own.
+    PositionOutsideTransaction,
+    /// Each owner of a partition has a transactional id of its own: the former one is not fenced.
+    NoFencing,
+    /// What was produced for a failed message stays in the transaction that comes next.
+    AbortSkipped,
+    /// A commit that is not answered at once is given up and aborted, and its work done again.
+    UnknownCommitAborted,
     /// A revocation is answered twice.
     AnswerTwice,
     /// An error of the client panics the loop.

@@ -27,6 +27,12 @@ pub trait Gate: Send + Sync + fmt::Debug {
     ///
     /// An error is the gate's own trouble (its store is down): the lane holds with back-off, and nothing is skipped.
     fn admit<'a>(&'a self, run: &'a Run) -> BoxFuture<'a, Result<Admissions, BoxError>>;
+
+    /// Why a consumer in the transactional mode cannot have this gate, and what to leave out: words of the error at build. Gates are not asked
+    /// there.
+    fn outside_transactions(&self) -> &'static str {
+        "a gate is not asked in Kafka's transactions; leave it out, or `exactly_once`"
+    }
 }
 
 /// Whether a gate looks at decoded messages.

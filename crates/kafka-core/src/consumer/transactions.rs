@@ -7,8 +7,12 @@
 
 use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use futures_util::future::{FutureExt, ready};
+
+use super::defect::{Defect, planted};
 use super::outcome::{HandlerError, Hold, Settlement};
 use super::pipeline::{Journal, Next, Pipeline};
 use super::seams::{Backoff, Failure, contained};
@@ -97,7 +101,12 @@ impl TransactionSource {
     ) -> Result<Option<Transactions>, BoxError> {
         let mut properties = self.properties;
         let address = transaction::address(&properties).map(Arc::from);
-        properties.insert("transactional.id".to_owned(), transactional_id(&group, &partition));
+        let mut id = transactional_id(&group, &partition);
+        if planted(Defect::NoFencing) {
+            static OWNERS: AtomicU64 = AtomicU64::new(0);
+            id = format!("{id}/{}", OWNERS.fetch_add(1, Ordering::Relaxed));
+        }
+        properties.insert("transactional.id".to_owned(), id);
         properties.insert("enable.idempotence".to_owned(), "true".to_owned());
         // A delivery may take as long as its transaction, and librdkafka refuses a longer one.
         for key in ["delivery.timeout.ms", "message.timeout.ms"] {
@@ -131,15 +140,32 @@ impl TransactionSource {
 
 impl Transactions {
     fn begin(&self) -> Result<(), Broken> {
-        self.scope.client.begin().map_err(|error| Broken::End(error.into()))
+        match self.scope.client.begin() {
+            Err(_) if planted(Defect::AbortSkipped) => Ok(()),
+            begun => begun.map_err(|error| Broken::End(error.into())),
+        }
     }
 
     async fn abort(&self) -> Result<(), Broken> {
+        if planted(Defect::AbortSkipped) {
+            return Ok(());
+        }
+        self.abort_broken().await
+    }
+
+    /// Of what cannot be committed any more.
+    async fn abort_broken(&self) -> Result<(), Broken> {
         self.scope.client.abort().await.map_err(|error| Broken::End(error.into()))
     }
 
     async fn commit(&self, position: i64) -> Result<(), Broken> {
-        match self.scope.client.commit(self.partition.clone(), position, self.member.clone()).await {
+        let mut commit = self.scope.client.commit(self.partition.clone(), position, self.member.clone());
+        if planted(Defect::UnknownCommitAborted) {
+            let unknown = || Broken::Again("the commit is not answered".into());
+            let Some(answer) = (&mut commit).now_or_never() else { return Err(self.abort_broken().await.err().unwrap_or_else(unknown)) };
+            commit = ready(answer).boxed();
+        }
+        match commit.await {
             Ok(()) => Ok(()),
             Err(error) if error.remedy == Remedy::End => Err(Broken::End(error.into())),
             Err(error) => self.given_up(error).await,
@@ -147,7 +173,7 @@ impl Transactions {
     }
 
     async fn given_up(&self, error: TransactionError) -> Result<(), Broken> {
-        self.abort().await?;
+        self.abort_broken().await?;
         Err(if error.remedy == Remedy::Reject { Broken::Rejected(error.source) } else { Broken::Again(error.into()) })
     }
 }
@@ -219,6 +245,12 @@ impl Pipeline {
         let mut tried = count;
         while count > 0 {
             transactions.begin()?;
+            if planted(Defect::PositionOutsideTransaction)
+                && let Some(position) = position_behind(run, tried)
+            {
+                transactions.commit(position).await?;
+                transactions.begin()?;
+            }
             control.begin();
             let HandlerOutcome { done, failure } = self.work(run, tried, control, transactions).await;
             control.set_done(0);

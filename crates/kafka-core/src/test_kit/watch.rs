@@ -136,6 +136,10 @@ impl Gate for WatchedGate {
         self.gate.wants_decoded()
     }
 
+    fn outside_transactions(&self) -> &'static str {
+        self.gate.outside_transactions()
+    }
+
     fn admit<'a>(&'a self, run: &'a Run) -> BoxFuture<'a, Result<Admissions, BoxError>> {
         let asked = self.gate.admit(run);
         async move {

@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use kafka_core::broker::rdkafka::EmbeddedBroker;
+use kafka_core::broker::rdkafka::{EmbeddedBroker, Request};
 use kafka_core::broker::{Broker, Membership, Remedy, TransactionError, TransactionalClient, Wanted};
 use kafka_core::message::Record;
 use kafka_core::names::TopicPartition;
@@ -63,4 +63,45 @@ fn who_has_left_the_group_commits_nothing() {
     assert_eq!(error.remedy, Remedy::Abort, "{error:?}");
     wait(client.abort()).unwrap();
     assert_eq!(client.in_flight(), 0);
+}
+
+/// What is to be done about a commit that the cluster answers with these errors, and then about the transaction after it.
+fn commit_after(request: Request, errors: &[&str]) -> (Option<Remedy>, Option<Remedy>) {
+    let broker = broker_with("in", 1);
+    broker.create_topic(&topic("out"), 1).unwrap();
+    produce(&broker, "in", 0, ["one".to_owned()]);
+    let mut member = Member::join(&broker, "g", &["in"], &[]);
+    drop(member.take(1));
+    let client = transactional(&broker, "g/in/0").unwrap();
+    client.begin().unwrap();
+    drop(send(&*client, &Record::new(topic("out")).value(&b"one"[..])));
+    broker.fail_next(request, errors).unwrap();
+    let committed = wait(client.commit(partition(), 1, membership(&member)));
+    let next = match committed {
+        Ok(()) => client.begin(),
+        Err(_) => wait(client.abort()).and_then(|()| client.begin()),
+    };
+    let remedy = |result: Result<(), TransactionError>| result.err().map(|error| error.remedy);
+    member.close();
+    (remedy(committed), remedy(next))
+}
+
+#[test]
+fn a_commit_whose_outcome_is_unknown_is_asked_for_until_it_is_known() {
+    // The connection breaks before the answer, and the coordinator is not there or busy.
+    let errors = ["_TRANSPORT", "COORDINATOR_NOT_AVAILABLE", "COORDINATOR_LOAD_IN_PROGRESS", "CONCURRENT_TRANSACTIONS", "_TRANSPORT"];
+    assert_eq!(commit_after(Request::EndTransaction, &errors), (None, None));
+}
+
+#[test]
+fn a_commit_that_is_refused_is_aborted_and_the_client_goes_on() {
+    assert_eq!(commit_after(Request::TransactionOffsets, &["ILLEGAL_GENERATION"]), (Some(Remedy::Abort), None));
+    assert_eq!(commit_after(Request::EndTransaction, &["INVALID_PRODUCER_ID_MAPPING"]), (Some(Remedy::Abort), None));
+}
+
+#[test]
+fn who_is_fenced_or_has_lost_its_transaction_ends() {
+    for error in ["INVALID_PRODUCER_EPOCH", "PRODUCER_FENCED", "INVALID_TXN_STATE", "TRANSACTIONAL_ID_AUTHORIZATION_FAILED"] {
+        assert_eq!(commit_after(Request::EndTransaction, &[error]), (Some(Remedy::End), Some(Remedy::End)), "{error}");
+    }
 }

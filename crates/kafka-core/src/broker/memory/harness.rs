@@ -62,6 +62,11 @@ impl MemoryBroker {
         })
     }
 
+    /// Whether a record stands at the offset: not one whose transaction was aborted.
+    pub(crate) fn stands(&self, at: &TopicPartition, offset: i64) -> bool {
+        self.shared.with(|cluster| cluster.log.stands(at, offset))
+    }
+
     /// The key of a record, if it has one and still stands there.
     pub(crate) fn key_at(&self, partition: &TopicPartition, offset: i64) -> Option<bytes::Bytes> {
         self.shared.with(|cluster| cluster.log.key_at(partition, offset))

@@ -145,6 +145,10 @@ impl Log {
         }
     }
 
+    pub(super) fn stands(&self, at: &TopicPartition, offset: i64) -> bool {
+        self.partition(at).is_some_and(|log| log.records.binary_search_by_key(&offset, |record| record.message.offset).is_ok())
+    }
+
     pub(super) fn key_at(&self, at: &TopicPartition, offset: i64) -> Option<Bytes> {
         let records = &self.partition(at)?.records;
         let index = records.binary_search_by_key(&offset, |record| record.message.offset).ok()?;

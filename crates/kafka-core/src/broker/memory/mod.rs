@@ -28,6 +28,7 @@ use std::time::Instant;
 pub use faults::{Acknowledgements, Call, Faults, ProduceFault};
 pub use history::{ClientId, Entry, Event};
 pub use log::LogRecord;
+pub(crate) use transactions::FENCED;
 
 use futures_util::future::BoxFuture;
 
@@ -260,9 +261,11 @@ impl MemoryBroker {
         });
     }
 
-    /// Tells the producers the results of up to `max` records whose acknowledgement is held or delayed; how many were told.
+    /// Tells the producers the results of up to `max` records whose acknowledgement is held or delayed; how many were told. Commits of
+    /// transactions whose answer is held or delayed are answered too, all of them.
     pub fn release_acknowledgements(&self, max: usize) -> usize {
         self.shared.with(|cluster| {
+            cluster.release_commits();
             let producers: Vec<_> = cluster.producers.keys().copied().collect();
             producers.into_iter().fold(0, |told, client| told + cluster.acknowledge(client, |_| true, max - told))
         })
@@ -296,6 +299,7 @@ impl MemoryBroker {
             cluster.send_waiting(client, self.shared.config.auto_create);
             cluster.acknowledge(client, |due| due.is_some_and(|due| due <= now), usize::MAX);
         }
+        cluster.wake_commits();
         let members = cluster.groups.values_mut().flat_map(|group| &mut group.members);
         let silent =
             members.filter(|(_, member)| member.standing == Standing::Joined && now >= member.last_poll + member.max_poll_interval);

@@ -91,7 +91,8 @@ impl Queued {
 
     pub(super) fn next_due(&self) -> Option<Instant> {
         let timeouts = self.waiting.iter().map(|waiting| waiting.since + self.timeout);
-        self.outstanding.iter().filter_map(|one| one.due).chain(timeouts).min()
+        let commit = self.transactional.as_ref().and_then(Transactional::next_due);
+        self.outstanding.iter().filter_map(|one| one.due).chain(timeouts).chain(commit).min()
     }
 }
 
@@ -254,6 +255,16 @@ impl Cluster {
         }
         if let Delivery::Awaited(to) = delivery {
             self.outbox.acknowledge(to, result);
+        }
+    }
+
+    /// Fails what has not been sent.
+    pub(super) fn purge(&mut self, client: ClientId) {
+        let Some(queued) = self.producers.get_mut(&client) else { return };
+        let waiting: Vec<_> = queued.waiting.drain(..).collect();
+        for one in waiting {
+            let error = ClientError::transient("_PURGE_QUEUE", "the record's transaction was aborted before it was sent");
+            self.settle(client, one.record.topic, one.delivery, Err(error));
         }
     }
 

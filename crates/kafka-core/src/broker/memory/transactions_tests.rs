@@ -1,6 +1,7 @@
 //! Transactions of the broker in memory against the words of the port.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures_util::FutureExt;
 
@@ -18,7 +19,10 @@ fn input() -> TopicPartition {
 }
 
 fn broker() -> MemoryBroker {
-    let (clock, _hand) = Clock::manual();
+    broker_by(Clock::manual().0)
+}
+
+fn broker_by(clock: Clock) -> MemoryBroker {
     let broker = MemoryBroker::scripted(clock);
     ["in", "out"].into_iter().for_each(|name| broker.create_topic(&topic(name), 1));
     broker
@@ -139,11 +143,43 @@ fn what_a_topic_refuses_is_told_from_an_outage() {
     assert!(client.abort().now_or_never().unwrap().is_ok());
     client.begin().unwrap();
     broker.faults(|faults| faults.down(None));
-    assert_eq!(commit(&*client, 1, &member), Err(Remedy::Abort));
-    assert!(client.abort().now_or_never().unwrap().is_ok());
-    broker.faults(Faults::up);
-    client.begin().unwrap();
     write(&*client, "ok").unwrap();
-    assert_eq!(commit(&*client, 1, &member), Ok(()));
+    let mut commit = client.commit(input(), 1, member);
+    assert!((&mut commit).now_or_never().is_none(), "what became of it is not known yet");
+    broker.faults(Faults::up);
+    assert!(commit.now_or_never().unwrap().is_ok());
     assert_eq!((seen(&broker), committed(&broker)), (vec!["ok".to_owned()], Some(1)));
+}
+
+#[test]
+fn a_commit_is_carried_out_before_it_is_answered() {
+    let (clock, hand) = Clock::manual();
+    let broker = broker_by(clock);
+    let (_consumer, member) = member(&broker);
+    let client = producer(&broker);
+    let begun = |value, position, when| {
+        broker.faults(|faults| faults.acknowledge(when));
+        client.begin().unwrap();
+        write(&*client, value).unwrap();
+        let mut commit = client.commit(input(), position, member.clone());
+        assert!((&mut commit).now_or_never().is_none());
+        assert_eq!(committed(&broker), Some(position));
+        commit
+    };
+    let delay = Duration::from_secs(1);
+    let mut late = begun("late", 1, Acknowledgements::After(delay));
+    assert_eq!(seen(&broker), ["late"]);
+    assert_eq!(client.abort().now_or_never().unwrap().unwrap_err().remedy, Remedy::End, "what may be committed cannot be aborted");
+    assert_eq!(broker.next_due(), Some(hand.now() + delay));
+    hand.advance(delay);
+    broker.tick();
+    assert!((&mut late).now_or_never().unwrap().is_ok());
+    let mut held = begun("held", 2, Acknowledgements::Held);
+    broker.release_acknowledgements(1);
+    assert!((&mut held).now_or_never().unwrap().is_ok());
+    let lost = begun("lost", 3, Acknowledgements::Held);
+    // Its next owner reads on behind it.
+    let _next = producer(&broker);
+    assert_eq!(lost.now_or_never().unwrap().unwrap_err().remedy, Remedy::End);
+    assert_eq!((seen(&broker), committed(&broker)), (vec!["late".into(), "held".into(), "lost".into()], Some(3)));
 }

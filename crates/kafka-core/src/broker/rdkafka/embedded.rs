@@ -63,6 +63,10 @@ pub enum Request {
     LeaveGroup,
     /// An idempotent producer gets its id.
     InitProducerId,
+    /// A transaction is committed or aborted.
+    EndTransaction,
+    /// Offsets of a group are made part of a transaction.
+    TransactionOffsets,
 }
 
 impl EmbeddedBroker {
@@ -172,6 +176,8 @@ impl Request {
             Self::LeaveGroup => 13,
             Self::SyncGroup => 14,
             Self::InitProducerId => 22,
+            Self::EndTransaction => 26,
+            Self::TransactionOffsets => 28,
         }
     }
 }

@@ -7,7 +7,7 @@ use bytes::Bytes;
 
 use super::Promise;
 use crate::app::AssembledConsumer;
-use crate::broker::memory::{ClientId, Event, MemoryBroker};
+use crate::broker::memory::{ClientId, Event, FENCED, MemoryBroker};
 use crate::consumer::OffsetStorage;
 use crate::names::{GroupId, TopicPartition};
 use crate::sim::history::{Answer, Entry, Happening, Outcome, Verdict, Word};
@@ -24,6 +24,8 @@ pub(super) struct Role {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Positions {
     Group,
+    /// With the group, in the transactions of what was produced.
+    Transactions,
     /// In a database of the application's.
     Elsewhere,
 }
@@ -32,7 +34,8 @@ impl Role {
     pub(super) fn of(consumer: &AssembledConsumer) -> Self {
         let positions = match consumer.storage {
             OffsetStorage::Group => Positions::Group,
-            OffsetStorage::External(_) | OffsetStorage::Transactions => Positions::Elsewhere,
+            OffsetStorage::External(_) => Positions::Elsewhere,
+            OffsetStorage::Transactions => Positions::Transactions,
         };
         Self { topics: consumer.pipelines.iter().map(|pipeline| Arc::clone(&pipeline.spec)).collect(), positions }
     }
@@ -103,6 +106,7 @@ impl Checker {
             }
             Happening::Resolved { member, partition, offset, verdict: Some(Verdict::Done), .. }
             | Happening::Acknowledged { member, partition, offset, durable: true, .. } => self.deal(*member, partition, &[*offset]),
+            Happening::Finished { member, trouble: Some(trouble) } if self.is_fenced(*member, trouble) => {}
             Happening::Finished { member, trouble: Some(trouble) } => {
                 return Err(Broken { promise: Promise::KeepsRunning, what: format!("{member} stopped: {trouble}"), partition: None });
             }
@@ -116,6 +120,18 @@ impl Checker {
             _ => {}
         }
         Ok(())
+    }
+
+    /// Whether a consumer that there was commits positions of the partition in transactions.
+    pub(super) fn has_positions_in_transactions(&self, partition: &TopicPartition) -> bool {
+        let reads = |role: &Role| role.topics.iter().any(|topic| takes(topic, partition));
+        self.roles.values().any(|role| role.positions == Positions::Transactions && reads(role))
+    }
+
+    /// Whether it ended because another has its partitions, as a consumer in the transactional mode does.
+    fn is_fenced(&self, member: ClientId, trouble: &str) -> bool {
+        let transactional = self.roles.get(&member).is_some_and(|role| role.positions == Positions::Transactions);
+        transactional && trouble.contains(FENCED)
     }
 
     fn event(&mut self, event: &Event) -> Result<(), Broken> {
@@ -153,8 +169,7 @@ impl Checker {
     fn started(&mut self, member: ClientId, partition: &TopicPartition, offsets: &[i64]) -> Result<(), Broken> {
         let Some(first) = offsets.first() else { return Ok(()) };
         let topics = self.roles.get(&member).map_or(&[][..], |role| &role.topics);
-        let of = |topic: &&Arc<TopicSpec>| topic.subscription().is_ok_and(|subscription| subscription.matches(partition.topic.as_str()));
-        let lane = match topics.iter().find(of).map(|topic| topic.concurrency) {
+        let lane = match topics.iter().find(|topic| takes(topic, partition)).map(|topic| topic.concurrency) {
             Some(Concurrency::Partition) => Lane::Partition,
             Some(Concurrency::Key { .. }) => {
                 Lane::Key(self.written.get(partition).and_then(|offsets| offsets.get(first)).cloned().flatten())
@@ -173,7 +188,8 @@ impl Checker {
     fn committed(&mut self, group: &GroupId, partition: &TopicPartition, position: i64) -> Result<(), Broken> {
         let dealt = self.dealt_with.entry((group.clone(), partition.clone())).or_default();
         let written = self.written.get(partition).into_iter().flat_map(|offsets| offsets.range(dealt.right_up_to.min(position)..position));
-        let lost = written.map(|(offset, _)| *offset).find(|offset| !dealt.offsets.contains(offset));
+        let lost =
+            written.map(|(offset, _)| *offset).find(|offset| !dealt.offsets.contains(offset) && self.broker.stands(partition, *offset));
         if let Some(offset) = lost {
             let what =
                 format!("group {group} committed {position} of {partition}, and [{offset}] was neither handled nor settled otherwise");
@@ -195,10 +211,13 @@ impl Checker {
             .collect();
         let mut open = Vec::new();
         for (group, partition) in self.broker.subscribed() {
-            let Some((last, _)) = self.written.get(&partition).and_then(|offsets| offsets.last_key_value()) else { continue };
+            let mut written = self.written.get(&partition).into_iter().flat_map(BTreeMap::keys);
+            let Some(last) = written.rfind(|offset| self.broker.stands(&partition, **offset)) else { continue };
             if elsewhere.contains(&group) {
                 let dealt = self.dealt_with.get(&(group.clone(), partition.clone()));
-                let first = self.written[&partition].keys().find(|offset| dealt.is_none_or(|dealt| !dealt.offsets.contains(offset)));
+                let unsettled =
+                    |offset: &&i64| dealt.is_none_or(|dealt| !dealt.offsets.contains(offset)) && self.broker.stands(&partition, **offset);
+                let first = self.written[&partition].keys().find(unsettled);
                 open.extend(first.map(|first| format!("{partition} is not settled from {first} on in group {group}")));
                 continue;
             }
@@ -210,4 +229,8 @@ impl Checker {
         }
         open
     }
+}
+
+fn takes(topic: &TopicSpec, partition: &TopicPartition) -> bool {
+    topic.subscription().is_ok_and(|subscription| subscription.matches(partition.topic.as_str()))
 }

@@ -244,11 +244,14 @@ impl<'a, 'w> Driver<'a, 'w> {
             Action::HoldPartition | Action::ReleasePartition | Action::Rewind => {
                 let records = 1 + self.dice.index(10);
                 let Some(partition) = self.partition() else { return };
+                let in_transactions = self.world.has_positions_in_transactions(&partition);
                 broker.faults(|faults| match action {
                     Action::HoldPartition => faults.hold_partition(partition),
                     Action::ReleasePartition => faults.release_partition(&partition),
                     // Back and, with the next assignment, forth again: that has no last word.
                     _ if self.most_members == 1 => {}
+                    // What a transaction committed is what the next owner reads.
+                    _ if in_transactions => {}
                     _ => faults.rewind_next_assign(partition, records),
                 });
             }

@@ -169,7 +169,8 @@ impl Member {
         self.consumers.iter().filter_map(|consumer| consumer.by_hand.deadline()).min()
     }
 
-    /// Turns one of its loops. When the last has ended, so has the process.
+    /// Turns one of its loops. When one fails, the others are asked to leave, as a running application does; when the last has ended, so has
+    /// the process.
     pub(super) fn turn(&mut self, at: usize) -> Life {
         let Some(consumer) = self.consumers.get_mut(at) else { return Life::GoesOn };
         let member = consumer.id;
@@ -180,7 +181,10 @@ impl Member {
                 let trouble = match result {
                     Ok(()) if self.standing == Standing::Stays => Some("it left, and nobody had asked it to".to_owned()),
                     Ok(()) => None,
-                    Err(error) => Some(words(&error)),
+                    Err(error) => {
+                        self.tell(&Command::Stop);
+                        Some(words(&error))
+                    }
                 };
                 self.history.push(Happening::Finished { member, trouble });
             }

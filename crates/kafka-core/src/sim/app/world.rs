@@ -8,6 +8,7 @@ use super::{Chance, Promise, Simulated};
 use crate::broker::memory::Faults;
 use crate::consumer::Command;
 use crate::message::Record;
+use crate::names::TopicPartition;
 use crate::sim::history::{Entry, Happening};
 use crate::sim::turning::Turning;
 
@@ -100,6 +101,11 @@ impl<'a> World<'a> {
         if let Some(member) = self.members.get(at) {
             member.ids().into_iter().for_each(|id| self.place.broker.expire(id));
         }
+    }
+
+    /// Whether its positions are committed in transactions.
+    pub(super) fn has_positions_in_transactions(&self, partition: &TopicPartition) -> bool {
+        self.checker.has_positions_in_transactions(partition)
     }
 
     // Work and time.
