@@ -85,15 +85,31 @@ mod tests {
         assert_eq!(stale(&of_repo).unwrap(), []);
     }
 
+    /// The source as it would be with one text of a file replaced.
+    fn with(file: &'static str, from: &'static str, to: &'static str) -> impl Fn(&str) -> Result<String> {
+        move |path| {
+            let text = of_repo(path)?;
+            assert!(path != file || text.contains(from), "{from:?} is to be in {file}");
+            Ok(if path == file { text.replacen(from, to, 1) } else { text })
+        }
+    }
+
+    #[test]
+    fn a_setting_and_its_name_go_together() {
+        let file = "crates/kafka-modelsync/src/sync/settings.rs";
+        let field = "    /// The schema of tables that do not say one. Default `public`.\n    pub db_schema: String,\n";
+        for planted in [
+            with(file, field, "    /// New. Default none.\n    pub new: Option<String>,\n"),
+            with(file, field, ""),
+            with(file, "    \"model_sync_db_schema\",\n", ""),
+        ] {
+            let error = stale(&planted).unwrap_err().to_string();
+            assert!(error.contains("SECTIONS are not the fields of ModelSyncSettings"), "{error}");
+        }
+    }
+
     #[test]
     fn a_changed_comment_a_changed_page_and_a_missing_page_are_found() {
-        let with = |file: &'static str, from: &'static str, to: &'static str| {
-            move |path: &str| {
-                let text = of_repo(path)?;
-                assert!(path != file || text.contains(from), "{from:?} is to be in {file}");
-                Ok(if path == file { text.replacen(from, to, 1) } else { text })
-            }
-        };
         let page = "docs/reference/settings.md";
         for planted in [
             with("crates/kafka-core/src/settings/mod.rs", "Default 1 s.", "Default 2 s."),

@@ -92,6 +92,21 @@ impl Source {
         bail!("{}: {name} does not end in a line `];`, or has a line that is no `default(…),`: {begun}", self.path)
     }
 
+    /// The texts of an array, `const NAME: [&str; n] = ["…", …];`.
+    pub(super) fn texts(&self, name: &str) -> Result<Vec<String>> {
+        let not_there = || format!("{} has no `const {name}: [&str; n] = [\"…\", …];`", self.path);
+        let (_, after) = self.text.split_once(&format!("const {name}: [&str; ")).with_context(not_there)?;
+        let (array, _) = after.split_once("];").with_context(not_there)?;
+        let (_, array) = array.split_once('[').with_context(not_there)?;
+        let texts = array.split(',').map(str::trim).filter(|text| !text.is_empty());
+        texts
+            .map(|text| {
+                let bare = text.strip_prefix('"').and_then(|text| text.strip_suffix('"'));
+                bare.map(str::to_owned).with_context(|| format!("{}: `{text}` in {name} is no text", self.path))
+            })
+            .collect()
+    }
+
     fn item(&self, head: &str, member: impl Fn(&str, bool) -> Option<Option<(String, String)>>) -> Result<Item> {
         let (doc, _) = self.above(head)?;
         let mut members = Vec::new();

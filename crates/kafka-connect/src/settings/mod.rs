@@ -17,15 +17,15 @@ pub(crate) use retry::{Trouble, retry_after};
 pub const SECTIONS: [&str; 6] =
     ["connect_host", "connect_auth", "connect_retry", "connect_requests_timeout", "connect_ca_file", "connector_name_prefix"];
 
-/// Kafka Connect, as the settings have it.
+/// Where Kafka Connect is, who we are to it, and how patient requests are.
 #[derive(Clone, PartialEq)]
 #[non_exhaustive]
 pub struct ConnectSettings {
     /// The address of a worker's REST API, with its scheme. Default none: nothing can be published (django-kafka: `CONNECT_HOST`).
     pub host: Option<String>,
-    /// Who we are to it. Default nobody (django-kafka: `CONNECT_AUTH`).
+    /// Who we are to it: `username` and `password`, or `token`, or `header` and `value`. Default nobody (django-kafka: `CONNECT_AUTH`).
     pub auth: ConnectAuth,
-    /// How often and how patiently a request is tried again (django-kafka: `CONNECT_RETRY`).
+    /// How often and how patiently a request is tried again. Default as below (django-kafka: `CONNECT_RETRY`).
     pub retry: ConnectRetry,
     /// How long one try of a request may take. Default 30 s (django-kafka: `CONNECT_REQUESTS_TIMEOUT`).
     pub requests_timeout: Duration,

@@ -14,7 +14,7 @@ pub const SECTIONS: [&str; 6] = [
     "model_sync_enricher_group",
 ];
 
-/// Model sync, as the settings have it.
+/// What every sync may leave unsaid.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ModelSyncSettings {

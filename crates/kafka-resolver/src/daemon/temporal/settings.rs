@@ -10,7 +10,7 @@ use url::Url;
 /// The top-level settings that the daemon reads.
 pub(crate) const SECTIONS: [&str; 4] = ["temporal_address", "temporal_namespace", "temporal_task_queue", "temporal_api_key"];
 
-/// Temporal, as the settings have it.
+/// Where Temporal is, and by what names this application is known there.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct TemporalSettings {
