@@ -83,6 +83,7 @@ mod defects {
         (Defect::SkipOnGateTrouble, "failures", &[Invariant::TroubleHolds]),
         (Defect::TroubleWithoutBackoff, "failures", &[Invariant::TroubleHolds]),
         (Defect::GiveUpWhileRunning, "rebalance", &[Invariant::Ownership]),
+        (Defect::CloseWhileRunning, "rebalance", &[Invariant::Ownership]),
         (Defect::CutOffAtOnce, "rebalance", &[Invariant::Ownership]),
         (Defect::StoreAfterLost, "expiry", &[Invariant::Ownership]),
         (Defect::ForgetLastStore, "rebalance", &[Invariant::Handover]),

@@ -44,20 +44,14 @@ fn nothing_is_handled_twice_unordered() {
     once("join-unordered", protocol::CONSUMER, &[("--order", "unordered"), ("--concurrency", "4")]);
 }
 
-fn once(word: &str, properties: &[(&str, &str)], flags: &[(&str, &str)]) -> Vec<Call> {
-    let calls = members_come_and_go(word, properties, flags);
-    assert_eq!(handled_once(&calls), Ok(()));
-    calls
-}
-
 /// A member, and the file that it alone writes to.
 struct Member {
     process: Running,
     file: &'static str,
 }
 
-/// The calls of five members.
-fn members_come_and_go(word: &str, properties: &[(&str, &str)], flags: &[(&str, &str)]) -> Vec<Call> {
+/// The calls of five members that come and go.
+fn once(word: &str, properties: &[(&str, &str)], flags: &[(&str, &str)]) -> Vec<Call> {
     let story = Story::new(word, 6);
     protocol::quick_heartbeats(&story.name);
     story.send((0..COUNT).map(|n| Record::work(json!({ "n": n, "work_ms": 2 })).to((n % 6) as i32).key(format!("k{}", n % 100))));
@@ -86,5 +80,7 @@ fn members_come_and_go(word: &str, properties: &[(&str, &str)], flags: &[(&str, 
     leave(e);
     leave(d);
     assert_eq!(committed_equals_end(&story.committed(), &story.ends()), Ok(()));
-    story.calls_in(&files)
+    let calls = story.calls_in(&files);
+    assert_eq!(handled_once(&calls), Ok(()));
+    calls
 }

@@ -36,6 +36,8 @@ pub enum Defect {
     TroubleWithoutBackoff,
     /// A partition is given up while its calls run.
     GiveUpWhileRunning,
+    /// The client is told to leave the group while calls run.
+    CloseWhileRunning,
     /// Calls are cut off as soon as their partition is revoked.
     CutOffAtOnce,
     /// Positions of lost partitions are stored.

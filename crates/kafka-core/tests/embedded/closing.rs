@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use kafka_core::broker::ClientEvent;
 use kafka_core::broker::rdkafka::{EmbeddedBroker, Request};
 use kafka_core::clock::Clock;
 use kafka_core::message::{KeepAlive, RawMessage};
@@ -152,6 +153,32 @@ fn what_was_stored_is_committed_on_close_under_kip_848() {
 #[test]
 fn what_was_stored_is_committed_when_the_loop_died() {
     assert_eq!(after_leaving(&[RARELY, SESSION], |_| ()), REST);
+}
+
+/// Why the loop closes a client last of all: what still runs on the other partition could not say any more how far it came.
+#[test]
+fn an_answer_after_the_close_gives_up_all_partitions() {
+    let broker = broker_with("t", 2);
+    let kept = TopicPartition::new(topic("t"), 0);
+    let mut first = Member::join(&broker, "g", &["t"], KIP_848);
+    first.until(&mut Vec::new(), |first, _| first.queues.len() == 2);
+    let mut second = Member::join(&broker, "g", &["t"], KIP_848);
+    let revoked = loop {
+        second.serve();
+        match first.client.poll() {
+            Some(ClientEvent::Revoked(revoked)) => break revoked,
+            Some(other) => panic!("{other:?} instead of a revocation"),
+            None => drop(first.bell.wait(Duration::from_millis(5))),
+        }
+    };
+    assert_eq!(revoked, [TopicPartition::new(topic("t"), 1)]);
+    first.client.store(&kept, 0).unwrap();
+    first.client.begin_close();
+    first.client.store(&kept, 0).unwrap();
+    first.client.unassign(&revoked).unwrap();
+    first.client.store(&kept, 0).unwrap_err();
+    first.close();
+    second.close();
 }
 
 #[test]

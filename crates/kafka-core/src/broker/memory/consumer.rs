@@ -48,10 +48,12 @@ impl ConsumerClient for MemoryConsumer {
             let names: Vec<_> = partitions.iter().map(|(partition, _)| partition.clone()).collect();
             cluster.check_answer(self.id, &[Question::Assign], &names, Call::Assign)?;
             let queues = partitions.iter().map(|(partition, explicit)| cluster.take_up(self.id, partition, *explicit)).collect();
-            cluster.in_group(self.id, |group, _| {
+            let is_down = cluster.is_down();
+            cluster.in_group(self.id, |group, history| {
                 let Some(pending) = group.members.get_mut(&self.id).and_then(|member| member.pending.take()) else { return };
                 let missing = pending.partitions.iter().filter(|partition| !names.contains(partition)).cloned().collect::<Vec<_>>();
                 group.owners.retain(|partition, owner| *owner != self.id || !missing.contains(partition));
+                group.take_all_of_closing(self.id, is_down, history);
             });
             Ok(queues)
         })
@@ -63,12 +65,14 @@ impl ConsumerClient for MemoryConsumer {
             if question == Question::Revoke {
                 cluster.commit(self.id, Some(partitions));
             }
+            let is_down = cluster.is_down();
             cluster.in_group(self.id, |group, history| {
                 group.release(self.id, partitions, history);
                 let Some(member) = group.members.get_mut(&self.id) else { return };
                 // An answer in parts is an answer once the last part came.
                 member.pending =
                     member.pending.take().filter(|pending| pending.partitions.iter().any(|name| member.assigned.contains_key(name)));
+                group.take_all_of_closing(self.id, is_down, history);
             });
             Ok(())
         })

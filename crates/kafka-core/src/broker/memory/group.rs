@@ -92,6 +92,16 @@ impl Group {
         }
     }
 
+    /// After an answer to what was asked before the close. As with librdkafka it was one for all partitions: the others go too, committed
+    /// as far as they are stored.
+    pub(super) fn take_all_of_closing(&mut self, client: ClientId, is_down: bool, history: &mut History) {
+        let closes = |member: &&Member| member.closing && member.pending.is_none();
+        let Some(member) = self.members.get(&client).filter(closes) else { return };
+        let left: Vec<_> = member.assigned.keys().cloned().collect();
+        self.commit(client, Some(&left), is_down, history);
+        self.release(client, &left, history);
+    }
+
     /// Brings everybody one step nearer to the target; the next step follows an answer.
     pub(super) fn rebalance(&mut self, log: &Log, history: &mut History, outbox: &mut Outbox) {
         self.let_go(history, outbox);

@@ -158,6 +158,27 @@ fn a_soft_close_commits_and_hands_over() {
 }
 
 #[test]
+fn an_answer_after_the_close_gives_up_all_partitions() {
+    let (broker, _) = broker(2);
+    append(&broker, 0, &["a", "b"]);
+    let mut a = Reader::join(&broker, COOPERATIVE, "t");
+    a.serve();
+    a.fetch(0, 2);
+    let mut b = Reader::join(&broker, COOPERATIVE, "t");
+    let Some(ClientEvent::Revoked(revoked)) = a.client.poll() else { panic!("no revocation") };
+    assert_eq!(revoked, [at(1)]);
+    a.client.store(&at(0), 1).unwrap();
+    a.client.begin_close();
+    assert!(!a.client.is_closed(), "an answer is out");
+    a.client.unassign(&revoked).unwrap();
+    assert!(a.client.is_closed() && a.client.poll().is_none());
+    assert_eq!(broker.committed(&group(), &at(0)), Some(1));
+    b.serve();
+    assert_eq!(b.fetch(0, 10), [1]);
+    assert_eq!(broker.violations(), []);
+}
+
+#[test]
 fn after_a_crash_only_what_was_committed_counts() {
     let (broker, _) = broker(1);
     append(&broker, 0, &["a", "b", "c"]);

@@ -103,15 +103,17 @@ impl ConsumerLoop {
         let mut busy = self.serve_events();
         // At rest before its reports are taken: what is at rest has nothing left to report.
         let rested: Vec<bool> = self.revocations.iter().map(|revocation| self.rested(revocation)).collect();
+        let all_rested = self.all_rested();
         busy |= self.serve_reports();
         self.store_positions();
         self.finish_revocations(&rested);
+        self.go_on_closing(all_rested);
         busy |= self.fetch();
-        if let Some(closing) = &self.closing {
+        if let Some(Closing::Leaving(left_by)) = self.closing {
             if self.client.is_closed() {
                 return Turn::Finished(self.failure.take().map_or(Ok(()), Err));
             }
-            if self.config.clock.now() >= closing.left_by {
+            if self.config.clock.now() >= left_by {
                 tracing::warn!(consumer = %self.config.name, "the group did not let us leave in time; its session will time out");
                 return Turn::Finished(self.failure.take().map_or(Ok(()), Err));
             }
@@ -122,7 +124,7 @@ impl ConsumerLoop {
     fn next_deadline(&self) -> Instant {
         let now = self.config.clock.now();
         let deadlines = self.revocations.iter().map(Revocation::due);
-        let closing = self.closing.iter().map(|closing| closing.left_by);
+        let closing = self.closing.map(Closing::due);
         deadlines.chain(closing).fold(now + self.config.poll_interval, Instant::min)
     }
 

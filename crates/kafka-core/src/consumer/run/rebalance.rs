@@ -5,7 +5,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::revocation::{Closing, LAST_WORD, LEAVE_TIMEOUT, Ownership, Revocation, Stage};
 use super::{ConsumerLoop, flow_of};
@@ -125,8 +125,9 @@ impl ConsumerLoop {
     // They go.
 
     pub(super) fn revoked(&mut self, names: Vec<TopicPartition>, ownership: Ownership) {
-        let timeout = match &self.closing {
-            Some(closing) => closing.drained_by.saturating_duration_since(self.config.clock.now()),
+        let timeout = match self.closing {
+            Some(Closing::Finishing(until)) => until.saturating_duration_since(self.config.clock.now()),
+            Some(Closing::CutOff(_) | Closing::Leaving(_)) => Duration::ZERO,
             None if planted(Defect::CutOffAtOnce) => Duration::ZERO,
             None => self.config.revoke_timeout,
         };
@@ -171,16 +172,10 @@ impl ConsumerLoop {
                 }
             }
             for generation in &revocation.generations {
-                if let Some(partition) = self.partitions.remove(generation) {
-                    self.by_queue.remove(&partition.queue);
-                    tracing::info!(consumer = %self.config.name, topic = %partition.name.topic, partition = partition.name.partition, position = partition.stored, "partition given up");
-                }
+                self.give_up(*generation);
             }
             if planted(Defect::AnswerTwice) {
                 drop(self.client.unassign(&revocation.partitions));
-            }
-            if let Some(closing) = &mut self.closing {
-                closing.left_by = closing.left_by.min(now + LEAVE_TIMEOUT);
             }
             if let Err(source) = self.client.unassign(&revocation.partitions) {
                 // The group would wait for the answer for ever, and nobody would read the partitions meanwhile.
@@ -189,36 +184,63 @@ impl ConsumerLoop {
         }
     }
 
+    fn give_up(&mut self, generation: Generation) {
+        if let Some(partition) = self.partitions.remove(&generation) {
+            self.by_queue.remove(&partition.queue);
+            tracing::info!(consumer = %self.config.name, topic = %partition.name.topic, partition = partition.name.partition, position = partition.stored, "partition given up");
+        }
+    }
+
     // All of them, with the group.
 
     pub(super) fn close(&mut self, timeout: Duration) {
         self.give_up_taking_over();
-        let drained_by = self.config.clock.now() + timeout;
-        // Without partitions there is nothing to finish, only a group to leave.
-        let handlers = if self.partitions.is_empty() { Duration::ZERO } else { timeout };
-        let left_by = self.config.clock.now() + handlers + LEAVE_TIMEOUT;
+        let finished_by = self.config.clock.now() + timeout;
         for revocation in &mut self.revocations {
             if let Stage::Finishing(until) = &mut revocation.stage {
-                *until = (*until).min(drained_by);
+                *until = (*until).min(finished_by);
             }
         }
         match &mut self.closing {
-            Some(closing) => {
-                closing.drained_by = closing.drained_by.min(drained_by);
-                closing.left_by = closing.left_by.min(left_by);
-            }
+            Some(Closing::Finishing(until)) => *until = (*until).min(finished_by),
+            Some(Closing::CutOff(_) | Closing::Leaving(_)) => {}
             None => {
-                self.closing = Some(Closing { drained_by, left_by });
-                // New work ends at once, whenever the client gets round to asking for its partitions.
+                self.closing = Some(Closing::Finishing(finished_by));
                 for partition in self.partitions.values_mut() {
                     partition.flow = Flow::Draining;
                     if let Some(lanes) = &partition.lanes {
                         lanes.stop();
                     }
                 }
-                self.client.begin_close();
             }
         }
+    }
+
+    /// Whether nothing of any partition runs any more.
+    pub(super) fn all_rested(&self) -> bool {
+        planted(Defect::CloseWhileRunning) || self.partitions.values().all(Partition::at_rest)
+    }
+
+    /// Goes on with the way out: tells the client to leave once all is at rest, or its time is over.
+    pub(super) fn go_on_closing(&mut self, all_rested: bool) {
+        let now = self.config.clock.now();
+        match self.closing {
+            Some(Closing::Finishing(_) | Closing::CutOff(_)) if all_rested && self.revocations.is_empty() => self.leave(now),
+            Some(Closing::Finishing(until)) if now >= until => {
+                self.partitions.values().filter_map(|partition| partition.lanes.as_ref()).for_each(Lanes::cut_off);
+                self.closing = Some(Closing::CutOff(now + LAST_WORD));
+            }
+            Some(Closing::CutOff(until)) if now >= until => self.leave(now),
+            _ => {}
+        }
+    }
+
+    fn leave(&mut self, now: Instant) {
+        self.give_up_taking_over();
+        let all: Vec<Generation> = self.partitions.keys().copied().collect();
+        all.into_iter().for_each(|generation| self.give_up(generation));
+        self.closing = Some(Closing::Leaving(now + LEAVE_TIMEOUT));
+        self.client.begin_close();
     }
 }
 

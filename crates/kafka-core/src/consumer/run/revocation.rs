@@ -36,12 +36,18 @@ pub(super) enum Ownership {
     Lost,
 }
 
-#[derive(Debug)]
-pub(super) struct Closing {
-    /// Until when handlers may finish.
-    pub(super) drained_by: Instant,
-    /// Until when the client must have left.
-    pub(super) left_by: Instant,
+/// How far the way out of the group has come.
+///
+/// The client is told to close last, when nothing runs any more and all positions are stored. To one that is
+/// closed any answer is one for all partitions: the handlers of the others would go on beside those of the next owner.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Closing {
+    /// What is in flight may finish until then.
+    Finishing(Instant),
+    /// It was cut off, and may say until then how far it had come.
+    CutOff(Instant),
+    /// The client was told, and must have left by then.
+    Leaving(Instant),
 }
 
 impl Revocation {
@@ -49,6 +55,15 @@ impl Revocation {
     pub(super) fn due(&self) -> Instant {
         match self.stage {
             Stage::Finishing(until) | Stage::CutOff(until) => until,
+        }
+    }
+}
+
+impl Closing {
+    /// When the loop must look at it again at the latest.
+    pub(super) fn due(self) -> Instant {
+        match self {
+            Self::Finishing(until) | Self::CutOff(until) | Self::Leaving(until) => until,
         }
     }
 }
