@@ -7,6 +7,8 @@
 mod acks;
 mod queue;
 mod task;
+#[cfg(test)]
+mod tests;
 mod waiting;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

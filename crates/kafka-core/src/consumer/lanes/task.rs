@@ -1,11 +1,11 @@
 //! The task of a lane: takes runs through the pipeline until the lane is empty.
 
-use std::sync::Arc;
+use std::sync::{Arc, MutexGuard};
 use std::time::{Duration, Instant};
 
 use tokio::sync::Notify;
 
-use super::queue::{AtWork, Troubled};
+use super::queue::{AtWork, State, Troubled};
 use super::{Phase, Shared, acks};
 use crate::consumer::defect::{Defect, planted};
 use crate::consumer::outcome::Hold;
@@ -75,7 +75,7 @@ pub(super) async fn run(shared: Arc<Shared>, at: u32) {
             }
             // A message that failed is not tried before its time, not even for the last time.
             if shared.is_ending() {
-                return shared.leave(at);
+                return shared.leave(at, shared.lock());
             }
             if let Some(lane) = shared.lock().lane(at) {
                 lane.held_until = None;
@@ -132,8 +132,7 @@ impl Shared {
         let Some(lane) = state.lane(at) else { return Step::End };
         let available = lane.up_to(horizon);
         if available == 0 {
-            drop(state);
-            self.leave(at);
+            self.leave(at, state);
             return Step::End;
         }
         let limits = self.pipeline.spec.batch;
@@ -159,8 +158,9 @@ impl Shared {
     }
 
     /// Ends a lane, and says so when nothing of an ending assignment is left to wait for.
-    fn leave(&self, at: u32) {
-        let mut state = self.lock();
+    ///
+    /// It takes the lock under which the lane was seen empty: what is pushed in between would go with the lane.
+    fn leave(&self, at: u32, mut state: MutexGuard<'_, State>) {
         state.remove(at);
         let rested = self.is_ending() && self.rests(&state);
         drop(state);
