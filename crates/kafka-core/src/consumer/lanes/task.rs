@@ -73,11 +73,13 @@ pub(super) async fn run(shared: Arc<Shared>, at: u32) {
                 () = shared.pipeline.clock.sleep_until(until) => {}
                 () = woken => {}
             }
+            // Under the lock: whoever sees that the lane holds, and that the assignment ends, takes it to be at rest.
+            let mut state = shared.lock();
             // A message that failed is not tried before its time, not even for the last time.
             if shared.is_ending() {
-                return shared.leave(at, shared.lock());
+                return shared.leave(at, state);
             }
-            if let Some(lane) = shared.lock().lane(at) {
+            if let Some(lane) = state.lane(at) {
                 lane.held_until = None;
             }
         }

@@ -97,6 +97,10 @@ impl Shared {
     fn let_in(self: &Arc<Self>) {
         let mut started = Vec::new();
         let mut state = self.lock();
+        // Under the lock: who waits does not count when the end of the assignment waits for what runs.
+        if self.is_ending() {
+            return;
+        }
         let now = self.pipeline.clock.now();
         while state.waiting.next_due().is_some_and(|due| due <= now) {
             let Some(Reverse(waiter)) = state.waiting.heap.pop() else { break };
@@ -138,11 +142,7 @@ async fn watch(shared: Arc<Shared>) {
             biased;
             () = shared.ending() => return,
             () = shared.earlier.notified() => {}
-            () = shared.pipeline.clock.sleep_until(due) => {
-                if !shared.is_ending() {
-                    shared.let_in();
-                }
-            }
+            () = shared.pipeline.clock.sleep_until(due) => shared.let_in(),
         }
     }
 }
