@@ -83,8 +83,11 @@ impl Limiter {
 
     /// Lets the topic go on. Counting begins anew.
     pub(crate) fn lift(&self) {
-        *self.counts() = Counts::default();
+        let mut counts = self.counts();
+        *counts = Counts::default();
+        // Under the lock: who trips now is not lifted without being told.
         self.tripped.store(false, Ordering::SeqCst);
+        drop(counts);
         self.lifted.wake();
     }
 

@@ -70,7 +70,7 @@ pub(crate) struct Reader {
 }
 
 /// How deletions are said in a topic, as far as it was seen.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Deletions {
     /// By null values, or by nothing so far.
     #[default]

@@ -93,8 +93,15 @@ impl Target {
         Ok(shape)
     }
 
-    pub(super) fn deletions(&self) -> MutexGuard<'_, Deletions> {
-        self.deletions.lock().unwrap_or_else(PoisonError::into_inner)
+    /// How its deletions are said, as far as any partition has seen.
+    pub(super) fn deletions(&self) -> Deletions {
+        *self.deletions.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Notes how a partition has seen them said; what another has seen meanwhile stays.
+    pub(super) fn seen(&self, deletions: Deletions) {
+        let mut known = self.deletions.lock().unwrap_or_else(PoisonError::into_inner);
+        *known = deletions.max(*known);
     }
 
     fn known(&self) -> MutexGuard<'_, Option<Arc<Shape>>> {

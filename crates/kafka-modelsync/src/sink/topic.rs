@@ -195,7 +195,7 @@ impl<M: ModelTopic> Sink<M> {
     async fn write(&self, target: &Target, run: Vec<Read>, (origin, ledger): (Origin, Option<Ledger>)) -> Result<(), Failed> {
         let waits = |done, error: BoxError| Failed { done, why: Why::Waits(error) };
         let shape = target.shape(&self.tables).await.map_err(|error| waits(0, error.into()))?;
-        let (mut events, mut reader) = (Vec::with_capacity(run.len()), Reader::knowing(*target.deletions()));
+        let (mut events, mut reader) = (Vec::with_capacity(run.len()), Reader::knowing(target.deletions()));
         let places: Vec<_> = run.iter().map(|read| read.place).collect();
         let mut changes: Vec<_> = run.into_iter().map(|read| read.change).collect();
         let mut broken = None;
@@ -214,7 +214,7 @@ impl<M: ModelTopic> Sink<M> {
                 break;
             }
         }
-        *target.deletions() = reader.deletions();
+        target.seen(reader.deletions());
         if messages > 0 {
             let skip = skip::flag(Scope::here(), Given::Nothing);
             let written = self.write_batch(Batch { shape, events, messages, skip, origin, ledger }).await;
