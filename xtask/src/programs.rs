@@ -55,7 +55,8 @@ impl What {
     fn services(self) -> &'static [&'static str] {
         match self {
             Self::Consume | Self::Produce | Self::Lanes | Self::Overhead => &["kafka"],
-            Self::Retry | Self::Resolver | Self::Modelsync => &["kafka", "postgres"],
+            Self::Retry | Self::Resolver => &["kafka", "postgres"],
+            Self::Modelsync => &["kafka", "postgres", "registry", "connect"],
         }
     }
 }
@@ -126,7 +127,11 @@ fn program(repo: &Repo, place: &[&str]) -> Command {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+    use std::path::Path;
+
     use super::*;
+    use crate::services::variables;
 
     fn arguments(command: &Command) -> String {
         let arguments: Vec<_> = command.get_args().map(|word| word.to_string_lossy()).collect();
@@ -141,5 +146,27 @@ mod tests {
         assert_eq!(arguments(&sim.command(&repo)), "--seeds=5 --scenario=crash -v");
         let bench = Bench { what: What::Modelsync, format: Format::Json, rest: Vec::new() };
         assert_eq!(arguments(&bench.command(&repo)), "modelsync --format=json");
+    }
+
+    #[test]
+    fn benchmarks_have_the_services_whose_addresses_they_read() {
+        let repo = Repo::here().unwrap();
+        for what in What::value_variants() {
+            let name = what.to_possible_value().unwrap().get_name().to_owned();
+            let text = sources(&repo.root().join("tests/src/bin/bench").join(&name));
+            let there = variables(&repo, what.services());
+            for variable in variables(&repo, &[]).into_iter().filter(|variable| text.contains(&format!("\"{variable}\""))) {
+                assert!(there.contains(&variable), "bench {name} reads {variable} and starts only {:?}", what.services());
+            }
+        }
+    }
+
+    /// A module's text: its file, or those of its folder.
+    fn sources(module: &Path) -> String {
+        if !module.is_dir() {
+            return fs::read_to_string(module.with_extension("rs")).unwrap();
+        }
+        let files = fs::read_dir(module).unwrap().map(|file| fs::read_to_string(file.unwrap().path()).unwrap());
+        files.collect()
     }
 }

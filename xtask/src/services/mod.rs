@@ -137,6 +137,13 @@ pub(crate) fn run(repo: &Repo, command: Command) -> Result<()> {
     }
 }
 
+/// The variables by which these services (all without a name) and those they need are found.
+#[cfg(test)]
+pub(crate) fn variables(repo: &Repo, names: &[&str]) -> Vec<&'static str> {
+    let services = Wanted::named(names).unwrap_or_default().with_needs().services;
+    services.iter().flat_map(|service| service.env(&Place::of(repo, service.name()))).map(|(name, _)| name).collect()
+}
+
 /// What one `up` or `down` is about.
 #[derive(Default)]
 struct Wanted {
