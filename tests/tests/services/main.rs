@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a story may panic, and says what it saw")]
 
 mod avro;
+mod benchmarks;
 mod bidirectional;
 mod command_line;
 mod configuration;

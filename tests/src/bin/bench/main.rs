@@ -20,20 +20,44 @@ mod side;
 
 use std::process::ExitCode;
 
-use anyhow::{Context, bail};
+use clap::{Parser, ValueEnum};
 use report::Format;
 
-const USAGE: &str =
-    "bench WHAT [--format json] [--rounds N] [--messages N]   WHAT: avro, consume, produce, lanes, modelsync, overhead, resolver, retry";
-
-/// What to measure, and how often.
-#[derive(Debug)]
+/// Ours beside a baseline, in turn, within one run.
+#[derive(Debug, Parser)]
+#[command(name = "bench")]
 struct Plan {
-    what: String,
+    /// What is measured.
+    what: What,
+    /// The form of the results on stdout; everything else goes to stderr.
+    #[arg(long, default_value = "text")]
     format: Format,
-    rounds: usize,
+    /// How often each side runs.
+    #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..))]
+    rounds: u32,
+    /// How many messages a side takes; cases that are slow take a part of them.
+    #[arg(long, value_name = "N", default_value_t = 1_000_000, value_parser = clap::value_parser!(u64).range(1..))]
     messages: u64,
+    /// This case only.
+    #[arg(long, value_name = "NAME")]
     case: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum What {
+    Consume,
+    Produce,
+    Lanes,
+    Retry,
+    Resolver,
+    Modelsync,
+    Overhead,
+}
+
+impl What {
+    fn name(self) -> String {
+        self.to_possible_value().map_or_else(String::new, |what| what.get_name().to_owned())
+    }
 }
 
 fn main() -> ExitCode {
@@ -41,7 +65,7 @@ fn main() -> ExitCode {
     let result = match arguments.first().map(String::as_str) {
         // A child of the benchmark: measures one side and prints it.
         Some("side") => side::measure(&arguments[1..]),
-        _ => plan(&arguments).and_then(|plan| run(&plan)),
+        _ => run(&Plan::parse()),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
@@ -52,32 +76,14 @@ fn main() -> ExitCode {
     }
 }
 
-fn plan(arguments: &[String]) -> anyhow::Result<Plan> {
-    let mut plan = Plan { what: String::new(), format: Format::Text, rounds: 5, messages: 1_000_000, case: None };
-    let mut rest = arguments.iter();
-    while let Some(argument) = rest.next() {
-        let mut value = || rest.next().with_context(|| format!("{argument} takes a value; {USAGE}"));
-        match argument.as_str() {
-            "--format" => plan.format = value()?.parse()?,
-            "--rounds" => plan.rounds = value()?.parse()?,
-            "--messages" => plan.messages = value()?.parse()?,
-            "--case" => plan.case = Some(value()?.clone()),
-            what if plan.what.is_empty() && !what.starts_with('-') => plan.what = what.to_owned(),
-            other => bail!("{other} is not known; {USAGE}"),
-        }
-    }
-    if plan.what.is_empty() { bail!("{USAGE}") } else { Ok(plan) }
-}
-
 fn run(plan: &Plan) -> anyhow::Result<()> {
-    match plan.what.as_str() {
-        "consume" => consume::run(plan),
-        "produce" => produce::run(plan),
-        "lanes" => lanes::run(plan),
-        "overhead" => overhead::run(plan),
-        "retry" => retry::run(plan),
-        "resolver" => resolver::run(plan),
-        "modelsync" => modelsync::run(plan),
-        other => bail!("{other} is no benchmark; {USAGE}"),
+    match plan.what {
+        What::Consume => consume::run(plan),
+        What::Produce => produce::run(plan),
+        What::Lanes => lanes::run(plan),
+        What::Retry => retry::run(plan),
+        What::Resolver => resolver::run(plan),
+        What::Modelsync => modelsync::run(plan),
+        What::Overhead => overhead::run(plan),
     }
 }

@@ -1,29 +1,18 @@
 //! Results: medians of rounds, as lines for people or for programs.
 
-use std::str::FromStr;
-
+use clap::ValueEnum;
 use serde_json::json;
 
 use crate::Plan;
 use crate::side::{Figures, Side};
 
 /// How results are printed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Format {
+    /// For people.
     Text,
+    /// One object per line.
     Json,
-}
-
-impl FromStr for Format {
-    type Err = anyhow::Error;
-
-    fn from_str(text: &str) -> anyhow::Result<Self> {
-        match text {
-            "text" => Ok(Self::Text),
-            "json" => Ok(Self::Json),
-            other => anyhow::bail!("{other} is no format; write text or json"),
-        }
-    }
 }
 
 /// A case: what it is called, and its two sides.
@@ -41,7 +30,7 @@ pub(crate) fn compare(plan: &Plan, case: &Case) -> anyhow::Result<()> {
     }
     let (mut ours, mut baselines): (Vec<Figures>, Vec<Figures>) = (Vec::new(), Vec::new());
     for round in 0..plan.rounds {
-        eprintln!("{} {}: round {} of {}", plan.what, case.name, round + 1, plan.rounds);
+        eprintln!("{} {}: round {} of {}", plan.what.name(), case.name, round + 1, plan.rounds);
         // Each goes first as often as the other: what the first leaves behind helps or hurts both.
         if round % 2 == 0 {
             baselines.push(case.baseline.run()?);
@@ -63,14 +52,14 @@ pub(crate) fn print(plan: &Plan, name: &str, unit: &str, sides: (&[Figures], &[F
     match plan.format {
         Format::Json => println!(
             "{}",
-            json!({"bench": plan.what, "case": name, "ours": ours, "baseline": baseline, "ratio": round(ratio), "unit": unit, "rounds": ratios.len(), "spread": round(spread)})
+            json!({"bench": plan.what.name(), "case": name, "ours": ours, "baseline": baseline, "ratio": round(ratio), "unit": unit, "rounds": ratios.len(), "spread": round(spread)})
         ),
         Format::Text => {
             let cpu = |side: &[Figures]| median(side.iter().map(|figures| figures.cpu_micros));
             let peak = |side: &[Figures]| median(side.iter().map(|figures| figures.peak_mib));
             println!(
                 "{:<9} {:<14} ours {ours:>12.0} {unit}  baseline {baseline:>12.0} {unit}  ratio {ratio:.3} (spread {spread:.3}, {} rounds)  cpu {:.2} / {:.2} µs  peak {:.0} / {:.0} MiB",
-                plan.what,
+                plan.what.name(),
                 name,
                 ratios.len(),
                 cpu(sides.0),
@@ -102,11 +91,11 @@ pub(crate) fn line(plan: &Plan, line: Line<'_>) {
     match plan.format {
         Format::Json => println!(
             "{}",
-            json!({"bench": plan.what, "case": case, "ours": round(ours), "baseline": round(baseline), "ratio": round(ratio), "unit": unit, "rounds": rounds, "spread": round(spread)})
+            json!({"bench": plan.what.name(), "case": case, "ours": round(ours), "baseline": round(baseline), "ratio": round(ratio), "unit": unit, "rounds": rounds, "spread": round(spread)})
         ),
         Format::Text => println!(
             "{:<9} {case:<14} ours {ours:>12.2} {unit}  baseline {baseline:>12.2} {unit}  ratio {ratio:.3} (spread {spread:.3}, {rounds} rounds)",
-            plan.what
+            plan.what.name()
         ),
     }
 }

@@ -74,7 +74,7 @@ fn appears(plan: &Plan) -> anyhow::Result<()> {
     let side = Side::new(["resolver", "appears"]);
     let mut rounds: Vec<Waits> = Vec::new();
     for round in 0..plan.rounds {
-        eprintln!("{} appears: round {} of {}", plan.what, round + 1, plan.rounds);
+        eprintln!("{} appears: round {} of {}", plan.what.name(), round + 1, plan.rounds);
         let waits: Waits = side.output()?;
         eprintln!("  {waits:?} ms");
         rounds.push(waits);

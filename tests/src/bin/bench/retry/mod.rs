@@ -98,8 +98,7 @@ fn in_turn<T: serde::de::DeserializeOwned + Clone>(plan: &Plan, case: &str, side
     for round in 0..rounds {
         eprintln!("retry {case}: round {} of {rounds}", round + 1);
         let mut printed = vec![None; sides.len()];
-        for turn in 0..sides.len() {
-            let at = (round + turn) % sides.len();
+        for at in (0..sides.len()).cycle().skip(round as usize).take(sides.len()) {
             printed[at] = Some(sides[at].output()?);
         }
         all.push(printed.into_iter().flatten().collect());
