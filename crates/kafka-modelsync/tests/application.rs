@@ -367,6 +367,24 @@ async fn the_table_in_a_key_says_whose_row_it_is() {
     assert_eq!(lines(&mut app, &mut connection).await, ["1 Ada", "2 Bob", "3 Eve"]);
 }
 
+#[tokio::test]
+async fn a_row_that_its_table_refuses_is_blamed_whatever_stands_before_it() {
+    let sql = "CREATE TABLE customers (id BIGINT PRIMARY KEY NOT NULL, name TEXT);
+        CREATE TABLE dogs (id BIGINT PRIMARY KEY NOT NULL, owner BIGINT NOT NULL)";
+    let (_dir, mut connection, tables) = database(sql);
+    let consumer = ConsumerSpec::new("mirror", "g").topic::<Sink<Pets>>();
+    let mut app =
+        TestApp::start(App::builder(Settings::default()).without_discovery().plugin(tables).consumer_spec(consumer)).await.unwrap();
+    let of = |table: &str, id: i64| format!(r#"{{"id": {id}, "__dbz__physicalTableIdentifier": "app.public.{table}"}}"#);
+    let rows =
+        [("customers", r#"{"name": "Ada"}"#), ("dogs", r#"{"master": 1}"#), ("dogs", r#"{"master": null}"#), ("dogs", r#"{"master": 2}"#)];
+    for (id, (table, row)) in (1..).zip(rows) {
+        say(&app, &of(table, id), Some(row), Headers::new());
+    }
+    assert_eq!(lines(&mut app, &mut connection).await, ["1 Ada"]);
+    assert_eq!(app.held().iter().map(|held| held.offset).collect::<Vec<_>>(), [2]);
+}
+
 struct Orders;
 
 impl ModelTopic for Orders {

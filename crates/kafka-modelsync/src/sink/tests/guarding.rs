@@ -1,5 +1,9 @@
 //! Older events change nothing when the guard is on. What a declaration lacks in the database is said before anything is written.
 
+use std::collections::BTreeMap;
+
+use proptest::prelude::*;
+
 use super::stage::{ITEMS, Stage, at, items, put, remove, text};
 use crate::change::Change;
 use crate::model::{Guard, Model};
@@ -132,4 +136,73 @@ fn what_rows_are_found_by_has_an_index_that_says_so_at_once() {
     let error = fits(&["id"], None, Demand::Counted).unwrap_err();
     assert!(error.contains("column `n` of `t` is GENERATED ALWAYS AS IDENTITY"), "{error}");
     assert_eq!(fits(&["n"], None, Demand::Counted), Ok(()));
+}
+
+/// What is left when of each row's events the older ones are passed over, one by one.
+fn newest<P: Copy>(events: impl IntoIterator<Item = (i64, Option<String>, P)>, is_older: impl Fn(P, P) -> bool) -> Vec<String> {
+    let mut rows = BTreeMap::<i64, (P, Option<String>)>::new();
+    for (id, name, position) in events {
+        if rows.get(&id).is_none_or(|(known, _)| !is_older(position, *known)) {
+            rows.insert(id, (position, name));
+        }
+    }
+    rows.into_iter().filter_map(|(id, (_, name))| Some(format!("{id} {} none -", name?))).collect()
+}
+
+/// A row that is put with a name of its own, or removed.
+fn change(id: i64, name: Option<&String>) -> Change {
+    name.map_or_else(|| remove(id), |name| put(id, &[("name", text(name))]))
+}
+
+/// Rows, and whether each is put: by names of their own.
+fn events() -> impl Strategy<Value = Vec<(i64, Option<String>)>> {
+    let event = (0..3_i64, proptest::bool::weighted(0.7));
+    let named = |events: Vec<(i64, bool)>| {
+        events.into_iter().enumerate().map(|(number, (id, is_put))| (id, is_put.then(|| format!("name {number}")))).collect()
+    };
+    proptest::collection::vec(event, 1..30).prop_map(named)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 200, ..ProptestConfig::default() })]
+
+    #[test]
+    fn events_in_any_order_leave_the_newest_by_the_log(
+        events in events(),
+        lsns in proptest::collection::vec(0..12_i64, 30),
+        sizes in proptest::collection::vec(1..9_usize, 1..5),
+    ) {
+        let placed = || events.iter().zip(&lsns).map(|((id, name), lsn)| (*id, name.clone(), *lsn));
+        let changes: Vec<_> = placed().map(|(id, name, lsn)| at(lsn, change(id, name.as_ref()))).collect();
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        runtime.block_on(async {
+            let stage = Stage::new(ITEMS, items().guard(by_lsn())).await;
+            prop_assert!(stage.write_all(&changes, &sizes).await.failed.is_empty());
+            prop_assert_eq!(stage.items().await, newest(placed(), |this, known| this < known));
+            Ok(())
+        })?;
+    }
+
+    #[test]
+    fn events_in_any_order_leave_the_newest_by_the_topic(
+        events in events(),
+        reads in proptest::collection::vec((0..2_i32, 0..9_i64, 1..9_usize), 30),
+    ) {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        runtime.block_on(async {
+            let stage = Stage::new(ITEMS, items().guard(Guard::offset("kafka_partition", "kafka_offset"))).await;
+            let (mut rest, mut placed) = (&events[..], Vec::new());
+            for (partition, first, size) in reads {
+                let (batch, behind) = rest.split_at(size.min(rest.len()));
+                rest = behind;
+                let changes: Vec<_> = batch.iter().map(|(id, name)| change(*id, name.as_ref())).collect();
+                prop_assert_eq!(stage.write_at((partition, first), &changes).await.unwrap().0, changes.len());
+                placed.extend((first..).zip(batch).map(|(offset, (id, name))| (*id, name.clone(), (partition, offset))));
+            }
+            // Places in two partitions do not compare.
+            let is_older = |this: (i32, i64), known: (i32, i64)| this.0 == known.0 && this.1 < known.1;
+            prop_assert_eq!(stage.items().await, newest(placed, is_older));
+            Ok(())
+        })?;
+    }
 }

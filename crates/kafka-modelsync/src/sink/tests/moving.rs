@@ -6,7 +6,7 @@ use proptest::prelude::*;
 
 use super::stage::{ITEMS, Stage, at, items, put, remove, row, text};
 use crate::change::{Change, Moved, Operation};
-use crate::model::Guard;
+use crate::model::{Guard, Truncations};
 use crate::row::Key;
 use crate::sink::error::SinkError;
 use crate::value::Value;
@@ -59,6 +59,32 @@ async fn a_chain_of_moves_and_one_there_and_back_within_a_batch() {
         assert!(stage.write_all(&changes, &[size]).await.failed.is_empty());
         assert_eq!(stage.items().await, ["2 one - big one", "3 two again - big two"], "batches of {size}");
     }
+}
+
+#[tokio::test]
+async fn a_table_that_is_emptied_between_two_moves_of_a_batch() {
+    let cleared = || Change::new(None, Operation::Truncate);
+    let before = [full(1, "a", "long"), leaves(1, 2), arrives(1, 2, "b"), cleared()];
+    let after = [full(1, "c", "longer"), full(3, "d", "other"), leaves(1, 2), arrives(1, 2, "e")];
+    let changes: Vec<_> = before.into_iter().chain(after).collect();
+    for size in [1, 2, 3, 20] {
+        let stage = Stage::new(ITEMS, items().truncations(Truncations::Applied)).await;
+        assert!(stage.write_all(&changes, &[size]).await.failed.is_empty());
+        assert_eq!(stage.items().await, ["2 e - longer", "3 d - other"], "batches of {size}");
+    }
+}
+
+#[tokio::test]
+async fn nothing_is_noted_of_a_row_that_is_sent_whole() {
+    let stage = Stage::new(ITEMS, items()).await;
+    let whole = moved(Moved::From(key(1)), full(2, "b", "new"));
+    let changes = [full(1, "a", "long"), leaves(1, 2), leaves(1, 2), whole];
+    assert_eq!(stage.write(0, &changes).await.unwrap().0, 4);
+    assert_eq!(stage.items().await, ["2 b - new"]);
+    let notes = || stage.lines("SELECT CAST(count(*) AS text) AS line FROM kafka_moved_rows");
+    assert_eq!(notes().await, ["0"]);
+    assert_eq!(stage.write(4, &[leaves(2, 3), arrives(2, 3, "c")]).await.unwrap().0, 2);
+    assert_eq!(notes().await, ["1"]);
 }
 
 #[tokio::test]
