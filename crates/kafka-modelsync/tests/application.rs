@@ -7,6 +7,7 @@ use diesel::sql_types::Text;
 use diesel::{Connection, QueryableByName, RunQueryDsl, SqliteConnection};
 use futures_util::future::BoxFuture;
 use std::sync::Arc;
+use std::time::Duration;
 
 use kafka_core::app::{App, AppBuilder, Background, Plugin, Surroundings};
 use kafka_core::consumer::{ConsumerSpec, OffsetStorage, Replayed};
@@ -383,6 +384,21 @@ async fn a_row_that_its_table_refuses_is_blamed_whatever_stands_before_it() {
     }
     assert_eq!(lines(&mut app, &mut connection).await, ["1 Ada"]);
     assert_eq!(app.held().iter().map(|held| held.offset).collect::<Vec<_>>(), [2]);
+}
+
+#[tokio::test]
+async fn a_table_is_looked_at_again_when_a_message_does_not_fit_it() {
+    let (_dir, mut connection, tables) = database("CREATE TABLE customers (id BIGINT PRIMARY KEY NOT NULL, name INTEGER)");
+    let consumer = ConsumerSpec::new("mirror", "g").topic::<Sink<Customers>>();
+    let mut app =
+        TestApp::start(App::builder(Settings::default()).without_discovery().plugin(tables).consumer_spec(consumer)).await.unwrap();
+    let topic = TopicName::new("customers").unwrap();
+    app.publish_record(&Record::new(topic).key(1_i64.to_be_bytes().to_vec()).value(br#"{"name": "Ada"}"#.to_vec())).unwrap();
+    assert_eq!(lines(&mut app, &mut connection).await, Vec::<String>::new());
+    assert_eq!(app.held().len(), 1);
+    connection.batch_execute("ALTER TABLE customers DROP COLUMN name; ALTER TABLE customers ADD COLUMN name TEXT").unwrap();
+    app.advance(Duration::from_secs(120)).await;
+    assert_eq!(lines(&mut app, &mut connection).await, ["1 Ada"]);
 }
 
 struct Orders;

@@ -106,7 +106,7 @@ impl Reader {
         self.deletions
     }
 
-    /// Adds what the change does.
+    /// Adds what the change does; nothing of it when it fails.
     pub(crate) fn read(
         &mut self,
         (at, change, place): (usize, Change, Option<Place>),

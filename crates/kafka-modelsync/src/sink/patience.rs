@@ -41,5 +41,7 @@ mod tests {
         assert_eq!((looks(0, 5), looks(0, 5)), (LOOKS as usize, 0));
         assert_eq!((looks(0, 6), looks(1, 6)), (LOOKS as usize, LOOKS as usize));
         assert!(!patience.lasts(None));
+        assert!((0..3 * MOST as i64).all(|offset| patience.lasts(Some(Place { partition: 7, offset }))));
+        assert!(patience.0.len() <= MOST, "what nobody asks for again is forgotten");
     }
 }

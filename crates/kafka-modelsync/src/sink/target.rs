@@ -108,3 +108,20 @@ impl Target {
         self.shape.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::table::Table;
+
+    #[test]
+    fn what_one_partition_has_seen_of_deletions_another_does_not_take_back() {
+        let target = Target::of(Model::of(Table::named("items", ["id"], ["id"])));
+        for (seen, known) in
+            [(Deletions::ByNull, Deletions::ByNull), (Deletions::ByValue, Deletions::ByValue), (Deletions::ByNull, Deletions::ByValue)]
+        {
+            target.seen(seen);
+            assert_eq!(target.deletions(), known);
+        }
+    }
+}

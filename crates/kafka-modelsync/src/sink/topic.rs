@@ -144,10 +144,7 @@ impl<M: ModelTopic> ConsumeBatch for Sink<M> {
             })?;
             done += messages;
         }
-        broken.map_or(Ok(()), |error| {
-            self.targets.look_again();
-            Err(BatchError::at(done, error))
-        })
+        broken.map_or(Ok(()), |error| Err(BatchError::at(done, error)))
     }
 }
 
@@ -209,7 +206,6 @@ impl<M: ModelTopic> Sink<M> {
         let mut messages = changes.len();
         for (at, change) in changes.into_iter().enumerate() {
             if let Err(error) = reader.read((at, change, places[at]), &target.model, &shape, &mut events) {
-                events.retain(|event| event.at < at);
                 (messages, broken) = (at, Some(error));
                 break;
             }

@@ -75,6 +75,14 @@ async fn a_table_that_is_emptied_between_two_moves_of_a_batch() {
 }
 
 #[tokio::test]
+async fn nothing_is_noted_of_a_row_that_a_truncation_took() {
+    let stage = Stage::new(ITEMS, items().truncations(Truncations::Applied)).await;
+    assert_eq!(stage.write(0, &[full(1, "a", "long")]).await.unwrap().0, 1);
+    assert_eq!(stage.write(1, &[Change::new(None, Operation::Truncate), leaves(1, 2)]).await.unwrap().0, 2);
+    assert_eq!(stage.lines("SELECT held AS line FROM kafka_moved_rows").await, Vec::<String>::new());
+}
+
+#[tokio::test]
 async fn nothing_is_noted_of_a_row_that_is_sent_whole() {
     let stage = Stage::new(ITEMS, items()).await;
     let whole = moved(Moved::From(key(1)), full(2, "b", "new"));
@@ -155,6 +163,17 @@ async fn a_key_that_changed_within_one_envelope_takes_its_row_along() {
     let change = Change::new(Some(Key::Row(row(&[("id", Value::Int(2))]))), Operation::Upsert { before, after });
     assert_eq!(stage.write(0, &[full(1, "a", "long"), change]).await.unwrap().0, 2);
     assert_eq!(stage.items().await, ["2 b - long"]);
+}
+
+#[tokio::test]
+async fn a_row_that_stays_where_it_was_is_no_move() {
+    let stage = Stage::new(ITEMS, items()).await;
+    let before = Some(row(&[("id", Value::Int(1)), ("name", text("a"))]));
+    let after = row(&[("id", Value::Int(1)), ("name", text("b")), ("big", Value::Unavailable)]);
+    let change = Change::new(Some(Key::Row(row(&[("id", Value::Int(1))]))), Operation::Upsert { before, after });
+    assert_eq!(stage.write(0, &[full(1, "a", "long"), change]).await.unwrap().0, 2);
+    assert_eq!(stage.items().await, ["1 b - long"]);
+    assert_eq!(stage.lines("SELECT held AS line FROM kafka_moved_rows").await, Vec::<String>::new());
 }
 
 /// What is done to a table of the source.

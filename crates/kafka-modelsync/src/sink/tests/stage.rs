@@ -73,7 +73,6 @@ impl Stage {
         for (at, change) in changes.iter().enumerate() {
             let place = Some(Place { partition, offset: first + at as i64 });
             if let Err(error) = reader.read((at, change.clone(), place), &self.model, &self.shape, &mut events) {
-                events.retain(|event| event.at < at);
                 (messages, broken) = (at, Some(error));
                 break;
             }
