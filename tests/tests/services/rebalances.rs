@@ -89,9 +89,12 @@ fn once(word: &str, properties: &[(&str, &str)], flags: &[(&str, &str)]) -> Vec<
     let a = join("a");
     let b = join("b");
     let c = join("c");
+    feed();
     leave(a);
     let d = join("d");
+    feed();
     leave(c);
+    feed();
     leave(b);
     let e = join("e");
     until("all handled", SOON, || none_lost(&story.calls_in(&FILES), 0..sent.get()).is_ok());

@@ -163,8 +163,9 @@ pub trait ConsumerClient: Send + fmt::Debug {
     /// The end of the partition as last seen, for the lag; `None` until known.
     fn end_offset(&self, partition: &TopicPartition) -> Option<i64>;
 
-    /// Begins to leave the group. The last revocation comes as an event and wants its answer; but any answer from now on gives up all
-    /// partitions, also that to an event from before. So nothing may run any more, and every position be stored.
+    /// Begins to leave the group: commits what is stored, through a rebalance if there is one, and goes. The last revocation comes as an event
+    /// and wants its answer; but any answer from now on may give up all partitions, also that to an event from before. So nothing may run
+    /// any more, and every position be stored.
     fn begin_close(&mut self);
 
     /// Whether the client has left the group and may be dropped.

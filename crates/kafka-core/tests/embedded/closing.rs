@@ -115,13 +115,13 @@ fn a_client_dropped_before_it_was_ever_assigned() {
 }
 
 /// Stores 5 of 10, leaves by `leave`, and says what the next member gets.
-fn after_leaving(pairs: &[(&str, &str)], leave: impl FnOnce(&mut Member)) -> Vec<String> {
+fn after_leaving(pairs: &[(&str, &str)], leave: impl FnOnce(&mut Member, &EmbeddedBroker)) -> Vec<String> {
     let broker = broker_with("t", 1);
     ten(&broker);
     let mut member = Member::join(&broker, "g", &["t"], pairs);
     drop(member.take(10));
     member.client.store(&TopicPartition::new(topic("t"), 0), 5).unwrap();
-    leave(&mut member);
+    leave(&mut member, &broker);
     drop(member);
     produce(&broker, "t", 0, ["last".to_owned()]);
     let mut next = Member::join(&broker, "g", &["t"], pairs);
@@ -141,18 +141,33 @@ const RARELY: (&str, &str) = ("auto.commit.interval.ms", "600000");
 fn what_was_stored_is_committed_on_close() {
     for protocol in ["range", "roundrobin", "cooperative-sticky"] {
         let pairs = [RARELY, SESSION, ("partition.assignment.strategy", protocol)];
-        assert_eq!(after_leaving(&pairs, Member::close), REST, "{protocol}");
+        assert_eq!(after_leaving(&pairs, |member, _| member.close()), REST, "{protocol}");
     }
 }
 
 #[test]
 fn what_was_stored_is_committed_on_close_under_kip_848() {
-    assert_eq!(after_leaving(&[RARELY, KIP_848[0]], Member::close), REST);
+    assert_eq!(after_leaving(&[RARELY, KIP_848[0]], |member, _| member.close()), REST);
 }
 
 #[test]
 fn what_was_stored_is_committed_when_the_loop_died() {
-    assert_eq!(after_leaving(&[RARELY, SESSION], |_| ()), REST);
+    assert_eq!(after_leaving(&[RARELY, SESSION], |_, _| ()), REST);
+}
+
+#[test]
+fn what_was_stored_is_committed_through_a_rebalance() {
+    let coming: [(_, &[(&str, &str)]); 2] =
+        [("REBALANCE_IN_PROGRESS", &[SESSION, ("partition.assignment.strategy", "cooperative-sticky")]), ("STALE_MEMBER_EPOCH", KIP_848)];
+    for (error, pairs) in coming {
+        let pairs = [pairs, &[RARELY]].concat();
+        let got = after_leaving(&pairs, |member, broker| {
+            broker.fail_next(Request::OffsetCommit, &[error; 3]).unwrap();
+            member.close();
+            assert!(member.errors.is_empty(), "{error}: {:?}", member.errors);
+        });
+        assert_eq!(got, REST, "{error}");
+    }
 }
 
 /// Why the loop closes a client last of all: what still runs on the other partition could not say any more how far it came.
@@ -172,8 +187,17 @@ fn an_answer_after_the_close_gives_up_all_partitions() {
         }
     };
     assert_eq!(revoked, [TopicPartition::new(topic("t"), 1)]);
-    first.client.store(&kept, 0).unwrap();
+    first.client.store(&kept, 1).unwrap();
+    // What tells the close: it comes once the commit before it is answered.
+    broker.fail_next(Request::OffsetCommit, &["GROUP_AUTHORIZATION_FAILED"]).unwrap();
     first.client.begin_close();
+    loop {
+        match first.client.poll() {
+            Some(ClientEvent::Error(error)) if error.code == "GROUP_AUTHORIZATION_FAILED" => break,
+            Some(other) => panic!("{other:?} instead of the commit's error"),
+            None => drop(first.bell.wait(Duration::from_millis(5))),
+        }
+    }
     first.client.store(&kept, 0).unwrap();
     first.client.unassign(&revoked).unwrap();
     first.client.store(&kept, 0).unwrap_err();

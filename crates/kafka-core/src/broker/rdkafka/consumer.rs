@@ -5,13 +5,20 @@
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::native::{Conf, Event, EventQueue, FetchBuffer, Handle, NativeError, PartitionQueue, ReadyList};
 use crate::broker::{ClientError, ClientEvent, ConsumerClient, Membership, PollWaker, Properties, QueueId};
 use crate::clock::Clock;
 use crate::message::{KeepAlive, RawMessage};
 use crate::names::{GroupId, Subscription, TopicPartition};
+
+/// How long what is stored may take to be committed before the client leaves its group.
+const COMMIT_ON_CLOSE: Duration = Duration::from_secs(5);
+/// When a commit is tried again that a rebalance was in the way of.
+const COMMIT_AGAIN: Duration = Duration::from_millis(50);
+/// The answers of a group that comes to another generation: who asks again once it is there is heard.
+const REBALANCING: [&str; 3] = ["ILLEGAL_GENERATION", "REBALANCE_IN_PROGRESS", "STALE_MEMBER_EPOCH"];
 
 /// How long a client that nobody closed may take to leave its group when it is dropped.
 const CLOSE_ON_DROP: Duration = Duration::from_secs(2);
@@ -36,6 +43,12 @@ pub(super) struct RdkafkaConsumer {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
     Open,
+    /// What is stored is being committed, or will be tried again, until then. A closing librdkafka is not a part of the rebalance any more that it
+    /// was in, and commits in the generation before: if that is over, in vain.
+    Committing {
+        until: Instant,
+        again: Option<Instant>,
+    },
     /// librdkafka is leaving the group.
     Closing,
     /// There is nothing to leave: librdkafka refuses to close a client that is fatally broken.
@@ -83,18 +96,16 @@ impl RdkafkaConsumer {
     }
 
     /// What an event of librdkafka's means to the loop, if anything.
-    fn translate(&self, event: Event) -> Option<ClientEvent> {
+    fn translate(&mut self, event: Event) -> Option<ClientEvent> {
         Some(match event {
+            Event::Committed(result) => return self.committed(result),
             Event::Assigned(partitions) => ClientEvent::Assigned(partitions),
             Event::Revoked(partitions) if self.handle.is_assignment_lost() => ClientEvent::Lost(partitions),
             Event::Revoked(partitions) => ClientEvent::Revoked(partitions),
             Event::Error(error) => {
                 return client_error(&self.handle, error).map(ClientEvent::Error);
             }
-            Event::CommitFailed(error) => {
-                let reason = format!("stored offsets were not committed: {}", error.reason);
-                ClientEvent::Error(ClientError::transient(error.name, reason))
-            }
+            Event::CommitFailed(error) => ClientEvent::Error(not_committed(error)),
             Event::StrayMessage => {
                 let reason = "a message came outside its partition's queue; to go on would lose it";
                 ClientEvent::Error(ClientError::fatal("_INCONSISTENT", reason))
@@ -125,9 +136,57 @@ impl RdkafkaConsumer {
         }
     }
 
+    fn commit(&mut self) {
+        if let Err(error) = self.handle.commit_stored(&self.events) {
+            tracing::debug!(%error.reason, "what is stored is left to the close");
+            self.close();
+        }
+    }
+
+    /// What came of a commit on the way out.
+    fn committed(&mut self, result: Result<(), NativeError>) -> Option<ClientEvent> {
+        let State::Committing { until, .. } = self.state else { return None };
+        match result {
+            Err(error) if REBALANCING.contains(&error.name.as_str()) => {
+                self.state = State::Committing { until, again: Some(Clock::System.now() + COMMIT_AGAIN) };
+                None
+            }
+            result => {
+                self.close();
+                result.err().map(|error| ClientEvent::Error(not_committed(error)))
+            }
+        }
+    }
+
+    /// Goes on with the way out when its time has come.
+    fn go_on_committing(&mut self) {
+        let State::Committing { until, again } = self.state else { return };
+        let now = Clock::System.now();
+        if now >= until {
+            self.close();
+        } else if again.is_some_and(|again| now >= again) {
+            self.state = State::Committing { until, again: None };
+            self.commit();
+        }
+    }
+
+    fn close(&mut self) {
+        if let State::Closing | State::Broken = self.state {
+            return;
+        }
+        // Never `unsubscribe` first: a close while that still revokes sends no LeaveGroup, and the group waits out the session.
+        self.state = match self.handle.close(&self.events) {
+            Ok(()) => State::Closing,
+            Err(error) => {
+                tracing::debug!(%error.reason, "the consumer has nothing to close");
+                State::Broken
+            }
+        };
+    }
+
     /// Leaves the group when nobody did, without hope for an answer: the loop panicked, or never ran.
     fn leave(&mut self) {
-        self.begin_close();
+        self.close();
         let deadline = Clock::System.now() + CLOSE_ON_DROP;
         while !self.is_closed() && Clock::System.now() < deadline {
             let answer = match self.events.poll(Duration::from_millis(20), &mut |_| ()) {
@@ -150,6 +209,7 @@ impl ConsumerClient for RdkafkaConsumer {
         if let Some(event) = self.pending.pop_front() {
             return Some(event);
         }
+        self.go_on_committing();
         while let Some(event) = self.events.poll(Duration::ZERO, &mut |_| ()) {
             if let Some(event) = self.translate(event) {
                 return Some(event);
@@ -220,22 +280,15 @@ impl ConsumerClient for RdkafkaConsumer {
     }
 
     fn begin_close(&mut self) {
-        if self.state != State::Open {
-            return;
+        if self.state == State::Open {
+            self.state = State::Committing { until: Clock::System.now() + COMMIT_ON_CLOSE, again: None };
+            self.commit();
         }
-        // Never `unsubscribe` first: a close while that still revokes sends no LeaveGroup, and the group waits out the session.
-        self.state = match self.handle.close(&self.events) {
-            Ok(()) => State::Closing,
-            Err(error) => {
-                tracing::debug!(%error.reason, "the consumer has nothing to close");
-                State::Broken
-            }
-        };
     }
 
     fn is_closed(&self) -> bool {
         match self.state {
-            State::Open => false,
+            State::Open | State::Committing { .. } => false,
             State::Closing => self.handle.is_closed(),
             State::Broken => true,
         }
@@ -278,6 +331,10 @@ fn destroy_later(handle: &Arc<Handle>) {
         tracing::warn!(%error, "no thread to free it: the memory of a dropped consumer is leaked");
         Box::leak(Box::new(Arc::clone(handle)));
     }
+}
+
+fn not_committed(error: NativeError) -> ClientError {
+    ClientError::transient(error.name, format!("stored offsets were not committed: {}", error.reason))
 }
 
 /// How librdkafka is told a subscription.

@@ -124,7 +124,7 @@ impl ConsumerLoop {
     fn next_deadline(&self) -> Instant {
         let now = self.config.clock.now();
         let deadlines = self.revocations.iter().map(Revocation::due);
-        let closing = self.closing.map(Closing::due);
+        let closing = self.closing.map(|closing| closing.due(now));
         deadlines.chain(closing).fold(now + self.config.poll_interval, Instant::min)
     }
 

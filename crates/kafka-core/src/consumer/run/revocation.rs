@@ -8,6 +8,9 @@ use crate::names::TopicPartition;
 /// How long leaving the group may take once nothing is in flight.
 pub(super) const LEAVE_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// How often a client that leaves is looked at.
+const LEAVE_LOOK: Duration = Duration::from_millis(50);
+
 /// How long handlers that were cut off may take to say how far they had come.
 pub(super) const LAST_WORD: Duration = Duration::from_millis(500);
 
@@ -61,9 +64,11 @@ impl Revocation {
 
 impl Closing {
     /// When the loop must look at it again at the latest.
-    pub(super) fn due(self) -> Instant {
+    pub(super) fn due(self, now: Instant) -> Instant {
         match self {
-            Self::Finishing(until) | Self::CutOff(until) | Self::Leaving(until) => until,
+            Self::Finishing(until) | Self::CutOff(until) => until,
+            // The client may have something to try again.
+            Self::Leaving(until) => until.min(now + LEAVE_LOOK),
         }
     }
 }

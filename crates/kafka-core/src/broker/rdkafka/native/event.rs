@@ -30,7 +30,10 @@ pub(crate) enum Event {
     Assigned(Vec<TopicPartition>),
     Revoked(Vec<TopicPartition>),
     Error(NativeError),
+    /// A commit that librdkafka made by itself.
     CommitFailed(NativeError),
+    /// One that was asked for.
+    Committed(Result<(), NativeError>),
     /// A message outside its partition's own queue.
     StrayMessage,
     /// Outcomes of sent records were handed over.
@@ -127,6 +130,12 @@ impl fmt::Debug for EventQueue {
     }
 }
 
+/// What tells a commit that was asked for from librdkafka's own. Only compared.
+pub(super) fn asked_for() -> *mut c_void {
+    static MARK: u8 = 0;
+    (&raw const MARK).cast_mut().cast()
+}
+
 unsafe extern "C" fn wake(_client: *mut sys::rd_kafka_t, waker: *mut c_void) {
     // SAFETY: the opaque is the waker of the queue, alive while the callback is set.
     unsafe { &*waker.cast::<PollWaker>() }.wake();
@@ -151,12 +160,19 @@ impl NativeEvent {
                     }
                 }
                 sys::RD_KAFKA_EVENT_ERROR => Event::Error(self.error()),
-                sys::RD_KAFKA_EVENT_OFFSET_COMMIT => match sys::rd_kafka_event_error(event) {
-                    Code::RD_KAFKA_RESP_ERR_NO_ERROR | Code::RD_KAFKA_RESP_ERR__NO_OFFSET => Event::Other,
-                    // Not as below: only an error event has a mark that it is fatal, elsewhere librdkafka reads another field for
-                    // it (rdkafka_event.c:223).
-                    code => Event::CommitFailed(NativeError::of(code, describe(code))),
-                },
+                sys::RD_KAFKA_EVENT_OFFSET_COMMIT => {
+                    let result = match sys::rd_kafka_event_error(event) {
+                        Code::RD_KAFKA_RESP_ERR_NO_ERROR | Code::RD_KAFKA_RESP_ERR__NO_OFFSET => Ok(()),
+                        // Not as below: only an error event has a mark that it is fatal, elsewhere librdkafka reads another field
+                        // for it (rdkafka_event.c:223).
+                        code => Err(NativeError::of(code, describe(code))),
+                    };
+                    match result {
+                        result if sys::rd_kafka_event_opaque(event) == asked_for() => Event::Committed(result),
+                        Ok(()) => Event::Other,
+                        Err(error) => Event::CommitFailed(error),
+                    }
+                }
                 sys::RD_KAFKA_EVENT_FETCH => Event::StrayMessage,
                 sys::RD_KAFKA_EVENT_DR => {
                     while let Some(message) = NonNull::new(sys::rd_kafka_event_message_next(event).cast_mut()) {

@@ -9,6 +9,7 @@ use rdkafka::bindings as sys;
 use sys::rd_kafka_type_t as Kind;
 
 use super::error::{NativeError, Reason};
+use super::event::asked_for;
 use super::list::{PartitionList, UNASSIGNED};
 use super::{Conf, EventQueue};
 use crate::broker::ClientError;
@@ -101,6 +102,12 @@ impl Handle {
     pub(crate) fn is_assignment_lost(&self) -> bool {
         // SAFETY: the client is alive.
         unsafe { sys::rd_kafka_assignment_lost(self.as_ptr()) != 0 }
+    }
+
+    /// Begins to commit what is stored of all assigned partitions; the event queue tells how it went.
+    pub(crate) fn commit_stored(&self, events: &EventQueue) -> Result<(), NativeError> {
+        // SAFETY: both are alive; a null list is the whole assignment; nobody follows the mark.
+        NativeError::check(unsafe { sys::rd_kafka_commit_queue(self.as_ptr(), ptr::null(), events.as_ptr(), None, asked_for()) })
     }
 
     /// Begins to leave the group; the rest is told by the event queue. Fails on a client that is fatally broken.
